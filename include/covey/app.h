@@ -1,0 +1,168 @@
+/* Building an app: routes, listeners, middleware, settings, and the call that runs it.
+ *
+ * An app is a setup function. It runs in each worker before the worker's loop and declares what the
+ * app consists of; the same function serves a program with its own main() and a shared object for
+ * `covey run`. All calls in this header return nothing or 0/-errno; a wrong registration (bad
+ * pattern, conflict) sticks to the app with file and line and ends the start with exit code 4.
+ */
+#ifndef COVEY_APP_H
+#define COVEY_APP_H
+
+#include <covey/export.h>
+#include <covey/version.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#error "covey's headers are C only"
+#endif
+
+typedef struct covey_app covey_app;
+typedef struct covey_req covey_req;
+
+/* Declares the app's contents. 0, or a negative value that ends the start (exit code 4). */
+typedef int covey_setup_fn(covey_app *app);
+
+/* Answers a request: 0 once it has answered (covey_text() and its kin), or a negative code, which
+ * becomes an error answer. Middleware has the same shape and may return 0 without an answer. */
+typedef int covey_handler_fn(covey_req *req);
+
+/* Start-up and shut-down code. A negative value from a start listener ends the start (exit code 3).
+ */
+typedef int covey_listener_fn(covey_app *app);
+
+/* ---- Running ---- */
+
+/* Settings given in code; 0 or NULL: not given. The environment and the command line override them.
+ * The whole list with defaults and limits: `./app --help` and docs/settings.md. */
+struct covey_options {
+    covey_setup_fn *setup;
+    const char *host; /* "127.0.0.1" */
+    int port;         /* 8000 */
+    const char
+        *listen; /* "host:port", "[v6]:port", "unix:path", comma-separated; replaces host, port */
+    int workers; /* 1; COVEY_WORKERS_FAST: one per CPU */
+    const char *start_method; /* "spawn" or "fork" */
+    const char *env_prefix;   /* "COVEY_" */
+    const char *log_level;    /* "info" */
+    int access_log;           /* 1: on */
+    int64_t start_timeout;    /* times in milliseconds */
+    int64_t graceful_shutdown_timeout;
+    int64_t request_timeout;
+    int64_t response_timeout;
+    int64_t keep_alive_timeout;
+    int64_t request_max_size; /* sizes in bytes */
+    int64_t request_max_header_size;
+    int64_t fibers_max;
+    size_t size; /* set by the macros below */
+};
+
+/* As many workers as CPUs this process may run on (Sanic's fast=True). */
+#define COVEY_WORKERS_FAST (-1)
+
+/* Runs the app with the settings of the command line: parses flags, binds, supervises workers.
+ * Returns the exit code for main() in the process the user started; never returns in a worker. The
+ * caller must have started no thread. Code before this call runs in every process of the server.
+ * Options may follow the setup function: covey_main(argc, argv, setup, .port = 9000).
+ */
+#define covey_main(argc, argv, ...)                                                                \
+    covey_main_with((argc), (argv),                                                                \
+                    &(struct covey_options){__VA_ARGS__, .size = sizeof(struct covey_options)})
+COVEY_API int covey_main_with(int argc, char **argv, const struct covey_options *options);
+
+/* The same without a command line: covey_run(setup, .port = 9000) sees options and environment
+ * only. */
+#define covey_run(...)                                                                             \
+    covey_run_with(&(struct covey_options){__VA_ARGS__, .size = sizeof(struct covey_options)})
+COVEY_API int covey_run_with(const struct covey_options *options);
+
+/* What `covey run FILE[:SYMBOL]` looks up in a shared object. */
+struct covey_entry {
+    uint32_t abi;  /* COVEY_ABI at compile time */
+    uint32_t size; /* of this struct */
+    covey_setup_fn *setup;
+};
+
+/* Exports the setup function of a shared object, under the name `covey run` looks for by itself. */
+#define COVEY_APP(function) COVEY_APP_AS(covey_app_entry, function)
+
+/* The same under a name of one's own, for `covey run FILE:SYMBOL`. */
+#define COVEY_APP_AS(symbol, function)                                                             \
+    COVEY_API extern const struct covey_entry symbol;                                              \
+    const struct covey_entry symbol = {COVEY_ABI, sizeof(struct covey_entry), function};
+
+/* Ends the start with this reason; for use in setup and start listeners: `return
+ * covey_setup_fail(app, ...)`. Returns a negative code. */
+COVEY_API int covey_setup_fail(covey_app *app, const char *format, ...) COVEY_PRINTF(2, 3);
+
+/* ---- Routes ---- */
+
+/* How one route differs from the settings. */
+struct covey_route {
+    covey_handler_fn *handler;
+    const char *name;         /* for logs; default: the handler's pattern */
+    int64_t body_max;         /* bytes; 0: REQUEST_MAX_SIZE; COVEY_OFF: no limit */
+    int64_t response_timeout; /* ms; 0: RESPONSE_TIMEOUT; COVEY_OFF: none */
+    bool stream;              /* start the handler at the head; it reads with covey_body_read() */
+    bool half_close; /* a client that has shut down its sending side does not cancel the handler */
+    size_t size;     /* set by the macros below */
+};
+
+/* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/'
+ * and may hold parameters, each a whole segment: <name>, <name:str>, <name:int>, <name:uuid>, or,
+ * at the end, <name:path>. A literal segment wins over a parameter, int and uuid over str, str over
+ * path. GET routes answer HEAD too. The struct's fields may follow the handler: covey_post(app,
+ * "/up", up, .body_max = 1 << 20). */
+#define covey_route(app, methods, path, ...)                                                       \
+    covey_route_at((app), (methods), (path),                                                       \
+                   &(struct covey_route){__VA_ARGS__, .size = sizeof(struct covey_route)},         \
+                   __FILE__, __LINE__)
+#define covey_get(app, path, ...) covey_route(app, "GET", path, __VA_ARGS__)
+#define covey_post(app, path, ...) covey_route(app, "POST", path, __VA_ARGS__)
+#define covey_put(app, path, ...) covey_route(app, "PUT", path, __VA_ARGS__)
+#define covey_patch(app, path, ...) covey_route(app, "PATCH", path, __VA_ARGS__)
+#define covey_delete(app, path, ...) covey_route(app, "DELETE", path, __VA_ARGS__)
+#define covey_options(app, path, ...) covey_route(app, "OPTIONS", path, __VA_ARGS__)
+COVEY_API void covey_route_at(covey_app *app, const char *methods, const char *path,
+                              const struct covey_route *route, const char *file, int line);
+
+/* ---- Listeners and middleware ---- */
+
+enum covey_event {
+    COVEY_MAIN_PROCESS_START,  /* in a process of its own, before any worker goes on */
+    COVEY_MAIN_PROCESS_READY,  /* there, right after */
+    COVEY_MAIN_PROCESS_STOP,   /* there, after all workers have gone */
+    COVEY_BEFORE_SERVER_START, /* in each worker, before it accepts */
+    COVEY_AFTER_SERVER_START,  /* in each worker, once it accepts */
+    COVEY_BEFORE_SERVER_STOP,  /* in each worker, before it drains */
+    COVEY_AFTER_SERVER_STOP,   /* in each worker, after it has drained */
+};
+
+/* Runs `listener` at `event`, on a fiber. Start events in the order of registration, stop events
+ * reversed. */
+COVEY_API void covey_listener(covey_app *app, enum covey_event event, covey_listener_fn *listener);
+
+enum covey_phase { COVEY_REQUEST, COVEY_RESPONSE };
+
+/* Runs `handler` before each route's handler (in order), or after it (reversed). A request
+ * middleware that answers or fails ends the chain; a response middleware sees the staged answer
+ * (covey_status()) and may add fields. */
+COVEY_API void covey_middleware(covey_app *app, enum covey_phase phase, covey_handler_fn *handler);
+
+/* ---- Contexts and settings ---- */
+
+/* A pointer of the app's own, per process. */
+COVEY_API void covey_app_set_ctx(covey_app *app, void *ctx);
+COVEY_API void *covey_app_ctx(const covey_app *app);
+
+/* The setting NAME: built-in ones by their upper-case name ("PORT", times in ms), any other from
+ * the environment as prefix + NAME (COVEY_CUSTOM_DELAY). `fallback` where it is not set; a value
+ * that is no number or no truth value ends the start with a sentence when asked in setup or a start
+ * listener, else is logged and `fallback` returned. The string lives as long as the app. */
+COVEY_API const char *covey_config_str(covey_app *app, const char *name, const char *fallback);
+COVEY_API int64_t covey_config_int(covey_app *app, const char *name, int64_t fallback);
+COVEY_API bool covey_config_bool(covey_app *app, const char *name, bool fallback);
+
+#endif

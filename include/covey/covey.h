@@ -1,0 +1,13 @@
+/* covey: an async web framework and application server for Linux. This header is for users; it
+ * includes all others. */
+#ifndef COVEY_COVEY_H
+#define COVEY_COVEY_H
+
+#include <covey/app.h>
+#include <covey/log.h>
+#include <covey/loop.h>
+#include <covey/request.h>
+#include <covey/response.h>
+#include <covey/version.h>
+
+#endif

@@ -1,0 +1,68 @@
+/* What a handler is given.
+ *
+ * Everything obtained from a request is valid until its handler has returned and the answer is sent
+ * or dropped. Strings are NUL-terminated; a body is bytes with a length. Calls on a request belong
+ * to the worker's loop thread; from another thread they are refused with a sentence in the log.
+ */
+#ifndef COVEY_REQUEST_H
+#define COVEY_REQUEST_H
+
+#include <covey/app.h>
+
+#include <sys/types.h>
+
+/* "GET", and the path as it was routed: percent-decoded, without the query. */
+COVEY_API const char *covey_method(const covey_req *req);
+COVEY_API const char *covey_path(const covey_req *req);
+
+/* A path parameter by the name in the pattern (percent-decoded), or NULL if the pattern has none
+ * such. */
+COVEY_API const char *covey_param(covey_req *req, const char *name);
+
+/* An <name:int> parameter; 0 if the pattern has none such. The route only matches what fits into
+ * int64_t. */
+COVEY_API int64_t covey_param_int(covey_req *req, const char *name);
+
+/* The first query argument of that name, decoded ("+" is a blank), or NULL. */
+COVEY_API const char *covey_query(covey_req *req, const char *name);
+
+/* All query arguments in order: start with *at = 0; false at the end. */
+COVEY_API bool covey_query_next(covey_req *req, size_t *at, const char **ret_name,
+                                const char **ret_value);
+
+/* A header field by name (case does not matter), or NULL. Fields that came several times are joined
+ * with ", " (Cookie with "; "). */
+COVEY_API const char *covey_header(covey_req *req, const char *name);
+
+/* All header fields as they came: start with *at = 0; false at the end. */
+COVEY_API bool covey_header_next(covey_req *req, size_t *at, const char **ret_name,
+                                 const char **ret_value);
+
+/* The peer's address as text ("127.0.0.1", "::1"), "" for a Unix socket. */
+COVEY_API const char *covey_client_ip(covey_req *req);
+
+/* The whole body (never waits; NULL and *len 0 if there is none, or on a .stream route). A NUL
+ * follows the last byte. */
+COVEY_API const void *covey_body(covey_req *req, size_t *len);
+
+/* The next bytes of the body of a .stream route, waiting for them: > 0 bytes, 0 at the end, or
+ * negative: -ECANCELED, -EMSGSIZE (past .body_max), -ETIMEDOUT (REQUEST_TIMEOUT without a byte),
+ * -EPERM off a fiber. */
+COVEY_API ssize_t covey_body_read(covey_req *req, void *to, size_t cap);
+
+/* Memory that lives as long as the request. NULL when out of memory. */
+COVEY_API void *covey_alloc(covey_req *req, size_t size);
+COVEY_API char *covey_sprintf(covey_req *req, const char *format, ...) COVEY_PRINTF(2, 3);
+
+/* Calls `fn(arg)` when the request ends, in reverse order of registration. 0 or -ENOMEM (then fn
+ * has been called already). */
+COVEY_API int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg);
+
+/* A pointer of the app's own that travels with the request (from middleware to handler). */
+COVEY_API void covey_set_ctx(covey_req *req, void *ctx);
+COVEY_API void *covey_ctx(const covey_req *req);
+
+/* The app the request came to. */
+COVEY_API covey_app *covey_app_of(const covey_req *req);
+
+#endif

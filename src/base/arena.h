@@ -1,0 +1,39 @@
+/* Region memory, released all at once: what one request lives in.
+ *
+ * Chunks are recycled through a small free list per thread, so that a request costs no malloc.
+ */
+#ifndef CV_BASE_ARENA_H
+#define CV_BASE_ARENA_H
+
+#include "base/macros.h"
+#include "base/span.h"
+
+#include <stdarg.h>
+
+struct cv_arena_chunk;
+
+struct cv_arena {
+    struct cv_arena_chunk *chunks; /* newest first */
+    char *at;                      /* next free byte of the newest chunk */
+    char *end;
+    size_t total; /* bytes asked for so far */
+    size_t max;   /* past this, allocations fail; 0: no ceiling */
+};
+
+/* An empty arena; allocates nothing yet. */
+void cv_arena_init(struct cv_arena *arena, size_t max);
+
+/* Releases everything. Fine on a zeroed or already finished arena. */
+void cv_arena_done(struct cv_arena *arena);
+
+/* `size` uninitialised bytes aligned to 16, or NULL (out of memory, or past the ceiling). */
+void *cv_arena_alloc(struct cv_arena *arena, size_t size);
+
+/* A NUL-terminated copy, or NULL. */
+char *cv_arena_strndup(struct cv_arena *arena, struct cv_span bytes);
+
+/* Formatted text, NUL-terminated, or NULL. */
+char *cv_arena_printf(struct cv_arena *arena, const char *format, ...) CV_PRINTF(2, 3);
+char *cv_arena_vprintf(struct cv_arena *arena, const char *format, va_list args);
+
+#endif

@@ -1,0 +1,47 @@
+/* The log: one line, one write, never a wait.
+ *
+ * Each process writes through its own non-blocking description of standard error (the shell's is
+ * not touched). A line is at most 4 KiB; what does not fit into the pipe or terminal is dropped,
+ * and the next line that fits says how many were. Usable from any thread.
+ *
+ *     2026-11-24 13:35:32.123 INFO  hello: worker 2: listening on http://127.0.0.1:8000
+ */
+#ifndef CV_BASE_LOG_H
+#define CV_BASE_LOG_H
+
+#include "base/macros.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cv_log_level { CV_LOG_DEBUG, CV_LOG_INFO, CV_LOG_WARN, CV_LOG_ERROR, CV_LOG_OFF };
+
+#define CV_LOG_LINE_MAX 4096
+
+/* Opens this process's own description of fd 2 and sets the name that stands in each line (copied).
+ * May be called again (after fork; with a new name). Before the first call lines go to fd 2 as it
+ * is. */
+void cv_log_open(const char *who, enum cv_log_level least);
+
+bool cv_log_on(enum cv_log_level level);
+void cv_log(enum cv_log_level level, const char *format, ...) CV_PRINTF(2, 3);
+void cv_log_v(enum cv_log_level level, const char *format, va_list args);
+
+/* Writes bytes that are already lines (the access log) the same way to `fd`, which must be
+ * non-blocking. Returns the number of bytes taken. */
+size_t cv_log_raw(int fd, const char *lines, size_t len);
+
+/* An own non-blocking description of `fd` (1 or 2), or a dup of it where it cannot be reopened.
+ * -errno on error. The caller closes it. */
+int cv_log_reopen(int fd);
+
+/* Lines dropped since start. */
+uint64_t cv_log_dropped(void);
+
+#define cv_debug(...) cv_log(CV_LOG_DEBUG, __VA_ARGS__)
+#define cv_info(...) cv_log(CV_LOG_INFO, __VA_ARGS__)
+#define cv_warn(...) cv_log(CV_LOG_WARN, __VA_ARGS__)
+#define cv_error(...) cv_log(CV_LOG_ERROR, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,39 @@
+/* Borrowed bytes: a pointer and a length that somebody else owns. Not NUL-terminated. */
+#ifndef CV_BASE_SPAN_H
+#define CV_BASE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct cv_span {
+    const char *at;
+    size_t len;
+};
+
+/* A span over a string literal. */
+#define CV_SPAN(literal) ((struct cv_span){"" literal, sizeof(literal) - 1})
+
+static inline struct cv_span cv_span(const void *at, size_t len)
+{
+    return (struct cv_span){at, len};
+}
+
+static inline struct cv_span cv_span_str(const char *string)
+{
+    return (struct cv_span){string, strlen(string)};
+}
+
+static inline bool cv_span_eq(struct cv_span a, struct cv_span b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+/* Equal but for the case of ASCII letters (field names, tokens). */
+static inline bool cv_span_ieq(struct cv_span a, struct cv_span b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* Small grammars that several layers need: names of statuses and methods, dates, tokens,
+ * percent-coding, Accept. */
+#ifndef CV_HTTP_TEXT_H
+#define CV_HTTP_TEXT_H
+
+#include "base/span.h"
+#include "http/h1.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* "Not Found"; "Unknown" for a status without a name (RFC 9110, section 15). */
+const char *cv_status_reason(int status);
+
+/* Whether an answer with this status has a body at all (not 1xx, 204, 304). */
+bool cv_status_has_body(int status);
+
+/* "GET", NULL for CV_METHOD_OTHER; and back (case matters). */
+const char *cv_method_name(enum cv_method method);
+enum cv_method cv_method_find(struct cv_span name);
+
+/* The IMF-fixdate of `seconds` since 1970 (RFC 9110, section 5.6.7): exactly 29 bytes, no NUL. */
+#define CV_DATE_LEN 29
+void cv_date_write(char *at, int64_t seconds);
+
+/* A token, and a field value without control characters (RFC 9110, sections 5.6.2, 5.5). Tab is
+ * allowed inside. */
+bool cv_is_token(struct cv_span text);
+bool cv_is_field_value(struct cv_span text);
+
+/* Decodes %XX into `to` (room for text.len bytes; may be text.at itself). `plus` also makes '+' a
+ * blank. The length, or -400 on a broken escape or %00. */
+int64_t cv_percent_decode(struct cv_span text, bool plus, char *to);
+
+/* The next name=value of a query string, undecoded: moves *at, false at the end. Empty pieces are
+ * skipped. */
+bool cv_query_split(struct cv_span query, size_t *at, struct cv_span *ret_name,
+                    struct cv_span *ret_value);
+
+/* Which of HTML, JSON or text a client prefers, by its Accept field (RFC 9110, section 12.5.1);
+ * without one: text. */
+enum cv_format { CV_FORMAT_TEXT, CV_FORMAT_HTML, CV_FORMAT_JSON };
+enum cv_format cv_accept_format(struct cv_span accept);
+
+/* Whether the comma-separated list holds the token (case does not matter). */
+bool cv_list_has(struct cv_span list, struct cv_span token);
+
+#endif

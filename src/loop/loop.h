@@ -1,0 +1,85 @@
+/* The event loop, as a step function.
+ *
+ * One per thread. A step waits once, reads the clock once, fires what is ready and due, and
+ * returns. What it fires are covey's own callbacks (watches, timers, wakes), which only note what
+ * happened; application code is run by the owner of the loop between steps. The descriptor becomes
+ * readable when a step has something to do, so that any other loop (asyncio's, uvloop's) can own
+ * this one.
+ */
+#ifndef CV_LOOP_LOOP_H
+#define CV_LOOP_LOOP_H
+
+#include "base/macros.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cv_loop;
+
+/* What a watch wants and what happened. An error or a full hang-up is reported as CV_FAILED
+ * together with the events asked for. */
+enum {
+    CV_READ = 1,
+    CV_WRITE = 2,
+    CV_PEER_CLOSED = 4, /* the peer has shut down its sending side */
+    CV_FAILED = 8,      /* reported only */
+    CV_EDGE = 16,       /* asked only: edge-triggered */
+    CV_EXCLUSIVE = 32,  /* asked only: one of several processes is woken (listeners); cannot be
+                           modified later */
+};
+
+/* A descriptor being watched; embedded in whoever watches. */
+struct cv_watch {
+    void (*ready)(struct cv_watch *watch, unsigned events);
+    int fd; /* -1 while not watched */
+};
+
+/* A deadline; embedded. `slot` is the loop's. */
+struct cv_timer {
+    void (*fire)(struct cv_timer *timer);
+    int64_t at;
+    size_t slot; /* place in the heap + 1; 0: not set */
+};
+
+/* 0 or -errno. */
+CV_MUST_CHECK int cv_loop_new(struct cv_loop **ret);
+void cv_loop_free(struct cv_loop *loop);
+
+/* The descriptor for an outer loop. It does not cover timers: see cv_loop_deadline(). */
+int cv_loop_fd(const struct cv_loop *loop);
+
+/* Watches `fd` for `events`. `watch->ready` must be set. 0 or -errno. */
+CV_MUST_CHECK int cv_loop_add(struct cv_loop *loop, struct cv_watch *watch, int fd,
+                              unsigned events);
+CV_MUST_CHECK int cv_loop_mod(struct cv_loop *loop, struct cv_watch *watch, unsigned events);
+
+/* Stops watching, before the descriptor is closed; events already fetched in this step are not
+ * delivered. Harmless when not watched. */
+void cv_loop_del(struct cv_loop *loop, struct cv_watch *watch);
+
+/* Sets or moves a timer to `at` (cv_clock_ns() time); 0 or -ENOMEM (moving never fails). */
+CV_MUST_CHECK int cv_timer_set(struct cv_loop *loop, struct cv_timer *timer, int64_t at);
+void cv_timer_stop(struct cv_loop *loop, struct cv_timer *timer);
+
+/* One step: waits until something is ready, a timer is due, or `until` (CV_NEVER: no limit; 0 or
+ * the past: no wait), then fires everything. Returns the number of callbacks fired, or -errno
+ * (never -EINTR). */
+int cv_loop_step(struct cv_loop *loop, int64_t until);
+
+/* The earliest timer, CV_NEVER if there is none. */
+int64_t cv_loop_deadline(const struct cv_loop *loop);
+
+/* The clock as read in this step. */
+int64_t cv_loop_now(const struct cv_loop *loop);
+
+/* Called right before a wait that may block (running = false) and right after each wait (running =
+ * true, with the clock just read): a beat for whoever watches this process. Not called around waits
+ * with no time-out. */
+void cv_loop_on_wait(struct cv_loop *loop, void (*fn)(void *arg, bool running, int64_t now),
+                     void *arg);
+
+/* Runs `fn(arg)` in a later step of `loop`. The only call that other threads may make, also during
+ * cv_loop_free() of nobody. 0, or -EAGAIN when 4,096 calls are waiting. */
+CV_MUST_CHECK int cv_loop_wake(struct cv_loop *loop, void (*fn)(void *arg), void *arg);
+
+#endif

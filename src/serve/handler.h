@@ -1,0 +1,154 @@
+/* The contract between the server and whoever runs applications on it (a "host").
+ *
+ * The server never calls host code and never assumes fibers. The owner of the loop steps it
+ * (cv_loop_step), which does the protocol work and queues events; the host then drains them:
+ *
+ *     cv_loop_step(loop, until);
+ *     while (cv_server_next(server, &event))
+ *         ...                        // start a handler, wake one, cancel one
+ *     cv_server_flush(server);       // one send per dirty connection
+ *
+ * An exchange is one request and its answer. It is a counted handle that may outlive its
+ * connection: accessors go on working, writes are swallowed and return -ECONNRESET. The head's
+ * bytes stay valid and in place until the exchange is released. Each exchange handed out by
+ * CV_EV_REQUEST must be ended (answer, end), aborted, or released: one released before anything was
+ * sent is answered with 500.
+ *
+ * Everything is called from the loop's thread.
+ */
+#ifndef CV_SERVE_HANDLER_H
+#define CV_SERVE_HANDLER_H
+
+#include "base/span.h"
+#include "http/h1.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct cv_server;
+struct cv_exchange;
+
+enum cv_event_kind {
+    CV_EV_REQUEST,  /* a head has come; the host owns one reference of event.exchange */
+    CV_EV_BODY,     /* what was asked for with collect() or want() is there */
+    CV_EV_WRITABLE, /* unsent bytes have fallen below the low mark after a write had asked to wait
+                     */
+    CV_EV_GONE, /* the peer is gone, or the server has ended the exchange (see cv_exchange_gone) */
+    CV_EV_DRAINED, /* after cv_server_drain(): no connection is left */
+};
+
+struct cv_event {
+    enum cv_event_kind kind;
+    struct cv_exchange *exchange; /* NULL for CV_EV_DRAINED */
+};
+
+/* Takes the next event. False when there is none. */
+bool cv_server_next(struct cv_server *server, struct cv_event *ret);
+
+/* Sends what the dirty connections hold, one send each. Also called by the server itself at the
+ * start of each step. */
+void cv_server_flush(struct cv_server *server);
+
+/* ---- Requests ---- */
+
+/* The head and the bytes its offsets refer to. Valid until released. */
+const struct cv_h1_head *cv_exchange_head(const struct cv_exchange *x);
+const char *cv_exchange_bytes(const struct cv_exchange *x);
+
+/* First field with this name, as a span; at == NULL if there is none. */
+struct cv_span cv_exchange_field(const struct cv_exchange *x, struct cv_span name);
+
+/* The peer's address as text ("" for a Unix socket). Valid until released. */
+const char *cv_exchange_peer(const struct cv_exchange *x);
+
+/* The server's clock when the head was complete, ns. */
+int64_t cv_exchange_started(const struct cv_exchange *x);
+
+/* A pointer of the host's. */
+void cv_exchange_set_host(struct cv_exchange *x, void *data);
+void *cv_exchange_host(const struct cv_exchange *x);
+
+/* ---- Request bodies. Exactly one of collect() or streaming (want/read) may be used; neither: the
+ * body is read over. ---- */
+
+/* Asks for the whole body, of at most `max` bytes (< 0: no limit). 1: it is there already; 0:
+ * CV_EV_BODY will tell. If it is too long or too slow, the server answers 413 or 408 itself and
+ * CV_EV_GONE tells. Sends 100 Continue where expected. */
+int cv_exchange_collect(struct cv_exchange *x, int64_t max);
+
+/* The collected body; a NUL follows it. Valid until released. */
+struct cv_span cv_exchange_body(const struct cv_exchange *x);
+
+/* Copies what has come, up to `cap`: > 0 bytes, 0 at the end of the body, -EAGAIN if nothing is
+ * there yet (CV_EV_BODY will tell), -EMSGSIZE past `max` of limit(), -ETIMEDOUT, -ECONNRESET,
+ * -EBADMSG. Sends 100 Continue where expected. */
+ssize_t cv_exchange_read(struct cv_exchange *x, void *to, size_t cap);
+
+/* The most a streamed body may have (< 0: no limit); to be called before the first read. -EMSGSIZE
+ * if Content-Length says more. */
+int cv_exchange_limit(struct cv_exchange *x, int64_t max);
+
+/* ---- Answers ---- */
+
+struct cv_answer_field {
+    struct cv_span name;
+    struct cv_span value;
+};
+
+/* Date, Content-Length, Transfer-Encoding and Connection are the server's. Names and values must
+ * have been checked. */
+struct cv_answer {
+    int status;
+    const struct cv_answer_field *fields;
+    size_t n_fields;
+    struct cv_span type;        /* Content-Type; empty: none */
+    struct cv_span body;        /* whole answers only; copied unless `release` is set */
+    void (*release)(void *arg); /* called with `arg` once the body has been sent or dropped */
+    void *arg;
+    int64_t length; /* begin() only: bytes that will follow; < 0: unknown */
+};
+
+/* A whole answer. HEAD and statuses without a body are taken care of. 0, -EALREADY (begun or ended
+ * before), -ECONNRESET (swallowed), -ENOMEM. `release` is called in any case. */
+int cv_exchange_answer(struct cv_exchange *x, const struct cv_answer *answer);
+
+/* A streamed answer: head, pieces, end. begin: 0 or as above. write: bytes now unsent on the
+ * connection (>= 0; above CV_WRITE_HIGH the host should wait for CV_EV_WRITABLE), -ECONNRESET,
+ * -EMSGSIZE past `length`, -ENOMEM. end: 0, or -EIO if less than `length` was written (the
+ * connection is closed). */
+#define CV_WRITE_HIGH 65536
+int cv_exchange_begin(struct cv_exchange *x, const struct cv_answer *answer);
+ssize_t cv_exchange_write(struct cv_exchange *x, struct cv_span bytes);
+int cv_exchange_end(struct cv_exchange *x);
+
+/* Whether begin() or answer() has been called. */
+bool cv_exchange_begun(const struct cv_exchange *x);
+
+/* Cuts the connection, so that a truncated answer is visible. */
+void cv_exchange_abort(struct cv_exchange *x);
+
+/* The host takes longer (< 0: no limit) or shorter than RESPONSE_TIMEOUT for this one, from now,
+ * ms. At the time-out CV_EV_GONE tells; the server has then answered 503 if nothing was sent. */
+void cv_exchange_timeout(struct cv_exchange *x, int64_t ms);
+
+/* Why CV_EV_GONE came. CV_GONE_HALF: the peer has shut down its sending side but may still read;
+ * the host may go on. */
+enum cv_gone {
+    CV_GONE_NOT,
+    CV_GONE_HALF,
+    CV_GONE_PEER,
+    CV_GONE_TIMEOUT,
+    CV_GONE_DRAIN,
+    CV_GONE_BODY
+};
+enum cv_gone cv_exchange_gone(const struct cv_exchange *x);
+
+/* Counts. The last release ends an exchange that is still open, as said above. */
+void cv_exchange_ref(struct cv_exchange *x);
+void cv_exchange_release(struct cv_exchange *x);
+
+/* A name for the access log and messages (the route); not copied. */
+void cv_exchange_set_name(struct cv_exchange *x, const char *name);
+
+#endif

@@ -1,0 +1,61 @@
+/* A worker's HTTP server on a loop: listeners in, exchanges out.
+ *
+ * Knows nothing of processes: listening sockets come in as descriptors, the rest are callbacks.
+ */
+#ifndef CV_SERVE_SERVER_H
+#define CV_SERVE_SERVER_H
+
+#include "loop/loop.h"
+#include "serve/handler.h"
+
+/* Every cap and deadline of a server, in bytes, counts and milliseconds. < 0: off. */
+struct cv_limits {
+    struct cv_h1_limits head;
+    int64_t request_timeout; /* from the first byte of a request (or the accept) to its last: 408 */
+    int64_t response_timeout;   /* from the request's last byte to the answer's first: 503; and per
+                                   stalled write */
+    int64_t keep_alive_timeout; /* between requests */
+    int64_t
+        body_max; /* default of collect() for hosts; the server itself reads over at most 64 KiB */
+    int64_t linger_timeout; /* reading on after an early answer, so that the client sees it */
+    uint32_t connections_max;
+};
+
+struct cv_server_config {
+    struct cv_limits limits;
+    const int
+        *listeners; /* descriptors, non-blocking; the server closes them when it stops accepting */
+    size_t n_listeners;
+    bool keep_alive;
+    int access_log; /* descriptor for access lines, or -1 */
+
+    /* How many connections to take in one turn while `open` are open: 0 leaves the listener alone
+     * for a moment (the server asks again within 10 ms or when a connection closes). NULL: 64. */
+    int (*accept_budget)(void *arg, unsigned open);
+    /* Told whenever the number of open connections changes. NULL: nobody. */
+    void (*load)(void *arg, unsigned open);
+    void *arg;
+};
+
+/* 0 or -errno. Accepting begins with cv_server_start(). */
+CV_MUST_CHECK int cv_server_new(struct cv_loop *loop, const struct cv_server_config *config,
+                                struct cv_server **ret);
+CV_MUST_CHECK int cv_server_start(struct cv_server *server);
+
+/* How a server ends its work. It stops accepting and queues CV_EV_DRAINED when the last connection
+ * is gone. STOP: takes what is in the accept queue, closes the listeners; idle connections close at
+ * once; running requests are answered with Connection: close. RETIRE (others go on serving): leaves
+ * the queue to them; idle connections stay until their next request, answered with Connection:
+ * close, or `until`. At `until` (loop time) running exchanges get CV_EV_GONE (CV_GONE_DRAIN), then
+ * 1 s later every connection is cut. Calling again may only shorten, or turn RETIRE into STOP. */
+enum cv_drain { CV_DRAIN_STOP, CV_DRAIN_RETIRE };
+void cv_server_drain(struct cv_server *server, enum cv_drain kind, int64_t until);
+
+/* Cuts what is left and frees. Exchanges still referenced stay valid (gone) until released. */
+void cv_server_free(struct cv_server *server);
+
+/* Open connections, and exchanges being worked on. */
+unsigned cv_server_connections(const struct cv_server *server);
+unsigned cv_server_exchanges(const struct cv_server *server);
+
+#endif
