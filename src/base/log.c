@@ -1,0 +1,146 @@
+#include "base/log.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static char name[64] = "covey";
+static enum cv_log_level threshold = CV_LOG_INFO;
+static int log_fd = STDERR_FILENO;
+static _Atomic uint64_t dropped;
+static _Atomic uint64_t unreported; /* dropped lines that no line has told of yet */
+
+static const char *const level_names[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
+
+/* A pipe, terminal or file is opened anew through /proc, which gives a description with flags of
+ * its own. A socket cannot be; there MSG_DONTWAIT would do, but write() must serve all: poll()
+ * decides. */
+int cv_log_reopen(int fd)
+{
+    char path[32];
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    struct stat st;
+    if (fstat(fd, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        int own = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (own >= 0)
+            return own;
+    }
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return copy >= 0 ? copy : -errno;
+}
+
+void cv_log_open(const char *who, enum cv_log_level least)
+{
+    (void)snprintf(name, sizeof(name), "%s", who);
+    threshold = least;
+    int own = cv_log_reopen(STDERR_FILENO);
+    if (own < 0)
+        return;
+    if (log_fd != STDERR_FILENO)
+        (void)close(log_fd);
+    log_fd = own;
+}
+
+bool cv_log_on(enum cv_log_level level)
+{
+    return level >= threshold;
+}
+
+uint64_t cv_log_dropped(void)
+{
+    return atomic_load(&dropped);
+}
+
+/* Whether a write to a description that may be blocking would wait. */
+static bool would_wait(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || (flags & O_NONBLOCK) != 0)
+        return false;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    return poll(&ready, 1, 0) <= 0;
+}
+
+size_t cv_log_raw(int fd, const char *lines, size_t len)
+{
+    size_t done = 0;
+    while (done < len && !would_wait(fd)) {
+        ssize_t put = write(fd, lines + done, len - done);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            break;
+        done += (size_t)put;
+    }
+    return done;
+}
+
+/* Writes the time and level at the head of a line; the length. */
+static size_t put_head(char *line, size_t cap, enum cv_log_level level)
+{
+    struct timespec now;
+    struct tm parts;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)localtime_r(&now.tv_sec, &parts);
+    size_t len = strftime(line, cap, "%Y-%m-%d %H:%M:%S", &parts);
+    int n = snprintf(line + len, cap - len, ".%03ld %s %s: ", now.tv_nsec / 1000000,
+                     level_names[level], name);
+    return len + (size_t)n;
+}
+
+static void emit(enum cv_log_level level, const char *format, va_list args)
+{
+    char line[CV_LOG_LINE_MAX];
+    size_t len = put_head(line, sizeof(line), level);
+    int n = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
+    if (n < 0)
+        return;
+    size_t end = len + (size_t)n;
+    if (end > sizeof(line) - 2)
+        end = sizeof(line) - 2;
+    for (size_t i = len; i < end; i++) /* one event, one line, whatever the text holds */
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+            line[i] = line[i] == '\t' ? '\t' : ' ';
+    line[end++] = '\n';
+    if (cv_log_raw(log_fd, line, end) == 0) {
+        atomic_fetch_add(&dropped, 1);
+        atomic_fetch_add(&unreported, 1);
+    }
+}
+
+static void emit_f(enum cv_log_level level, const char *format, ...) CV_PRINTF(2, 3);
+static void emit_f(enum cv_log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    emit(level, format, args);
+    va_end(args);
+}
+
+void cv_log_v(enum cv_log_level level, const char *format, va_list args)
+{
+    if (level < threshold || level >= CV_LOG_OFF)
+        return;
+    int saved = errno;
+    uint64_t lost = atomic_exchange(&unreported, 0);
+    if (lost > 0)
+        emit_f(CV_LOG_WARN, "%llu lines were dropped: standard error did not take them",
+               (unsigned long long)lost);
+    emit(level, format, args);
+    errno = saved;
+}
+
+void cv_log(enum cv_log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    cv_log_v(level, format, args);
+    va_end(args);
+}
