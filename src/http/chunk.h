@@ -1,7 +1,7 @@
 /* Chunked coding, both ways (RFC 9112, section 7.1). Pure and restartable at any byte.
  *
- * Strict: CRLF only, at most 16 hex digits without overflow; extensions and trailers are read over,
- * bounded, and dropped.
+ * Strict: CRLF only, at most 16 hex digits and a size that fits int64_t; extensions and trailers
+ * are read over, bounded, and dropped.
  */
 #ifndef CV_HTTP_CHUNK_H
 #define CV_HTTP_CHUNK_H
@@ -20,18 +20,20 @@ struct cv_chunk {
 /* Bytes of extensions and trailers together that one body may have. */
 #define CV_CHUNK_EXTRA_MAX 8192
 
+/* A decoder at the start of a body. It holds no memory and may be copied. */
 void cv_chunk_init(struct cv_chunk *decoder);
 
 enum { CV_CHUNK_MORE = 0, CV_CHUNK_DATA = 1, CV_CHUNK_END = 2 };
 
 /* Looks at `bytes`; sets *ret_used to how many were consumed. CV_CHUNK_DATA: *ret_data is a piece
  * of the body inside `bytes` (call again with the rest); CV_CHUNK_MORE: all consumed; CV_CHUNK_END:
- * the body is complete; -400: malformed. */
+ * the body is complete, what follows is the next request; -400: malformed. Not to be called again
+ * after the last two. */
 int cv_chunk_decode(struct cv_chunk *decoder, struct cv_span bytes, size_t *ret_used,
                     struct cv_span *ret_data);
 
-/* Writes the line that opens a chunk of `len` bytes (room for 18) and returns its length. The data
- * and CRLF follow. */
+/* Writes the line that opens a chunk of `len` > 0 bytes (room for 18) and returns its length. The
+ * data and CRLF follow. */
 size_t cv_chunk_open(char *at, uint64_t len);
 
 #define CV_CHUNK_LAST "0\r\n\r\n"

@@ -66,38 +66,49 @@ struct cv_h1_head {
     uint32_t method_len;
     uint32_t target_at;
     uint32_t target_len;
-    uint32_t
-        path_at; /* of the target: path without query (for absolute-form: behind the authority) */
+    uint32_t path_at; /* without query and authority; never empty: "/" if the target has none */
     uint32_t path_len;
     uint32_t query_at; /* behind '?'; len 0 if there is none */
     uint32_t query_len;
     uint16_t n_fields;
     uint8_t method;  /* enum cv_method */
-    uint8_t minor;   /* HTTP/1.minor */
+    uint8_t minor;   /* HTTP/1.minor: 0, or 1 for any later one too */
     bool keep_alive; /* by version and Connection */
     bool has_body;   /* content_length > 0 or chunked */
     bool chunked;
-    bool expect_continue;
+    bool expect_continue;    /* only if there is a body */
     uint64_t content_length; /* valid when not chunked */
     struct cv_h1_field fields[CV_H1_FIELDS_MAX];
 };
 
 /* One head being parsed. A plain value: may be copied with the bytes it has seen. */
 struct cv_h1 {
-    uint32_t seen; /* bytes looked at so far */
-    uint32_t mark; /* start of the token being read */
-    uint16_t state;
+    uint32_t seen;         /* bytes looked at so far */
+    uint32_t mark;         /* start of the token being read */
+    uint32_t authority_at; /* of an absolute-form target; len 0: another form */
+    uint32_t authority_len;
+    uint16_t once; /* bit per enum cv_field that has come and must not come again */
+    uint8_t state;
     uint8_t blank_lines;
-    struct cv_h1_head head;
+    bool close; /* what Connection has said so far */
+    bool keep_alive;
+    struct cv_h1_head head; /* last: its fields are not initialised */
 };
 
 enum { CV_H1_MORE = 0, CV_H1_DONE = 1 };
 
+/* A parser at the start of a head. It holds no memory. */
 void cv_h1_init(struct cv_h1 *parser);
 
 /* Looks at the bytes behind those already seen; `bytes` always begins at the first byte of the
  * head. CV_H1_MORE, CV_H1_DONE (head valid; bytes behind head.len are the body or the next
- * request), or minus the status to answer before closing: -400, -414, -417, -431, -501, -505. */
+ * request), or minus the status to answer before closing: -400, -414, -417, -431, -501, -505. Not
+ * to be called again after an answer other than CV_H1_MORE; the limits stay the same in between.
+ *
+ * Where the RFCs leave a choice: any repetition of Host, Content-Length or Transfer-Encoding is
+ * refused; a coding other than "chunked" and CONNECT are 501; an absolute-form target must name the
+ * same authority as Host; a target may hold what browsers do not escape (\ ^ ` { | }), but no byte
+ * from 0x80 and no fragment. */
 int cv_h1_parse(struct cv_h1 *parser, const struct cv_h1_limits *limits, struct cv_span bytes);
 
 /* The n-th field's name and value, the target and so on, as spans over the head's bytes. */

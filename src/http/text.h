@@ -29,16 +29,17 @@ bool cv_is_token(struct cv_span text);
 bool cv_is_field_value(struct cv_span text);
 
 /* Decodes %XX into `to` (room for text.len bytes; may be text.at itself). `plus` also makes '+' a
- * blank. The length, or -400 on a broken escape or %00. */
+ * blank. The length, or -400 on a broken escape or a NUL, escaped or not. */
 int64_t cv_percent_decode(struct cv_span text, bool plus, char *to);
 
-/* The next name=value of a query string, undecoded: moves *at, false at the end. Empty pieces are
- * skipped. */
+/* The next name=value of a query string, undecoded: moves *at (0 at first), false at the end. Empty
+ * pieces are skipped; one without '=' has an empty value. */
 bool cv_query_split(struct cv_span query, size_t *at, struct cv_span *ret_name,
                     struct cv_span *ret_value);
 
-/* Which of HTML, JSON or text a client prefers, by its Accept field (RFC 9110, section 12.5.1);
- * without one: text. */
+/* Which of HTML, JSON or text a client prefers, by its Accept field (RFC 9110, section 12.5.1). Of
+ * equal weights the more specific range wins, then the one named first. Text if the field is
+ * absent, malformed, or accepts none. */
 enum cv_format { CV_FORMAT_TEXT, CV_FORMAT_HTML, CV_FORMAT_JSON };
 enum cv_format cv_accept_format(struct cv_span accept);
 

@@ -1,0 +1,183 @@
+/* Which format a client prefers, by its Accept field (declared in text.h). */
+#include "base/macros.h"
+#include "http/chars.h"
+#include "http/text.h"
+
+/* What is left to read of the field. Each reader moves `at` behind what it has taken. */
+struct reader {
+    const char *at;
+    const char *end;
+};
+
+/* One media range: "text/html;level=1;q=0.5" (parameters but q are read over). */
+struct range {
+    struct cv_span type;
+    struct cv_span subtype;
+    int weight; /* q in thousandths */
+};
+
+/* How well the client takes one format. */
+struct rating {
+    int weight;
+    int specificity; /* 0: no range matches, 1: any type, 2: any subtype, 3: named */
+    size_t order;    /* of the range in the field */
+};
+
+static void skip_blanks(struct reader *in)
+{
+    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t'))
+        in->at++;
+}
+
+static bool take(struct reader *in, char c)
+{
+    if (in->at == in->end || *in->at != c)
+        return false;
+    in->at++;
+    return true;
+}
+
+/* Length 0 if there is none. '*' is a token's byte too. */
+static struct cv_span take_token(struct reader *in)
+{
+    const char *from = in->at;
+    in->at = cv_chars_skip(in->at, in->end, CV_CHAR_TOKEN);
+    return cv_span(from, (size_t)(in->at - from));
+}
+
+/* The rest of a quoted string whose opening quote is taken. */
+static bool skip_quoted(struct reader *in)
+{
+    while (in->at < in->end) {
+        char c = *in->at++;
+        if (c == '"')
+            return true;
+        if (c == '\\' && in->at < in->end)
+            c = *in->at++;
+        if ((cv_chars[(uint8_t)c] & CV_CHAR_VALUE) == 0)
+            return false;
+    }
+    return false;
+}
+
+/* "0", "0.25", "1", "1.000": at most three decimals, at most 1. */
+static bool read_weight(struct cv_span text, int *ret)
+{
+    if (text.len == 0 || text.len > 5 || (text.at[0] != '0' && text.at[0] != '1') ||
+        (text.len > 1 && text.at[1] != '.'))
+        return false;
+
+    int weight = (text.at[0] - '0') * 1000;
+    int unit = 100;
+    for (size_t i = 2; i < text.len; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+        weight += (text.at[i] - '0') * unit;
+        unit /= 10;
+    }
+    *ret = weight;
+    return weight <= 1000;
+}
+
+/* name=value, behind a semicolon; empty ones are allowed (RFC 9110, section 5.6.6). */
+static bool take_parameter(struct reader *in, struct range *range)
+{
+    skip_blanks(in);
+    struct cv_span name = take_token(in);
+    if (name.len == 0)
+        return true;
+    if (!take(in, '='))
+        return false;
+    if (take(in, '"'))
+        return skip_quoted(in);
+    struct cv_span value = take_token(in);
+    if (cv_span_ieq(name, CV_SPAN("q")))
+        return read_weight(value, &range->weight);
+    return value.len > 0;
+}
+
+static bool is_any(struct cv_span token)
+{
+    return token.len == 1 && *token.at == '*';
+}
+
+/* A range and the blanks behind it. */
+static bool take_range(struct reader *in, struct range *ret)
+{
+    ret->weight = 1000;
+    ret->type = take_token(in);
+    if (!take(in, '/'))
+        return false;
+    ret->subtype = take_token(in);
+    if (ret->type.len == 0 || ret->subtype.len == 0 || (is_any(ret->type) && !is_any(ret->subtype)))
+        return false;
+
+    skip_blanks(in);
+    while (take(in, ';')) {
+        if (!take_parameter(in, ret))
+            return false;
+        skip_blanks(in);
+    }
+    return true;
+}
+
+/* A format takes its weight from the most specific range that matches it. */
+static void rate(struct rating *rating, const struct range *range, size_t order,
+                 struct cv_span type, struct cv_span subtype)
+{
+    int specificity = 0;
+
+    if (is_any(range->type))
+        specificity = 1;
+    else if (cv_span_ieq(range->type, type) && is_any(range->subtype))
+        specificity = 2;
+    else if (cv_span_ieq(range->type, type) && cv_span_ieq(range->subtype, subtype))
+        specificity = 3;
+    if (specificity > rating->specificity)
+        *rating = (struct rating){range->weight, specificity, order};
+}
+
+static bool is_better(const struct rating *a, const struct rating *b)
+{
+    if (a->weight != b->weight)
+        return a->weight > b->weight;
+    if (a->specificity != b->specificity)
+        return a->specificity > b->specificity;
+    return a->order < b->order;
+}
+
+/* Rates the formats by each range of the field; false if it is malformed. Empty members are fine.
+ */
+static bool read_ranges(struct cv_span accept, struct rating *ratings)
+{
+    struct reader in = {accept.at, accept.at + accept.len};
+
+    for (size_t order = 0; in.at < in.end; order++) {
+        struct range range;
+
+        skip_blanks(&in);
+        if (in.at == in.end || take(&in, ','))
+            continue;
+        if (!take_range(&in, &range) || (in.at < in.end && !take(&in, ',')))
+            return false;
+        rate(&ratings[CV_FORMAT_TEXT], &range, order, CV_SPAN("text"), CV_SPAN("plain"));
+        rate(&ratings[CV_FORMAT_HTML], &range, order, CV_SPAN("text"), CV_SPAN("html"));
+        rate(&ratings[CV_FORMAT_JSON], &range, order, CV_SPAN("application"), CV_SPAN("json"));
+    }
+    return true;
+}
+
+enum cv_format cv_accept_format(struct cv_span accept)
+{
+    struct rating ratings[CV_FORMAT_JSON + 1] = {0};
+
+    if (accept.len == 0 || !read_ranges(accept, ratings))
+        return CV_FORMAT_TEXT;
+
+    enum cv_format best = CV_FORMAT_TEXT;
+    for (enum cv_format i = CV_FORMAT_HTML; i <= CV_FORMAT_JSON; i++) {
+        if (ratings[i].weight > 0 && is_better(&ratings[i], &ratings[best]))
+            best = i;
+    }
+    return best;
+}

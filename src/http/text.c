@@ -1,0 +1,253 @@
+/* Small grammars. Accept has a file of its own. */
+#include "http/text.h"
+
+#include "base/macros.h"
+#include "http/chars.h"
+
+/* By status - 100 (RFC 9110, section 15, and IANA's registry). */
+static const char *const reasons[] = {
+    [0] = "Continue",
+    [1] = "Switching Protocols",
+    [2] = "Processing",
+    [3] = "Early Hints",
+    [100] = "OK",
+    [101] = "Created",
+    [102] = "Accepted",
+    [103] = "Non-Authoritative Information",
+    [104] = "No Content",
+    [105] = "Reset Content",
+    [106] = "Partial Content",
+    [107] = "Multi-Status",
+    [108] = "Already Reported",
+    [126] = "IM Used",
+    [200] = "Multiple Choices",
+    [201] = "Moved Permanently",
+    [202] = "Found",
+    [203] = "See Other",
+    [204] = "Not Modified",
+    [205] = "Use Proxy",
+    [207] = "Temporary Redirect",
+    [208] = "Permanent Redirect",
+    [300] = "Bad Request",
+    [301] = "Unauthorized",
+    [302] = "Payment Required",
+    [303] = "Forbidden",
+    [304] = "Not Found",
+    [305] = "Method Not Allowed",
+    [306] = "Not Acceptable",
+    [307] = "Proxy Authentication Required",
+    [308] = "Request Timeout",
+    [309] = "Conflict",
+    [310] = "Gone",
+    [311] = "Length Required",
+    [312] = "Precondition Failed",
+    [313] = "Content Too Large",
+    [314] = "URI Too Long",
+    [315] = "Unsupported Media Type",
+    [316] = "Range Not Satisfiable",
+    [317] = "Expectation Failed",
+    [318] = "I'm a Teapot",
+    [321] = "Misdirected Request",
+    [322] = "Unprocessable Content",
+    [323] = "Locked",
+    [324] = "Failed Dependency",
+    [325] = "Too Early",
+    [326] = "Upgrade Required",
+    [328] = "Precondition Required",
+    [329] = "Too Many Requests",
+    [331] = "Request Header Fields Too Large",
+    [351] = "Unavailable For Legal Reasons",
+    [400] = "Internal Server Error",
+    [401] = "Not Implemented",
+    [402] = "Bad Gateway",
+    [403] = "Service Unavailable",
+    [404] = "Gateway Timeout",
+    [405] = "HTTP Version Not Supported",
+    [406] = "Variant Also Negotiates",
+    [407] = "Insufficient Storage",
+    [408] = "Loop Detected",
+    [410] = "Not Extended",
+    [411] = "Network Authentication Required",
+};
+
+const char *cv_status_reason(int status)
+{
+    if (status < 100 || status - 100 >= (int)CV_COUNT(reasons) || reasons[status - 100] == NULL)
+        return "Unknown";
+    return reasons[status - 100];
+}
+
+bool cv_status_has_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+#define NAME(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
+static const struct cv_span methods[CV_METHOD_COUNT] = {
+    [CV_METHOD_GET] = NAME("GET"),         [CV_METHOD_HEAD] = NAME("HEAD"),
+    [CV_METHOD_POST] = NAME("POST"),       [CV_METHOD_PUT] = NAME("PUT"),
+    [CV_METHOD_PATCH] = NAME("PATCH"),     [CV_METHOD_DELETE] = NAME("DELETE"),
+    [CV_METHOD_OPTIONS] = NAME("OPTIONS"), [CV_METHOD_CONNECT] = NAME("CONNECT"),
+    [CV_METHOD_TRACE] = NAME("TRACE"),
+};
+
+const char *cv_method_name(enum cv_method method)
+{
+    return methods[method].at;
+}
+
+enum cv_method cv_method_find(struct cv_span name)
+{
+    for (enum cv_method method = CV_METHOD_GET; method < CV_METHOD_COUNT; method++) {
+        if (cv_span_eq(methods[method], name))
+            return method;
+    }
+    return CV_METHOD_OTHER;
+}
+
+/* Writes `value` with `digits` digits. */
+static char *put_number(char *at, int64_t value, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        at[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return at + digits;
+}
+
+static char *put_text(char *at, const char *text, size_t len)
+{
+    memcpy(at, text, len);
+    return at + len;
+}
+
+/* Years begin in March here, so that the leap day is a year's last (Howard Hinnant, "chrono-
+ * compatible low-level date algorithms"). */
+static void civil_date(int64_t days, int64_t *ret_year, int64_t *ret_month, int64_t *ret_day)
+{
+    days += 719468; /* since 0000-03-01 */
+    int64_t era = days / 146097;
+    int64_t day_of_era = days % 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month = (5 * day_of_year + 2) / 153;
+
+    *ret_day = day_of_year - (153 * month + 2) / 5 + 1;
+    *ret_month = month < 10 ? month + 2 : month - 10; /* January is 0 */
+    *ret_year = era * 400 + year_of_era + (*ret_month < 2);
+}
+
+void cv_date_write(char *at, int64_t seconds)
+{
+    static const char days[] = "ThuFriSatSunMonTueWed"; /* 1970-01-01 was a Thursday */
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const int64_t last = 253402300799; /* of the year 9999 */
+    int64_t year, month, day;
+
+    seconds = seconds < 0 ? 0 : seconds > last ? last : seconds;
+    civil_date(seconds / 86400, &year, &month, &day);
+    at = put_text(at, days + seconds / 86400 % 7 * 3, 3);
+    at = put_text(at, ", ", 2);
+    at = put_number(at, day, 2);
+    *at++ = ' ';
+    at = put_text(at, months + month * 3, 3);
+    *at++ = ' ';
+    at = put_number(at, year, 4);
+    *at++ = ' ';
+    at = put_number(at, seconds / 3600 % 24, 2);
+    *at++ = ':';
+    at = put_number(at, seconds / 60 % 60, 2);
+    *at++ = ':';
+    at = put_number(at, seconds % 60, 2);
+    (void)put_text(at, " GMT", 4);
+}
+
+bool cv_is_token(struct cv_span text)
+{
+    if (text.len == 0)
+        return false;
+    const char *end = text.at + text.len;
+    return cv_chars_skip(text.at, end, CV_CHAR_TOKEN) == end;
+}
+
+bool cv_is_field_value(struct cv_span text)
+{
+    if (text.len == 0)
+        return true;
+    const char *end = text.at + text.len;
+    return cv_chars_skip_value(text.at, end) == end;
+}
+
+int64_t cv_percent_decode(struct cv_span text, bool plus, char *to)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        if (c == '%') {
+            int high = i + 2 < text.len ? cv_chars_hex(text.at[i + 1]) : -1;
+            int low = high >= 0 ? cv_chars_hex(text.at[i + 2]) : -1;
+            if (low < 0)
+                return -400;
+            c = (char)(high << 4 | low);
+            i += 2;
+        } else if (c == '+' && plus) {
+            c = ' ';
+        }
+        if (c == '\0')
+            return -400;
+        to[n++] = c;
+    }
+    return (int64_t)n;
+}
+
+/* The bytes from *at up to the next `separator` or the end; moves *at behind it. */
+static struct cv_span next_piece(struct cv_span text, char separator, size_t *at)
+{
+    size_t from = *at;
+    const char *end = memchr(text.at + from, separator, text.len - from);
+    size_t to = end != NULL ? (size_t)(end - text.at) : text.len;
+
+    *at = end != NULL ? to + 1 : to;
+    return cv_span(text.at + from, to - from);
+}
+
+bool cv_query_split(struct cv_span query, size_t *at, struct cv_span *ret_name,
+                    struct cv_span *ret_value)
+{
+    while (*at < query.len) {
+        struct cv_span piece = next_piece(query, '&', at);
+        if (piece.len == 0)
+            continue;
+        size_t value = 0;
+        *ret_name = next_piece(piece, '=', &value);
+        *ret_value = cv_span(piece.at + value, piece.len - value);
+        return true;
+    }
+    return false;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+bool cv_list_has(struct cv_span list, struct cv_span token)
+{
+    size_t at = 0;
+
+    while (at < list.len) {
+        struct cv_span member = next_piece(list, ',', &at);
+        while (member.len > 0 && is_blank(*member.at))
+            member = cv_span(member.at + 1, member.len - 1);
+        while (member.len > 0 && is_blank(member.at[member.len - 1]))
+            member.len--;
+        if (cv_span_ieq(member, token))
+            return true;
+    }
+    return false;
+}
