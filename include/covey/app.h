@@ -39,6 +39,7 @@ typedef int covey_listener_fn(covey_app *app);
  * The whole list with defaults and limits: `./app --help` and docs/settings.md. */
 struct covey_options {
     covey_setup_fn *setup;
+    size_t size;      /* set by the macros below */
     const char *host; /* "127.0.0.1" */
     int port;         /* 8000 */
     const char
@@ -56,7 +57,6 @@ struct covey_options {
     int64_t request_max_size; /* sizes in bytes */
     int64_t request_max_header_size;
     int64_t fibers_max;
-    size_t size; /* set by the macros below */
 };
 
 /* As many workers as CPUs this process may run on (Sanic's fast=True). */
@@ -102,19 +102,21 @@ COVEY_API int covey_setup_fail(covey_app *app, const char *format, ...) COVEY_PR
 /* How one route differs from the settings. */
 struct covey_route {
     covey_handler_fn *handler;
-    const char *name;         /* for logs; default: the handler's pattern */
+    size_t size;              /* set by the macros below */
+    const char *name;         /* for logs; default: the pattern */
     int64_t body_max;         /* bytes; 0: REQUEST_MAX_SIZE; COVEY_OFF: no limit */
     int64_t response_timeout; /* ms; 0: RESPONSE_TIMEOUT; COVEY_OFF: none */
     bool stream;              /* start the handler at the head; it reads with covey_body_read() */
     bool half_close; /* a client that has shut down its sending side does not cancel the handler */
-    size_t size;     /* set by the macros below */
 };
 
-/* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/'
- * and may hold parameters, each a whole segment: <name>, <name:str>, <name:int>, <name:uuid>, or,
- * at the end, <name:path>. A literal segment wins over a parameter, int and uuid over str, str over
- * path. GET routes answer HEAD too. The struct's fields may follow the handler: covey_post(app,
- * "/up", up, .body_max = 1 << 20). */
+/* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/', is
+ * written decoded ("/a b", not "/a%20b") and may hold parameters, each a whole segment: <name>,
+ * <name:str>, <name:int>, <name:uuid>, or, at the end, <name:path> (one segment or more). Paths are
+ * compared as they are: "/a" and "/a/" differ, ".." is a segment like any other. Among the routes
+ * that have the method, a literal segment wins over a parameter, int and uuid over str, str over
+ * path. GET routes answer HEAD too; OPTIONS is answered with Allow where no route does. The struct's
+ * fields may follow the handler: covey_post(app, "/up", up, .body_max = 1 << 20). */
 #define covey_route(app, methods, path, ...)                                                       \
     covey_route_at((app), (methods), (path),                                                       \
                    &(struct covey_route){__VA_ARGS__, .size = sizeof(struct covey_route)},         \
@@ -141,15 +143,23 @@ enum covey_event {
 };
 
 /* Runs `listener` at `event`, on a fiber. Start events in the order of registration, stop events
- * reversed. */
-COVEY_API void covey_listener(covey_app *app, enum covey_event event, covey_listener_fn *listener);
+ * reversed. A negative value from a stop listener is logged. */
+#define covey_listener(app, event, listener)                                                       \
+    covey_listener_at((app), (event), (listener), #listener, __FILE__, __LINE__)
+COVEY_API void covey_listener_at(covey_app *app, enum covey_event event,
+                                 covey_listener_fn *listener, const char *name, const char *file,
+                                 int line);
 
 enum covey_phase { COVEY_REQUEST, COVEY_RESPONSE };
 
-/* Runs `handler` before each route's handler (in order), or after it (reversed). A request
- * middleware that answers or fails ends the chain; a response middleware sees the staged answer
- * (covey_status()) and may add fields. */
-COVEY_API void covey_middleware(covey_app *app, enum covey_phase phase, covey_handler_fn *handler);
+/* Runs `handler` before each route's handler (in order), or after it (reversed); also where no route
+ * matches. A request middleware that answers or fails ends the chain; a response middleware sees the
+ * staged answer (covey_status(); for a streamed one: before its head leaves) and may add fields. */
+#define covey_middleware(app, phase, handler)                                                      \
+    covey_middleware_at((app), (phase), (handler), #handler, __FILE__, __LINE__)
+COVEY_API void covey_middleware_at(covey_app *app, enum covey_phase phase,
+                                   covey_handler_fn *handler, const char *name, const char *file,
+                                   int line);
 
 /* ---- Contexts and settings ---- */
 

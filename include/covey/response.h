@@ -51,9 +51,9 @@ COVEY_API int covey_status(const covey_req *req);
 
 struct covey_response {
     int status;
+    size_t size;      /* set by the macro */
     const char *type; /* Content-Type; default "application/octet-stream" */
     int64_t length; /* bytes that will follow; 0: unknown (chunked, or until close for HTTP/1.0) */
-    size_t size;    /* set by the macro */
 };
 
 /* Freezes and sends the head of a streamed answer: covey_respond(req, 200, .type = "text/plain").
