@@ -45,15 +45,20 @@ bool cv_fibers_run(struct cv_fibers *fibers);
 /* Whether any is ready to be resumed (then the loop must not block). */
 bool cv_fibers_ready(const struct cv_fibers *fibers);
 
-/* Fibers alive, and the most stack any has used, in bytes (0 until measured). */
+/* Fibers alive. */
 size_t cv_fibers_count(const struct cv_fibers *fibers);
+
+/* The most stack that any fiber which has ended is known to have used, in bytes, to the page. Makes
+ * a few system calls: for statistics, not for each request. */
+size_t cv_fibers_stack_used(struct cv_fibers *fibers);
 
 /* The fiber that is running on this thread, or NULL. */
 struct cv_fiber *cv_fiber_self(void);
 
-/* A pointer of the owner's (the request); and a name for logs (not copied). */
+/* A pointer of the owner's (the request); and a name for logs (not copied). Both NULL at first. */
 void cv_fiber_set_owner(struct cv_fiber *fiber, void *owner, const char *name);
 void *cv_fiber_owner(const struct cv_fiber *fiber);
+const char *cv_fiber_name(const struct cv_fiber *fiber);
 
 /* ---- Waits: only on a fiber (else -EPERM). All return -ECANCELED once the fiber is cancelled,
  * after one pass through the loop, so that a loop that ignores it cannot starve others. ---- */

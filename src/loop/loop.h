@@ -1,10 +1,10 @@
 /* The event loop, as a step function.
  *
- * One per thread. A step waits once, reads the clock once, fires what is ready and due, and
- * returns. What it fires are covey's own callbacks (watches, timers, wakes), which only note what
- * happened; application code is run by the owner of the loop between steps. The descriptor becomes
- * readable when a step has something to do, so that any other loop (asyncio's, uvloop's) can own
- * this one.
+ * One per thread. A step waits once, reads the clock once (and once more only to wait for a
+ * deadline), fires what is ready and due, and returns. What it fires are covey's own callbacks
+ * (watches, timers, wakes), which only note what happened; application code is run by the owner of
+ * the loop between steps. The descriptor becomes readable when a step has something to do, so that
+ * any other loop (asyncio's, uvloop's) can own this one.
  */
 #ifndef CV_LOOP_LOOP_H
 #define CV_LOOP_LOOP_H
@@ -28,21 +28,26 @@ enum {
                            modified later */
 };
 
-/* A descriptor being watched; embedded in whoever watches. */
+/* A descriptor being watched; embedded in whoever watches. A zeroed one is not watched. */
 struct cv_watch {
     void (*ready)(struct cv_watch *watch, unsigned events);
-    int fd; /* -1 while not watched */
+    int fd;         /* -1 after cv_loop_del() */
+    unsigned wants; /* the loop's: what was asked for, and CV_FAILED; 0: not watched */
 };
 
-/* A deadline; embedded. `slot` is the loop's. */
+/* A deadline; embedded. A zeroed one is not set. It is no longer set when `fire` is called, which
+ * may set it again: one set while timers fire is due in the next step at the earliest. */
 struct cv_timer {
     void (*fire)(struct cv_timer *timer);
     int64_t at;
-    size_t slot; /* place in the heap + 1; 0: not set */
+    size_t slot; /* the loop's: place in the heap + 1; 0: not set */
 };
 
-/* 0 or -errno. */
+/* 0 or -errno. The caller owns the result. */
 CV_MUST_CHECK int cv_loop_new(struct cv_loop **ret);
+
+/* Forgets all watches and timers and drops the wakes that have not run. Not from a callback; NULL
+ * is fine. */
 void cv_loop_free(struct cv_loop *loop);
 
 /* The descriptor for an outer loop. It does not cover timers: see cv_loop_deadline(). */
@@ -62,8 +67,9 @@ CV_MUST_CHECK int cv_timer_set(struct cv_loop *loop, struct cv_timer *timer, int
 void cv_timer_stop(struct cv_loop *loop, struct cv_timer *timer);
 
 /* One step: waits until something is ready, a timer is due, or `until` (CV_NEVER: no limit; 0 or
- * the past: no wait), then fires everything. Returns the number of callbacks fired, or -errno
- * (never -EINTR). */
+ * the past: no wait), then fires everything: watches and wakes first, then timers in the order of
+ * their deadlines. Returns the number of callbacks fired, or -errno (never -EINTR: a signal only
+ * ends the wait early, so that its owner can look). Not from a callback. */
 int cv_loop_step(struct cv_loop *loop, int64_t until);
 
 /* The earliest timer, CV_NEVER if there is none. */
@@ -72,14 +78,16 @@ int64_t cv_loop_deadline(const struct cv_loop *loop);
 /* The clock as read in this step. */
 int64_t cv_loop_now(const struct cv_loop *loop);
 
-/* Called right before a wait that may block (running = false) and right after each wait (running =
- * true, with the clock just read): a beat for whoever watches this process. Not called around waits
- * with no time-out. */
+/* `fn` is called right before a wait that may block (running = false) and right after every wait
+ * (running = true, with the clock just read): a beat for whoever watches this process. A loop that
+ * is kept busy and never blocks is thus seen to be alive. Who steps with `until` 0 only, because an
+ * outer loop does the waiting, beats there and sets nothing here. NULL: none. */
 void cv_loop_on_wait(struct cv_loop *loop, void (*fn)(void *arg, bool running, int64_t now),
                      void *arg);
 
-/* Runs `fn(arg)` in a later step of `loop`. The only call that other threads may make, also during
- * cv_loop_free() of nobody. 0, or -EAGAIN when 4,096 calls are waiting. */
+/* Runs `fn(arg)` in a later step of `loop`, in the order of the calls. The only call that other
+ * threads may make, and none may while the loop is being freed. 0, or -EAGAIN when 4,096 calls are
+ * waiting. */
 CV_MUST_CHECK int cv_loop_wake(struct cv_loop *loop, void (*fn)(void *arg), void *arg);
 
 #endif

@@ -1,0 +1,173 @@
+/* Starting, running and ending fibers. What they wait for is in fiber_wait.c.
+ *
+ * Switches are always between a fiber and the thread outside, never from fiber to fiber: a fiber
+ * that is started or woken by another is queued.
+ */
+#include "loop/fiber.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "loop/fiber_state.h"
+
+enum { STACK_SIZE_DEFAULT = 256 * 1024, CACHE_LINE = 64 };
+
+static _Thread_local struct cv_fiber *running;
+
+struct cv_fiber *cv_fiber_self(void)
+{
+    return running;
+}
+
+int cv_fibers_new(struct cv_loop *loop, const struct cv_fibers_config *config,
+                  struct cv_fibers **ret)
+{
+    struct cv_fibers *fibers = calloc(1, sizeof *fibers);
+    if (fibers == NULL)
+        return -ENOMEM;
+    fibers->loop = loop;
+    fibers->max = config->max;
+    cv_stacks_init(&fibers->stacks,
+                   config->stack_size != 0 ? config->stack_size : STACK_SIZE_DEFAULT);
+    cv_list_init(&fibers->ready);
+    *ret = fibers;
+    return 0;
+}
+
+void cv_fibers_free(struct cv_fibers *fibers)
+{
+    if (fibers == NULL)
+        return;
+    CV_ASSERT(fibers->count == 0);
+    cv_stacks_done(&fibers->stacks);
+    free(fibers);
+}
+
+size_t cv_fibers_count(const struct cv_fibers *fibers)
+{
+    return fibers->count;
+}
+
+size_t cv_fibers_stack_used(struct cv_fibers *fibers)
+{
+    return cv_stacks_used(&fibers->stacks);
+}
+
+bool cv_fibers_ready(const struct cv_fibers *fibers)
+{
+    return fibers->ready_count > 0;
+}
+
+void cv_fiber_set_owner(struct cv_fiber *fiber, void *owner, const char *name)
+{
+    fiber->owner = owner;
+    fiber->name = name;
+}
+
+void *cv_fiber_owner(const struct cv_fiber *fiber)
+{
+    return fiber->owner;
+}
+
+const char *cv_fiber_name(const struct cv_fiber *fiber)
+{
+    return fiber->name;
+}
+
+void cv_fiber_make_ready(struct cv_fiber *fiber, int result)
+{
+    struct cv_fibers *fibers = fiber->fibers;
+    fiber->state = CV_FIBER_READY;
+    fiber->result = result;
+    cv_list_push(&fibers->ready, &fiber->link);
+    fibers->ready_count++;
+}
+
+void cv_fiber_switch_out(struct cv_fiber *self)
+{
+    struct cv_side *outside = &self->fibers->outside;
+    CV_ASSERT(self == running);
+    cv_sanitize_leave(&self->side, outside, self->state == CV_FIBER_ENDED);
+    cv_context_switch(&self->side.context, &outside->context);
+    cv_sanitize_arrive(&self->side, outside);
+}
+
+/* The bottom of every fiber's stack. */
+static void enter(void *arg)
+{
+    struct cv_fiber *self = arg;
+    cv_sanitize_arrive(&self->side, &self->fibers->outside);
+    self->fn(self->arg);
+    self->state = CV_FIBER_ENDED;
+    cv_fiber_switch_out(self);
+    CV_ASSERT(!"an ended fiber was resumed");
+}
+
+static void bury(struct cv_fiber *fiber)
+{
+    struct cv_fibers *fibers = fiber->fibers;
+    CV_ASSERT(fiber->timer.slot == 0);
+    cv_sanitize_gone(&fiber->side);
+    fibers->count--;
+    cv_stacks_give(&fibers->stacks, (char *)fiber->side.low);
+}
+
+static void run(struct cv_fiber *fiber)
+{
+    struct cv_side *outside = &fiber->fibers->outside;
+    fiber->state = CV_FIBER_RUNNING;
+    running = fiber;
+    cv_sanitize_thread(outside);
+    cv_sanitize_leave(outside, &fiber->side, false);
+    cv_context_switch(&outside->context, &fiber->side.context);
+    cv_sanitize_arrive(outside, NULL);
+    running = NULL;
+    if (fiber->state == CV_FIBER_ENDED)
+        bury(fiber);
+}
+
+/* A fiber on a stack of its own, itself at the top of it. NULL without memory. */
+static struct cv_fiber *create(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg)
+{
+    char *low = cv_stacks_take(&fibers->stacks);
+    if (low == NULL)
+        return NULL;
+    size_t size = (fibers->stacks.size - sizeof(struct cv_fiber)) / CACHE_LINE * CACHE_LINE;
+    struct cv_fiber *fiber = (struct cv_fiber *)(void *)(low + size);
+    *fiber = (struct cv_fiber){
+        .side = {.low = low, .size = size}, .fibers = fibers, .fn = fn, .arg = arg};
+    cv_list_init(&fiber->link);
+    cv_sanitize_born(&fiber->side);
+    cv_context_make(&fiber->side.context, low, size, enter, fiber);
+    fibers->count++;
+    return fiber;
+}
+
+int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
+                   struct cv_fiber **ret)
+{
+    if (fibers->count >= fibers->max)
+        return -EAGAIN;
+    struct cv_fiber *fiber = create(fibers, fn, arg);
+    if (fiber == NULL)
+        return -ENOMEM;
+    if (ret != NULL)
+        *ret = fiber;
+    if (running != NULL)
+        cv_fiber_make_ready(fiber, 0);
+    else
+        run(fiber);
+    return 0;
+}
+
+bool cv_fibers_run(struct cv_fibers *fibers)
+{
+    CV_ASSERT(running == NULL);
+    for (size_t n = fibers->ready_count; n > 0; n--) {
+        struct cv_link *link = cv_list_pop(&fibers->ready);
+        fibers->ready_count--;
+        run(CV_CONTAINER_OF(link, struct cv_fiber, link));
+    }
+    return fibers->ready_count > 0;
+}

@@ -1,0 +1,36 @@
+/* Leaving one stack and going on on another.
+ *
+ * On x86-64 some twenty instructions (fiber_x86_64.S); elsewhere, and where CV_FIBER_UCONTEXT is
+ * defined (meson setup -Dc_args=-DCV_FIBER_UCONTEXT), libc's ucontext, which also makes a system
+ * call to save the signal mask.
+ */
+#ifndef CV_LOOP_FIBER_SWITCH_H
+#define CV_LOOP_FIBER_SWITCH_H
+
+#include <stddef.h>
+
+#if defined(__x86_64__) && !defined(__ILP32__) && !defined(CV_FIBER_UCONTEXT)
+
+struct cv_context {
+    void *sp; /* everything else is saved on the stack it points to */
+};
+
+#else
+#include <ucontext.h>
+
+struct cv_context {
+    ucontext_t machine;
+};
+
+#endif
+
+/* Prepares `context` so that the first switch to it calls entry(arg) on the stack [low, low +
+ * size). `entry` must never return. */
+void cv_context_make(struct cv_context *context, void *low, size_t size, void (*entry)(void *arg),
+                     void *arg);
+
+/* Saves where we are in `from` and goes on where `to` was saved. Returns when somebody switches
+ * back to `from`. */
+void cv_context_switch(struct cv_context *from, const struct cv_context *to);
+
+#endif
