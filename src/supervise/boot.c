@@ -1,0 +1,67 @@
+#include "supervise/boot.h"
+
+#include "base/fd.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static const char magic[8] = {'c', 'o', 'v', 'e', 'y', 'B', 'T', '\n'};
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+void cv_boot_init(struct cv_boot *boot)
+{
+    memset(boot, 0, sizeof(*boot));
+    memcpy(boot->magic, magic, sizeof(magic));
+    boot->layout = CV_BOOT_LAYOUT;
+    boot->size = sizeof(*boot);
+}
+
+int cv_boot_seal(const struct cv_boot *boot)
+{
+    CV_AUTOCLOSE int fd = memfd_create("covey-boot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    int rc = cv_fd_write_all(fd, boot, sizeof(*boot));
+    if (rc < 0)
+        return rc;
+    if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+        return -errno;
+    return cv_take_fd(&fd);
+}
+
+/* The descriptor the variable names, if it is a fully sealed memfd; else -1. */
+static int named_descriptor(const char *text)
+{
+    uint64_t fd;
+    if (text == NULL || cv_num_u64(cv_span_str(text), INT32_MAX, &fd) < 0)
+        return -1;
+    return fcntl((int)fd, F_GET_SEALS) == SEALS ? (int)fd : -1;
+}
+
+int cv_boot_read(struct cv_boot *ret)
+{
+    CV_AUTOCLOSE int fd = named_descriptor(getenv(CV_BOOT_VARIABLE));
+    (void)unsetenv(CV_BOOT_VARIABLE);
+    if (fd < 0)
+        return 0;
+
+    struct cv_boot boot;
+    struct stat st;
+    if (fstat(fd, &st) < 0 || st.st_size < 16 ||
+        cv_fd_pread_all(fd, &boot,
+                        st.st_size < (off_t)sizeof(boot) ? (size_t)st.st_size : sizeof(boot)) < 0 ||
+        memcmp(boot.magic, magic, sizeof(magic)) != 0)
+        return 0;
+    if (boot.layout != CV_BOOT_LAYOUT || boot.size != sizeof(boot) ||
+        st.st_size != (off_t)sizeof(boot))
+        return -EPROTO;
+    if (boot.parent != getppid() || boot.n_listeners > CV_BOOT_LISTENERS_MAX)
+        return 0;
+    *ret = boot;
+    return 1;
+}

@@ -1,0 +1,56 @@
+/* What master and worker (and guardian and master) say to each other: one SEQPACKET datagram a
+ * message, of a fixed form, length-checked. What a worker has sent is hostile data.
+ */
+#ifndef CV_SUPERVISE_CHANNEL_H
+#define CV_SUPERVISE_CHANNEL_H
+
+#include "base/macros.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cv_message_kind {
+    /* worker -> master */
+    CV_MSG_HELLO =
+        1, /* word[0]: ABI, word[1]: layout, word[2]: parent-death signal; body: manifest */
+    CV_MSG_READY,
+    CV_MSG_DRAINED,
+    CV_MSG_LEAVING, /* somebody sent it TERM: it drains by itself and wants to be replaced */
+    CV_MSG_FAILED,  /* word[0]: the exit code that follows; body: why, as text */
+    CV_MSG_EXTEND,  /* word[0]: ms (not used by this version) */
+    CV_MSG_STATUS,  /* body: what it is doing, as text (not used by this version) */
+    /* master -> worker */
+    CV_MSG_GO = 32,
+    CV_MSG_DRAIN, /* word[0]: 1 retire, 0 stop; time: until when, CLOCK_MONOTONIC ns */
+    /* guardian -> master */
+    CV_MSG_STOP = 64, /* word[0]: enum cv_fleet_stop */
+    CV_MSG_RELOAD,
+    CV_MSG_SCALE, /* word[0]: 1 more, 0 fewer */
+};
+
+#define CV_MESSAGE_BODY_MAX 32768
+
+struct cv_message {
+    uint32_t kind;
+    uint32_t body_len;
+    uint32_t word[4];
+    int64_t time;
+    char body[CV_MESSAGE_BODY_MAX];
+};
+
+/* A connected pair, close-on-exec and non-blocking. 0 or -errno. */
+CV_MUST_CHECK int cv_channel_pair(int ret_fds[2]);
+
+/* Sends one message; `message->body` is used up to body_len. 0, -EAGAIN (the other side does not
+ * read), -errno. */
+int cv_channel_send(int fd, const struct cv_message *message);
+
+/* A message without a body. */
+int cv_channel_tell(int fd, enum cv_message_kind kind, uint32_t word, int64_t time);
+
+/* Receives one message. 1: *ret is valid; 0: the other side has closed; -EAGAIN: nothing there;
+ * -EBADMSG: not of the form above; -errno. */
+CV_MUST_CHECK int cv_channel_receive(int fd, struct cv_message *ret);
+
+#endif

@@ -1,0 +1,172 @@
+#include "supervise/child.h"
+
+#include "base/assert.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+static bool is_over(int pidfd)
+{
+    struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+    return poll(&gone, 1, 0) != 0;
+}
+
+/* The order matters: a master that dies after the arming kills us, one that died before is seen by
+ * the check. */
+static int arm(int parent_fd)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return -errno;
+    return is_over(parent_fd) ? -ESRCH : 0;
+}
+
+static int join(struct cv_child *child)
+{
+    const struct cv_boot *boot = &child->boot;
+    int rc = arm(boot->parent_fd);
+    if (rc < 0)
+        return rc;
+    child->channel = boot->channel;
+    rc = cv_slots_join(&child->slots, boot->state, boot->slots, boot->slot);
+    if (rc < 0)
+        return rc;
+    atomic_store(&child->slots.own->connections, 0);
+    atomic_store(&child->slots.own->running_since, 0);
+    atomic_store(&child->slots.own->generation, boot->generation);
+    atomic_store(&child->slots.own->pid, (uint32_t)getpid());
+    return 0;
+}
+
+int cv_child_boot(struct cv_child *ret)
+{
+    int rc = cv_boot_read(&ret->boot);
+    if (rc <= 0)
+        return rc;
+    const struct cv_boot *boot = &ret->boot;
+    cv_fd_set_cloexec(boot->channel, 1);
+    cv_fd_set_cloexec(boot->state, 1);
+    cv_fd_set_cloexec(boot->parent_fd, 1);
+    if (boot->object >= 0)
+        cv_fd_set_cloexec(boot->object, 1);
+    for (uint32_t i = 0; i < boot->n_listeners; i++)
+        cv_fd_set_cloexec(boot->listeners[i], 1);
+    rc = join(ret);
+    return rc < 0 ? rc : 1;
+}
+
+int cv_child_forked(struct cv_child *ret, const struct cv_boot *boot)
+{
+    ret->boot = *boot;
+    return join(ret);
+}
+
+static void nothing(int signal)
+{
+    (void)signal;
+}
+
+static void handle(int signal, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(signal, &action, NULL);
+}
+
+void cv_child_signals(void)
+{
+    handle(SIGINT, nothing);
+    handle(SIGHUP, nothing);
+    handle(SIGQUIT, nothing);
+    handle(SIGPIPE, nothing);
+    handle(SIGTERM, SIG_DFL);
+    /* A handler would not do here: the kernel would restart the terminal call for ever. */
+    handle(SIGTTIN, SIG_IGN);
+    handle(SIGTTOU, SIG_IGN);
+}
+
+static int term_fd = -1;
+
+static void note_term(int signal)
+{
+    (void)signal;
+    int saved = errno;
+    (void)eventfd_write(term_fd, 1);
+    errno = saved;
+}
+
+int cv_child_catch_term(int *ret_fd)
+{
+    CV_ASSERT(term_fd < 0);
+    term_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (term_fd < 0)
+        return -errno;
+    handle(SIGTERM, note_term);
+    *ret_fd = term_fd;
+    return 0;
+}
+
+void cv_child_ignore_term(void)
+{
+    handle(SIGTERM, nothing);
+}
+
+int cv_child_hello(struct cv_child *child, uint32_t abi, struct cv_span manifest)
+{
+    static struct cv_message hello;
+    if (manifest.len > sizeof(hello.body))
+        return -EMSGSIZE;
+    int death = 0;
+    (void)prctl(PR_GET_PDEATHSIG, &death);
+    hello.kind = CV_MSG_HELLO;
+    hello.word[0] = abi;
+    hello.word[1] = CV_BOOT_LAYOUT;
+    hello.word[2] = (uint32_t)death;
+    hello.body_len = (uint32_t)manifest.len;
+    if (manifest.len > 0)
+        memcpy(hello.body, manifest.at, manifest.len);
+    return cv_channel_send(child->channel, &hello);
+}
+
+int cv_child_wait_go(struct cv_child *child)
+{
+    static struct cv_message message;
+    for (;;) {
+        struct pollfd ready = {.fd = child->channel, .events = POLLIN};
+        if (poll(&ready, 1, -1) < 0 && errno != EINTR)
+            return -errno;
+        int rc = cv_child_hear(child, &message);
+        if (rc == -EAGAIN)
+            continue;
+        if (rc <= 0)
+            return -EPIPE;
+        if (message.kind == CV_MSG_GO)
+            return 0;
+        if (message.kind == CV_MSG_DRAIN)
+            return -ECANCELED;
+    }
+}
+
+void cv_child_tell(struct cv_child *child, enum cv_message_kind kind)
+{
+    cv_channel_tell(child->channel, kind, 0, 0);
+}
+
+void cv_child_failed(struct cv_child *child, int code, const char *reason)
+{
+    static struct cv_message message;
+    message.kind = CV_MSG_FAILED;
+    message.word[0] = (uint32_t)code;
+    int len = snprintf(message.body, sizeof(message.body), "%s", reason);
+    message.body_len = len < (int)sizeof(message.body) ? (uint32_t)len : sizeof(message.body) - 1;
+    cv_channel_send(child->channel, &message);
+}
+
+int cv_child_hear(struct cv_child *child, struct cv_message *ret)
+{
+    return cv_channel_receive(child->channel, ret);
+}

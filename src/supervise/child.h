@@ -1,0 +1,51 @@
+/* The worker's half of supervision: what a process started by the master says and hears. */
+#ifndef CV_SUPERVISE_CHILD_H
+#define CV_SUPERVISE_CHILD_H
+
+#include "base/span.h"
+#include "supervise/boot.h"
+#include "supervise/channel.h"
+#include "supervise/slots.h"
+
+struct cv_child {
+    struct cv_boot boot;
+    struct cv_slots slots; /* .own is this process's page */
+    int channel;           /* to be watched for reading: cv_child_hear() */
+};
+
+/* Whether this process has been exec'd by a master: 1 with *ret filled in, 0 if not, or -errno
+ * (-EPROTO: by another version of covey; -ESRCH: the master is gone already). Arms the parent-death
+ * signal again. */
+CV_MUST_CHECK int cv_child_boot(struct cv_child *ret);
+
+/* The same for a process that the master has forked. 0 or -errno. */
+CV_MUST_CHECK int cv_child_forked(struct cv_child *ret, const struct cv_boot *boot);
+
+/* Signals of a worker before its loop runs: TERM keeps its default action, so that a blocked
+ * start-up ends at once; INT, HUP, QUIT and PIPE do nothing. They are handlers, not SIG_IGN: what
+ * the app starts gets the defaults. */
+void cv_child_signals(void);
+
+/* From now on TERM is noted: `fd` (an eventfd) becomes readable. */
+CV_MUST_CHECK int cv_child_catch_term(int *ret_fd);
+
+/* From now on TERM does nothing. */
+void cv_child_ignore_term(void);
+
+/* Declares the app. 0 or -errno. */
+CV_MUST_CHECK int cv_child_hello(struct cv_child *child, uint32_t abi, struct cv_span manifest);
+
+/* Waits for GO. 0; -ECANCELED if a DRAIN came instead, -EPIPE if the master is gone. */
+CV_MUST_CHECK int cv_child_wait_go(struct cv_child *child);
+
+/* READY, DRAINED, LEAVING. Failures are ignored: if the master is gone, so is this process in a
+ * moment. */
+void cv_child_tell(struct cv_child *child, enum cv_message_kind kind);
+
+/* Gives the reason for the exit code that follows. */
+void cv_child_failed(struct cv_child *child, int code, const char *reason);
+
+/* The next message: 1, 0 when the master is gone, -EAGAIN. */
+CV_MUST_CHECK int cv_child_hear(struct cv_child *child, struct cv_message *ret);
+
+#endif

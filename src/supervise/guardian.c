@@ -1,0 +1,225 @@
+/* The guardian: the process the user started. It relays and waits, and cleans up after the master.
+ *
+ * It runs no application code and parses nothing. While the master lives it only turns signals into
+ * messages; when the master is gone, however that came, it kills whatever it has adopted and leaves
+ * with the master's code.
+ */
+#include "supervise/supervise.h"
+
+#include "base/exit.h"
+#include "base/fd.h"
+#include "supervise/master.h"
+#include "supervise/signals.h"
+#include "supervise/strays.h"
+#include "supervise/title.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define FOREIGN_MAX 256
+#define STRAYS_BOUND_MS 5000
+
+struct guardian {
+    const struct cv_supervise *how;
+    struct cv_signals signals;
+    struct cv_run run;
+    pid_t foreign[FOREIGN_MAX]; /* children that were there before us */
+    int n_foreign;
+    int signal_fd;
+    int terminal; /* -1: none */
+    int channel;  /* to the master */
+    pid_t master;
+    int master_fd;
+};
+
+/* ---- The master's birth ---- */
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int null_stdin(void)
+{
+    CV_AUTOCLOSE int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return null >= 0 && dup2(null, STDIN_FILENO) == STDIN_FILENO ? 0 : -errno;
+}
+
+/* In the fork. Never returns. */
+static _Noreturn void be_master(struct guardian *guardian, int channel, int guardian_fd)
+{
+    (void)setpgid(0, 0);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    (void)close(guardian->channel);
+    if (guardian->terminal >= 0)
+        (void)close(guardian->terminal);
+    if (null_stdin() < 0)
+        _exit(CV_EXIT_OS);
+    raise_descriptor_limit();
+    struct cv_master_config config = {.how = guardian->how,
+                                      .run = &guardian->run,
+                                      .guardian_fd = guardian_fd,
+                                      .channel = channel};
+    int code = cv_master_run(&config);
+    _exit(code);
+}
+
+static int refused(const char *what)
+{
+    cv_error("%s: %s. covey needs Linux 5.10 or later; a sandbox may forbid the call", what,
+             strerror(errno));
+    return CV_EXIT_OS;
+}
+
+/* 0 or an exit code. */
+static int start_master(struct guardian *guardian)
+{
+    int pair[2];
+    CV_AUTOCLOSE int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (self < 0)
+        return refused("pidfd_open");
+    if (cv_channel_pair(pair) < 0)
+        return refused("socketpair");
+    guardian->channel = pair[0];
+
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_master(guardian, pair[1], self);
+    int error = errno;
+    (void)close(pair[1]);
+    errno = error;
+    if (pid < 0)
+        return refused("fork");
+    (void)setpgid(pid, pid); /* on both sides: whoever comes first */
+    guardian->master = pid;
+    guardian->master_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return guardian->master_fd >= 0 ? 0 : refused("pidfd_open");
+}
+
+/* ---- While it lives ---- */
+
+/* A hang-up and `kill -HUP` look alike (under bash both come from a process); the terminal's state
+ * decides. */
+static bool is_hung_up(int terminal)
+{
+    struct pollfd state = {.fd = terminal};
+    return terminal >= 0 && poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static void tell(const struct guardian *guardian, enum cv_message_kind kind, uint32_t word)
+{
+    cv_channel_tell(guardian->channel, kind, word, 0);
+}
+
+static void on_hangup(const struct guardian *guardian)
+{
+    if (!is_hung_up(guardian->terminal))
+        tell(guardian, CV_MSG_RELOAD, 0);
+    else if (!guardian->signals.hangup_ignored)
+        tell(guardian, CV_MSG_STOP, CV_STOP_TERM);
+}
+
+static void on_signal(const struct guardian *guardian, int signal, bool by_user)
+{
+    switch (signal) {
+    case SIGTERM: tell(guardian, CV_MSG_STOP, CV_STOP_TERM); break;
+    case SIGINT: tell(guardian, CV_MSG_STOP, CV_STOP_INT); break;
+    case SIGQUIT: tell(guardian, CV_MSG_STOP, CV_STOP_QUIT); break;
+    case SIGHUP: on_hangup(guardian); break;
+    case SIGTTIN:
+    case SIGTTOU:
+        if (by_user)
+            tell(guardian, CV_MSG_SCALE, signal == SIGTTIN);
+        break;
+    case SIGUSR1:
+    case SIGUSR2: cv_info("signal %d means nothing in this version", signal); break;
+    default: break; /* CHLD: the loop looks itself */
+    }
+}
+
+/* Reaps what is not the master: what was adopted, or was there before. */
+static void reap_others(const struct guardian *guardian)
+{
+    siginfo_t info;
+    for (;;) {
+        info.si_pid = 0;
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 ||
+            info.si_pid == guardian->master)
+            return;
+        (void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
+    }
+}
+
+static void watch(struct guardian *guardian)
+{
+    struct pollfd fds[2] = {{.fd = guardian->signal_fd, .events = POLLIN},
+                            {.fd = guardian->master_fd, .events = POLLIN}};
+    for (;;) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return;
+        bool by_user;
+        int signal;
+        while ((signal = cv_signals_next(guardian->signal_fd, &by_user)) != 0)
+            on_signal(guardian, signal, by_user);
+        if (fds[1].revents != 0)
+            return;
+        reap_others(guardian);
+    }
+}
+
+/* ---- After it ---- */
+
+static int bury_master(const struct guardian *guardian)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PIDFD, (id_t)guardian->master_fd, &info, WEXITED) < 0)
+        return CV_EXIT_INTERNAL;
+    if (info.si_code == CLD_EXITED)
+        return info.si_status;
+    cv_error("the master was killed by signal %d (%s): everything is stopped", info.si_status,
+             strsignal(info.si_status));
+    return CV_EXIT_SIGNAL + info.si_status;
+}
+
+int cv_supervise(const struct cv_supervise *how)
+{
+    struct guardian guardian = {.how = how, .channel = -1, .master_fd = -1};
+    guardian.n_foreign = cv_strays_list(guardian.foreign, FOREIGN_MAX);
+    cv_run_init(&guardian.run);
+    cv_signals_take(&guardian.signals);
+    guardian.signal_fd = cv_signals_open();
+    if (guardian.signal_fd < 0)
+        return refused("signalfd");
+    guardian.terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return refused("prctl(PR_SET_CHILD_SUBREAPER)");
+
+    int code = start_master(&guardian);
+    cv_listen_close(how->listeners);
+    if (code == 0) {
+        cv_title_set(how->name, "guardian", NULL);
+        watch(&guardian);
+        code = bury_master(&guardian);
+    }
+    /* As init of a container we have foreign orphans; only what carries our tag is ours to kill
+     * there. */
+    int left = cv_strays_end(guardian.foreign, guardian.n_foreign,
+                             getpid() == 1 ? &guardian.run : NULL, STRAYS_BOUND_MS);
+    cv_listen_unlink(how->listeners);
+    if (left > 0)
+        cv_error("%d processes could not be ended", left);
+    return left > 0 && code == 0 ? CV_EXIT_UNKILLABLE : code;
+}

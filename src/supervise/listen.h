@@ -1,0 +1,45 @@
+/* Listening sockets: addresses from text, bound by the process the user starts. */
+#ifndef CV_SUPERVISE_LISTEN_H
+#define CV_SUPERVISE_LISTEN_H
+
+#include "base/macros.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define CV_LISTEN_MAX 64
+#define CV_LISTEN_TEXT_MAX 192
+
+struct cv_listener {
+    char text[CV_LISTEN_TEXT_MAX]; /* "http://127.0.0.1:8000", "unix:/run/app.sock" */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    int fd;       /* -1 until opened */
+    dev_t device; /* of a Unix socket's file, so that only our own is removed */
+    ino_t inode;
+};
+
+struct cv_listeners {
+    struct cv_listener item[CV_LISTEN_MAX];
+    int n;
+};
+
+/* Adds the addresses of a comma-separated list: "host:port", "[v6]:port", "unix:path". 0, or
+ * -EINVAL with a sentence in `reason`. */
+CV_MUST_CHECK int cv_listen_parse(struct cv_listeners *listeners, const char *list, char *reason,
+                                  size_t cap);
+
+/* Binds and listens on all; an address in use is tried again for a second. A socket file that
+ * nobody serves is replaced. 0, or -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, ... with a sentence in
+ * `reason`; then none is left open. */
+CV_MUST_CHECK int cv_listen_open(struct cv_listeners *listeners, int backlog, char *reason,
+                                 size_t cap);
+
+/* Closes this process's copies. */
+void cv_listen_close(struct cv_listeners *listeners);
+
+/* Removes the files of Unix sockets, if they are still the ones that were made. */
+void cv_listen_unlink(const struct cv_listeners *listeners);
+
+#endif

@@ -1,0 +1,19 @@
+/* The master: turns the world into events for the fleet, and the fleet's actions into calls. */
+#ifndef CV_SUPERVISE_MASTER_H
+#define CV_SUPERVISE_MASTER_H
+
+#include "supervise/strays.h"
+#include "supervise/supervise.h"
+
+struct cv_master_config {
+    const struct cv_supervise *how;
+    const struct cv_run *run;
+    int guardian_fd; /* pidfd of the guardian */
+    int channel;     /* from the guardian */
+};
+
+/* Supervises until nothing is left. Returns the exit code. In a worker made by fork it does not
+ * return. */
+CV_MUST_CHECK int cv_master_run(const struct cv_master_config *config);
+
+#endif

@@ -1,0 +1,33 @@
+/* The supervised server: all that src/cli sees of guardian and master. */
+#ifndef CV_SUPERVISE_SUPERVISE_H
+#define CV_SUPERVISE_SUPERVISE_H
+
+#include "base/log.h"
+#include "supervise/child.h"
+#include "supervise/fleet.h"
+#include "supervise/listen.h"
+
+enum cv_start_method {
+    CV_START_SPAWN, /* vfork + exec of the pinned program: a fresh image */
+    CV_START_FORK,  /* a fork of the clean master */
+};
+
+struct cv_supervise {
+    const char *name;   /* in titles and logs: "hello" */
+    const char *object; /* the shared object of `covey run`; NULL: a program with its own main() */
+    uint32_t abi;       /* COVEY_ABI: what a worker must have been compiled against */
+    enum cv_start_method method;
+    enum cv_log_level log_level;
+    struct cv_fleet_config fleet;
+    struct cv_listeners *listeners; /* open */
+
+    /* CV_START_FORK: lives a worker's whole life in the fork and returns its exit code. */
+    int (*worker)(void *arg, struct cv_child *child);
+    void *arg;
+};
+
+/* Becomes the guardian, forks the master, waits. Returns the exit code for this process
+ * (base/exit.h). Closes the listeners. */
+CV_MUST_CHECK int cv_supervise(const struct cv_supervise *how);
+
+#endif
