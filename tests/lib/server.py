@@ -131,7 +131,7 @@ class Server(Job):
         def answers():
             self._must_run()
             try:
-                return self.get("/pid").status == 200
+                return self.get("/pid").status > 0
             except (ConnectionError, FileNotFoundError):
                 return False
 
