@@ -33,14 +33,15 @@ enum cv_slot_event { CV_SLOT_EVENTS(CV_FLEET_NAME_EVENT) CV_SLOT_EVENT_COUNT };
 
 /* Times in nanoseconds. */
 struct cv_fleet_config {
-    unsigned capacity;     /* slots for workers */
-    unsigned workers;      /* wanted at the start; 1 .. capacity - 1 */
-    unsigned starters_max; /* workers between SPAWNED and READY at once (2 x CPUs) */
-    int64_t start_timeout; /* from SPAWNED to READY; 60 s */
-    int64_t drain_timeout; /* 15 s */
-    int64_t stop_timeout;  /* stop listeners, after the drain; 5 s */
-    int64_t int_timeout;   /* the whole stop after INT; 3 s, of which the drain has two thirds */
-    int64_t quit_timeout;  /* the whole stop after QUIT; 250 ms */
+    unsigned capacity;         /* slots for workers */
+    unsigned workers;          /* wanted at the start; 1 .. capacity - 1 */
+    unsigned starters_max;     /* workers between SPAWNED and READY at once (2 x CPUs) */
+    int64_t start_timeout;     /* from SPAWNED to READY; 60 s */
+    int64_t start_timeout_max; /* with all EXTENDs; 300 s */
+    int64_t drain_timeout;     /* 15 s */
+    int64_t stop_timeout;      /* stop listeners, after the drain; 5 s */
+    int64_t int_timeout;  /* the whole stop after INT; 3 s, of which the drain has two thirds */
+    int64_t quit_timeout; /* the whole stop after QUIT; 250 ms */
     int64_t start_stop_timeout; /* from TERM to KILL for a worker that is starting; 1 s */
     int64_t pause_timeout; /* a worker stopped by a signal is killed after; 30 s. While stopping:
                               250 ms */
@@ -160,7 +161,8 @@ bool cv_fleet_next(struct cv_fleet *fleet, struct cv_action *ret);
 /* When CV_FLEET_TICK is due; CV_NEVER if nothing is waited for: an idle server has no wake-up. */
 int64_t cv_fleet_deadline(const struct cv_fleet *fleet);
 
-/* No roll is under way, and the server is not stopping. */
+/* Something has been ready, no roll is under way, and the server is not stopping. Whether it has
+ * become true is to be asked after each event. */
 bool cv_fleet_can_reload(const struct cv_fleet *fleet);
 bool cv_fleet_is_stopping(const struct cv_fleet *fleet);
 

@@ -1,0 +1,101 @@
+/* The stop of everything.
+ *
+ * All workers are told at once and share one set of deadlines, so that the whole takes as long as
+ * the slowest and not the sum. Main is told last, when the workers are gone or the drain is over,
+ * so that its listeners run after theirs. Stopping again can only be faster.
+ */
+#include "supervise/policy.h"
+
+#include "base/exit.h"
+
+static int64_t drain_time(const struct cv_fleet_config *config, enum cv_fleet_stop kind)
+{
+    switch (kind) {
+    case CV_STOP_TERM: return config->drain_timeout;
+    case CV_STOP_INT: return config->int_timeout / 3 * 2;
+    case CV_STOP_QUIT:
+    case CV_STOP_NOW: return 0;
+    }
+    return 0;
+}
+
+static int64_t total_time(const struct cv_fleet_config *config, enum cv_fleet_stop kind)
+{
+    switch (kind) {
+    case CV_STOP_TERM: return config->drain_timeout + config->stop_timeout;
+    case CV_STOP_INT: return config->int_timeout;
+    case CV_STOP_QUIT: return config->quit_timeout;
+    case CV_STOP_NOW: return 0;
+    }
+    return 0;
+}
+
+/* Main serves: it waits for its turn. One that is only starting stops with the workers. */
+static bool does_main_wait(const struct cv_fleet *fleet)
+{
+    return cv_fleet_main(fleet)->state == CV_SLOT_READY;
+}
+
+static void begin(struct cv_fleet *fleet, enum cv_fleet_stop kind)
+{
+    struct cv_halt *halt = &fleet->halt;
+    halt->asked = true;
+    halt->kind = kind;
+    halt->asked_at = fleet->now;
+    halt->drain_until =
+        cv_fleet_earlier(halt->drain_until, fleet->now + drain_time(&fleet->config, kind));
+    halt->kill_at = cv_fleet_earlier(halt->kill_at, fleet->now + total_time(&fleet->config, kind));
+    for (unsigned i = 0; i < fleet->config.capacity; i++)
+        cv_policy_tell(fleet, &fleet->slots[i], CV_ON_STOP);
+    if (!does_main_wait(fleet))
+        cv_policy_tell(fleet, cv_fleet_main(fleet), CV_ON_STOP);
+}
+
+void cv_halt_ask(struct cv_fleet *fleet, enum cv_fleet_stop kind)
+{
+    const struct cv_halt *halt = &fleet->halt;
+    bool is_again = halt->asked && halt->kind == kind &&
+                    fleet->now - halt->asked_at >= fleet->config.same_signal;
+    if (is_again && kind == CV_STOP_INT)
+        kind = CV_STOP_QUIT;
+    if (halt->asked && kind <= halt->kind)
+        return;
+    cv_actions_say(fleet, NULL, CV_SAY_STOPPING, kind);
+    begin(fleet, kind);
+}
+
+void cv_halt_fail(struct cv_fleet *fleet, enum cv_fleet_stop kind, int code)
+{
+    if (fleet->halt.asked)
+        return;
+    fleet->halt.code = code;
+    begin(fleet, kind);
+}
+
+static int exit_code(const struct cv_fleet *fleet)
+{
+    if (fleet->halt.code != 0)
+        return fleet->halt.code;
+    for (unsigned i = 0; i <= fleet->config.capacity; i++)
+        if (fleet->slots[i].state == CV_SLOT_LOST)
+            return CV_EXIT_UNKILLABLE;
+    return fleet->halt.kind == CV_STOP_NOW ? CV_EXIT_PEER_LOST : CV_EXIT_OK;
+}
+
+void cv_halt_step(struct cv_fleet *fleet)
+{
+    bool are_workers_gone = cv_balance_census(fleet).live == 0;
+    bool is_its_turn = are_workers_gone || fleet->now >= fleet->halt.drain_until;
+    if (is_its_turn && does_main_wait(fleet))
+        cv_policy_tell(fleet, cv_fleet_main(fleet), CV_ON_STOP);
+    if (are_workers_gone && cv_slot_is_gone(cv_fleet_main(fleet))) {
+        cv_actions_exit(fleet, exit_code(fleet));
+        fleet->finished = true;
+    }
+}
+
+int64_t cv_halt_deadline(const struct cv_fleet *fleet)
+{
+    bool waits = fleet->halt.asked && does_main_wait(fleet);
+    return waits ? fleet->halt.drain_until : CV_NEVER;
+}
