@@ -101,7 +101,7 @@ static void enter(void *arg)
     self->fn(self->arg);
     self->state = CV_FIBER_ENDED;
     cv_fiber_switch_out(self);
-    CV_ASSERT(!"an ended fiber was resumed");
+    CV_ASSERT(self->state != CV_FIBER_ENDED); /* not reached: nobody resumes it */
 }
 
 static void bury(struct cv_fiber *fiber)
@@ -110,7 +110,7 @@ static void bury(struct cv_fiber *fiber)
     CV_ASSERT(fiber->timer.slot == 0);
     cv_sanitize_gone(&fiber->side);
     fibers->count--;
-    cv_stacks_give(&fibers->stacks, (char *)fiber->side.low);
+    cv_stacks_give(&fibers->stacks, (char *)fiber - fiber->side.size);
 }
 
 static void run(struct cv_fiber *fiber)
@@ -166,6 +166,7 @@ bool cv_fibers_run(struct cv_fibers *fibers)
     CV_ASSERT(running == NULL);
     for (size_t n = fibers->ready_count; n > 0; n--) {
         struct cv_link *link = cv_list_pop(&fibers->ready);
+        CV_ASSERT(link != NULL);
         fibers->ready_count--;
         run(CV_CONTAINER_OF(link, struct cv_fiber, link));
     }

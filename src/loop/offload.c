@@ -54,6 +54,7 @@ static struct call *take_call(struct cv_offload *pool)
     if (pool->stopping)
         return NULL;
     struct cv_link *link = cv_list_pop(&pool->queue);
+    CV_ASSERT(link != NULL);
     struct call *call = CV_CONTAINER_OF(link, struct call, link);
     call->begun = true;
     pool->queued--;

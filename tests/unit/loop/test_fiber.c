@@ -1,0 +1,348 @@
+/* Starting, running and ending fibers, and what the switch preserves. */
+#include "unit/loop/rig.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "loop/fiber_sanitize.h"
+
+static int log_[64];
+static int logged;
+
+static void note(int what)
+{
+    log_[logged++] = what;
+}
+
+static int open_rig(void **state)
+{
+    (void)state;
+    logged = 0;
+    rig_open(10000);
+    return 0;
+}
+
+static int close_rig(void **state)
+{
+    (void)state;
+    rig_close();
+    return 0;
+}
+
+static void note_arg(void *arg)
+{
+    note((int)(intptr_t)arg);
+}
+
+static void yield_once(void *arg)
+{
+    note((int)(intptr_t)arg);
+    assert_int_equal(cv_fiber_yield(), 0);
+    note((int)(intptr_t)arg + 100);
+}
+
+static void park(void *arg)
+{
+    (void)arg;
+    assert_int_equal(cv_fiber_park(CV_NEVER), 7);
+}
+
+static void test_one_more_than_the_limit_is_refused(void **state)
+{
+    (void)state;
+    struct cv_fibers_config config = {.max = 1};
+    struct cv_fibers *few;
+    struct cv_fiber *fiber;
+    assert_int_equal(cv_fibers_new(rig.loop, &config, &few), 0);
+    assert_int_equal(cv_fiber_start(few, park, NULL, &fiber), 0);
+    assert_int_equal(cv_fiber_start(few, note_arg, NULL, NULL), -EAGAIN);
+    assert_int_equal(logged, 0);
+    cv_fiber_wake(fiber, 7);
+    cv_fibers_run(few);
+    assert_int_equal(cv_fiber_start(few, note_arg, NULL, NULL), 0);
+    assert_int_equal(logged, 1);
+    cv_fibers_free(few);
+}
+
+static void test_without_address_space_starting_fails_and_nothing_is_left(void **state)
+{
+    (void)state;
+#if !defined(CV_ASAN) && !defined(CV_TSAN)
+    struct cv_fibers_config config = {.max = 2, .stack_size = (size_t)1 << 47};
+    struct cv_fibers *huge;
+    assert_int_equal(cv_fibers_new(rig.loop, &config, &huge), 0);
+    assert_int_equal(cv_fiber_start(huge, note_arg, NULL, NULL), -ENOMEM);
+    assert_int_equal(cv_fiber_start(huge, note_arg, NULL, NULL), -ENOMEM);
+    assert_int_equal(cv_fibers_count(huge), 0);
+    cv_fibers_free(huge);
+#endif
+}
+
+static void test_freeing_nothing_is_harmless(void **state)
+{
+    (void)state;
+    cv_fibers_free(NULL);
+}
+
+static void test_started_outside_a_fiber_it_runs_at_once_until_it_waits(void **state)
+{
+    (void)state;
+    rig_start(yield_once, (void *)1);
+    note(50);
+    assert_true(cv_fibers_ready(rig.fibers));
+    assert_int_equal(cv_fibers_count(rig.fibers), 1);
+    assert_false(cv_fibers_run(rig.fibers));
+    assert_int_equal(logged, 3);
+    assert_int_equal(log_[0], 1);
+    assert_int_equal(log_[1], 50);
+    assert_int_equal(log_[2], 101);
+    assert_int_equal(cv_fibers_count(rig.fibers), 0);
+}
+
+static void start_another(void *arg)
+{
+    note(1);
+    struct cv_fiber *other = rig_start(yield_once, (void *)2);
+    assert_non_null(other);
+    assert_ptr_not_equal(other, cv_fiber_self());
+    note(3);
+    (void)arg;
+}
+
+static void test_started_from_a_fiber_it_is_queued(void **state)
+{
+    (void)state;
+    rig_start(start_another, NULL);
+    assert_int_equal(logged, 2);
+    assert_int_equal(log_[1], 3);
+    assert_true(cv_fibers_run(rig.fibers));
+    assert_int_equal(log_[2], 2);
+    assert_false(cv_fibers_run(rig.fibers));
+    assert_int_equal(log_[3], 102);
+}
+
+static struct cv_fiber *given;
+
+static void check_self(void *arg)
+{
+    (void)arg;
+    assert_ptr_equal(given, cv_fiber_self());
+    assert_null(cv_fiber_owner(given));
+    assert_null(cv_fiber_name(given));
+    cv_fiber_set_owner(given, &logged, "a name");
+    assert_ptr_equal(cv_fiber_owner(cv_fiber_self()), &logged);
+    assert_string_equal(cv_fiber_name(given), "a name");
+    assert_false(cv_fiber_is_waiting(given));
+}
+
+static void test_handle_is_set_before_the_fiber_runs_and_is_its_self(void **state)
+{
+    (void)state;
+    assert_null(cv_fiber_self());
+    assert_int_equal(cv_fiber_start(rig.fibers, check_self, NULL, &given), 0);
+    assert_null(cv_fiber_self());
+}
+
+static void test_run_resumes_only_those_ready_when_called(void **state)
+{
+    (void)state;
+    rig_start(yield_once, (void *)1);
+    rig_start(start_another, NULL);
+    logged = 0;
+    assert_true(cv_fibers_run(rig.fibers)); /* 101, 2; then 2's second half is new */
+    assert_int_equal(logged, 2);
+    assert_false(cv_fibers_run(rig.fibers));
+    assert_int_equal(logged, 3);
+}
+
+static void nap(void *arg)
+{
+    char page[4096];
+    memset(page, (int)(intptr_t)arg, sizeof page);
+    assert_int_equal(cv_fiber_park(CV_NEVER), (int)(intptr_t)arg);
+    for (size_t i = 0; i < sizeof page; i++)
+        assert_int_equal(page[i] & 0xff, (int)(intptr_t)arg & 0xff);
+    logged++;
+}
+
+static void test_ten_thousand_fibers_live_at_once(void **state)
+{
+    (void)state;
+#ifdef CV_TSAN
+    enum { N = 1000 }; /* it keeps a few hundred KiB for each */
+#else
+    enum { N = 10000 };
+#endif
+    static struct cv_fiber *all[N];
+    for (int round = 0; round < 2; round++) {
+        logged = 0;
+        for (int i = 0; i < N; i++)
+            all[i] = rig_start(nap, (void *)(intptr_t)i);
+        assert_int_equal(cv_fibers_count(rig.fibers), N);
+        for (int i = 0; i < N; i++)
+            cv_fiber_wake(all[i], i);
+        assert_false(cv_fibers_run(rig.fibers));
+        assert_int_equal(cv_fibers_count(rig.fibers), 0);
+        assert_int_equal(logged, N);
+    }
+}
+
+static int eat(int depth)
+{
+    volatile char frame[1024];
+    frame[0] = (char)depth;
+    return depth == 0 ? 0 : eat(depth - 1) + frame[0];
+}
+
+static void overflow(void *arg)
+{
+    (void)arg;
+    log_[0] = eat(1 << 20);
+}
+
+static void test_stack_overflow_hits_the_guard(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+        signal(SIGSEGV, SIG_DFL);
+        (void)!cv_fiber_start(rig.fibers, overflow, NULL, NULL);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSEGV);
+}
+
+static void eat_100_kib(void *arg)
+{
+    (void)arg;
+    log_[0] = eat(100);
+}
+
+static void test_stack_use_is_measured(void **state)
+{
+    (void)state;
+    assert_int_equal(cv_fibers_stack_used(rig.fibers), 0);
+    rig_start(note_arg, NULL);
+    size_t small = cv_fibers_stack_used(rig.fibers);
+    assert_in_range(small, 1, 100 * 1024);
+    rig_start(eat_100_kib, NULL);
+    assert_in_range(cv_fibers_stack_used(rig.fibers), 100 * 1024, 256 * 1024);
+}
+
+#if defined(__x86_64__)
+enum { ROUND_UP_SSE = 0x4000, ROUND_UP_X87 = 0x0800, SSE_CONTROL = 0xffc0 };
+
+static unsigned sse_control(void)
+{
+    return __builtin_ia32_stmxcsr() & SSE_CONTROL;
+}
+
+static unsigned x87_control(void)
+{
+    uint16_t word;
+    __asm__ volatile("fnstcw %0" : "=m"(word));
+    return word;
+}
+
+static void round_up(void *arg)
+{
+    (void)arg;
+    assert_int_equal(sse_control(), 0x1f80);
+    assert_int_equal(x87_control(), 0x037f);
+    uint16_t word = 0x037f | ROUND_UP_X87;
+    __builtin_ia32_ldmxcsr(0x1f80 | ROUND_UP_SSE);
+    __asm__ volatile("fldcw %0" : : "m"(word));
+    int rc = cv_fiber_yield();
+    unsigned sse = sse_control();
+    unsigned x87 = x87_control();
+    __builtin_ia32_ldmxcsr(0x1f80);
+    assert_int_equal(rc, 0);
+    assert_int_equal(sse, 0x1f80 | ROUND_UP_SSE);
+    assert_int_equal(x87, 0x037f | ROUND_UP_X87);
+}
+
+static void test_rounding_mode_belongs_to_the_fiber(void **state)
+{
+    (void)state;
+    rig_start(round_up, NULL);
+    assert_int_equal(sse_control(), 0x1f80);
+    assert_int_equal(x87_control(), 0x037f);
+    assert_false(cv_fibers_run(rig.fibers));
+    assert_int_equal(x87_control(), 0x037f);
+}
+
+/* Fills every callee-saved register, lets another fiber do the same, and compares. */
+static void keep_registers(void *arg)
+{
+    uint64_t x = (uint64_t)(uintptr_t)arg;
+    for (int i = 0; i < 100; i++) {
+        register uint64_t rbx __asm__("rbx") = x + 1;
+        register uint64_t r12 __asm__("r12") = x + 2;
+        register uint64_t r13 __asm__("r13") = x + 3;
+        register uint64_t r14 __asm__("r14") = x + 4;
+        register uint64_t r15 __asm__("r15") = x + 5;
+        __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15));
+        int rc = cv_fiber_yield();
+        __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15));
+        uint64_t sum =
+            (rbx - x) | (r12 - x) << 8 | (r13 - x) << 16 | (r14 - x) << 24 | (r15 - x) << 32;
+        assert_int_equal(rc, 0);
+        assert_true(sum == UINT64_C(0x0504030201));
+    }
+}
+
+static void test_callee_saved_registers_survive_a_switch(void **state)
+{
+    (void)state;
+    rig_start(keep_registers, (void *)(uintptr_t)1000);
+    rig_start(keep_registers, (void *)(uintptr_t)2000000);
+    rig_finish();
+}
+#endif
+
+static void aligned(void *arg)
+{
+    (void)arg;
+    _Alignas(16) char block[16];
+    volatile uintptr_t at = (uintptr_t)block;
+    assert_int_equal(at % 16, 0);
+    char text[64];
+    snprintf(text, sizeof text, "%.3f", 1.5); /* libc uses aligned SSE moves for this */
+    assert_string_equal(text, "1.500");
+}
+
+static void test_stack_of_a_fiber_is_aligned(void **state)
+{
+    (void)state;
+    rig_start(aligned, NULL);
+}
+
+#define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_RIG(test_one_more_than_the_limit_is_refused),
+        WITH_RIG(test_without_address_space_starting_fails_and_nothing_is_left),
+        cmocka_unit_test(test_freeing_nothing_is_harmless),
+        WITH_RIG(test_started_outside_a_fiber_it_runs_at_once_until_it_waits),
+        WITH_RIG(test_started_from_a_fiber_it_is_queued),
+        WITH_RIG(test_handle_is_set_before_the_fiber_runs_and_is_its_self),
+        WITH_RIG(test_run_resumes_only_those_ready_when_called),
+        WITH_RIG(test_ten_thousand_fibers_live_at_once),
+        WITH_RIG(test_stack_overflow_hits_the_guard),
+        WITH_RIG(test_stack_use_is_measured),
+#if defined(__x86_64__)
+        WITH_RIG(test_rounding_mode_belongs_to_the_fiber),
+        WITH_RIG(test_callee_saved_registers_survive_a_switch),
+#endif
+        WITH_RIG(test_stack_of_a_fiber_is_aligned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
