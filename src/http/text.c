@@ -82,16 +82,12 @@ bool cv_status_has_body(int status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-#define NAME(literal)                                                                              \
-    {                                                                                              \
-        literal, sizeof(literal) - 1                                                               \
-    }
 static const struct cv_span methods[CV_METHOD_COUNT] = {
-    [CV_METHOD_GET] = NAME("GET"),         [CV_METHOD_HEAD] = NAME("HEAD"),
-    [CV_METHOD_POST] = NAME("POST"),       [CV_METHOD_PUT] = NAME("PUT"),
-    [CV_METHOD_PATCH] = NAME("PATCH"),     [CV_METHOD_DELETE] = NAME("DELETE"),
-    [CV_METHOD_OPTIONS] = NAME("OPTIONS"), [CV_METHOD_CONNECT] = NAME("CONNECT"),
-    [CV_METHOD_TRACE] = NAME("TRACE"),
+    [CV_METHOD_GET] = {"GET", 3},         [CV_METHOD_HEAD] = {"HEAD", 4},
+    [CV_METHOD_POST] = {"POST", 4},       [CV_METHOD_PUT] = {"PUT", 3},
+    [CV_METHOD_PATCH] = {"PATCH", 5},     [CV_METHOD_DELETE] = {"DELETE", 6},
+    [CV_METHOD_OPTIONS] = {"OPTIONS", 7}, [CV_METHOD_CONNECT] = {"CONNECT", 7},
+    [CV_METHOD_TRACE] = {"TRACE", 5},
 };
 
 const char *cv_method_name(enum cv_method method)

@@ -1,9 +1,9 @@
 /* Runs a fuzz target over files: what the tests do with its corpus where libFuzzer is not linked.
  *
- *     fuzz_TARGET FILE-OR-FOLDER...
+ *     TARGET_replay FILE-OR-FOLDER...
  *
- * A folder that does not exist is an empty one. Prints how many inputs were run; a target reports a
- * failure by dying.
+ * A folder that does not exist is an empty one, but no input at all is a failure. Prints how many
+ * inputs were run; a target reports a failure by dying, and the last name on stderr says with what.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,6 +31,7 @@ static void run_file(const char *path, size_t size)
     if (bytes == NULL || fread(bytes, 1, size, file) != size)
         die(path);
     fclose(file);
+    fprintf(stderr, "%s\n", path);
     LLVMFuzzerTestOneInput(bytes, size);
     free(bytes);
 }
@@ -74,5 +75,5 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         inputs += run(argv[i]);
     printf("%d inputs\n", inputs);
-    return 0;
+    return inputs > 0 ? 0 : 1;
 }
