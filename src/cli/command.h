@@ -4,7 +4,8 @@
 
 #include <covey/export.h>
 
-/* Returns the exit code; never in a worker. Exported for the program only, not a promise to users. */
+/* Returns the exit code; never in a worker. Exported for the program only, not a promise to users.
+ */
 COVEY_API int covey_command(int argc, char **argv);
 
 #endif

@@ -1,0 +1,74 @@
+#include "cli/command.h"
+
+#include "base/exit.h"
+#include "cli/entry.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define USAGE "covey run FILE.so[:SYMBOL] [flags] [-- what is left to the app]"
+
+static int usage_error(const char *reason, const char *what)
+{
+    (void)fprintf(stderr, "covey: %s%s. Usage: " USAGE "\n", reason, what);
+    return CV_EXIT_USAGE;
+}
+
+/* Splits FILE[:SYMBOL] in place: the symbol, or NULL. A colon in a folder's name is not taken for
+ * one. */
+static char *cut_symbol(char *file)
+{
+    char *slash = strrchr(file, '/');
+    char *colon = strrchr(slash != NULL ? slash : file, ':');
+    if (colon == NULL)
+        return NULL;
+    *colon = '\0';
+    return colon + 1;
+}
+
+/* "shop" for "./build/shop.so". */
+static void name_of(const char *file, char *to, size_t cap)
+{
+    const char *slash = strrchr(file, '/');
+    const char *base = slash != NULL ? slash + 1 : file;
+    size_t len = strlen(base);
+    if (len > 3 && strcmp(base + len - 3, ".so") == 0)
+        len -= 3;
+    (void)snprintf(to, cap, "%.*s", (int)len, base);
+}
+
+static int run(char **argv)
+{
+    if (argv[0] == NULL)
+        return usage_error("no file is given", "");
+    if (strcmp(argv[0], "--") == 0)
+        return usage_error("running foreign commands is not in this version", "");
+    if (argv[0][0] == '-' && strcmp(argv[0], "--help") != 0)
+        return usage_error("the file comes before the flags, not ", argv[0]);
+    static char file[PATH_MAX];
+    static char name[64];
+    (void)snprintf(file, sizeof(file), "%s", argv[0]);
+    struct cv_app_source source = {.object = file, .symbol = cut_symbol(file)};
+    if (strcmp(argv[0], "--help") == 0)
+        return cv_entry("covey", USAGE, argv, NULL, &source);
+    name_of(file, name, sizeof(name));
+    return cv_entry(name, USAGE, argv + 1, NULL, &source);
+}
+
+int covey_command(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage_error("no command is given", "");
+    if (strcmp(argv[1], "run") == 0)
+        return run(argv + 2);
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("covey %s\n", covey_version());
+        return CV_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        printf("Usage: " USAGE "\n\nThe flags: covey run --help\n");
+        return CV_EXIT_OK;
+    }
+    return usage_error("unknown command ", argv[1]);
+}

@@ -1,0 +1,229 @@
+#include "cli/entry.h"
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/fd.h"
+#include "supervise/supervise.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define CV_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CV_UNDER_TSAN 1
+#endif
+#endif
+
+/* ---- Roles ---- */
+
+struct fork_arg {
+    struct cv_conf *conf;
+    const struct cv_app_source *source;
+};
+
+static int live_in_fork(void *arg, struct cv_child *child)
+{
+    const struct fork_arg *fork_arg = arg;
+    return cv_life_worker(fork_arg->conf, fork_arg->source, child);
+}
+
+static unsigned cpus(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+/* "off" is for ever, as far as anyone will see. */
+static int64_t ns_of(const struct cv_conf *conf, enum cv_setting id)
+{
+    int64_t ms = conf->value[id];
+    return ms == CV_CONF_OFF ? CV_SECOND * 86400 * 365 : ms * CV_MS;
+}
+
+static struct cv_fleet_config fleet_config(const struct cv_conf *conf)
+{
+    struct cv_fleet_config fleet;
+    cv_fleet_defaults(&fleet);
+    fleet.workers = (unsigned)conf->value[CV_SET_WORKERS];
+    fleet.starters_max = 2 * cpus();
+    fleet.start_timeout = ns_of(conf, CV_SET_START_TIMEOUT);
+    fleet.drain_timeout = ns_of(conf, CV_SET_GRACEFUL_SHUTDOWN_TIMEOUT);
+    fleet.stop_timeout = ns_of(conf, CV_SET_STOP_TIMEOUT);
+    fleet.pause_timeout = ns_of(conf, CV_SET_HANG_TIMEOUT);
+    fleet.seed = (uint64_t)cv_clock_ns();
+    return fleet;
+}
+
+/* argv as the kernel has it, whatever the program has done to its own: what workers are started
+ * with. NULL when out of memory or without /proc. Kept as long as the process. */
+static char **entry_argv(void)
+{
+    size_t cap = 4096;
+    for (;;) {
+        char *text = malloc(cap);
+        if (text == NULL)
+            return NULL;
+        ssize_t len = cv_fd_slurp("/proc/self/cmdline", text, cap);
+        if (len < 0)
+            return NULL;
+        if ((size_t)len == cap - 1) {
+            free(text);
+            cap *= 4;
+            continue;
+        }
+        char **argv = calloc((size_t)len + 1, sizeof(*argv));
+        size_t n = 0;
+        for (char *at = text; argv != NULL && at < text + len; at += strlen(at) + 1)
+            argv[n++] = at;
+        return argv;
+    }
+}
+
+/* ---- Checks before anything is started ---- */
+
+static int say(const struct cv_conf *conf, int code, const char *reason)
+{
+    (void)fprintf(stderr, "%s: %s\n", conf->name, reason);
+    return code;
+}
+
+/* fork() would leave the other threads' locks locked for ever in the children. */
+static bool has_threads(void)
+{
+#ifdef CV_UNDER_TSAN
+    return false; /* it has a thread of its own */
+#else
+    DIR *tasks = opendir("/proc/self/task");
+    int n = 0;
+    while (tasks != NULL && readdir(tasks) != NULL)
+        n++;
+    if (tasks != NULL)
+        (void)closedir(tasks);
+    return n > 3; /* ".", ".." and this one */
+#endif
+}
+
+static int open_listeners(struct cv_conf *conf, struct cv_listeners *listeners)
+{
+    char address[512];
+    const char *host = conf->text[CV_SET_HOST];
+    bool is_bare_v6 = strchr(host, ':') != NULL && host[0] != '[';
+    (void)snprintf(address, sizeof(address), is_bare_v6 ? "[%s]:%s" : "%s:%s", host,
+                   conf->text[CV_SET_PORT]);
+    const char *list = conf->text[CV_SET_LISTEN][0] != '\0' ? conf->text[CV_SET_LISTEN] : address;
+    if (cv_listen_parse(listeners, list, conf->reason, sizeof(conf->reason)) < 0)
+        return say(conf, CV_EXIT_USAGE, conf->reason);
+    int rc = cv_listen_open(listeners, (int)conf->value[CV_SET_BACKLOG], conf->reason,
+                            sizeof(conf->reason));
+    return rc < 0 ? say(conf, CV_EXIT_ADDRESS, conf->reason) : CV_EXIT_OK;
+}
+
+static int check_object(struct cv_conf *conf, const struct cv_app_source *source)
+{
+    if (source->object == NULL || access(source->object, R_OK) == 0)
+        return CV_EXIT_OK;
+    (void)snprintf(conf->reason, sizeof(conf->reason), "cannot open %s: %s", source->object,
+                   strerror(errno));
+    return say(conf, CV_EXIT_LOAD, conf->reason);
+}
+
+/* ---- The first process ---- */
+
+static int run(struct cv_conf *conf, const struct cv_app_source *source)
+{
+    static struct cv_listeners listeners;
+    if (has_threads())
+        return say(conf, CV_EXIT_USAGE,
+                   "the program has started threads before covey_main(): start them in "
+                   "before_server_start, which "
+                   "runs in each worker");
+    int code = check_object(conf, source);
+    if (code == CV_EXIT_OK)
+        code = open_listeners(conf, &listeners);
+    if (code != CV_EXIT_OK)
+        return code;
+    cv_log_open(conf->name, cv_conf_log_level(conf));
+    if (conf->value[CV_SET_SINGLE_PROCESS] != 0)
+        return cv_life_single(conf, source, &listeners);
+
+    struct fork_arg fork_arg = {conf, source};
+    struct cv_supervise how = {.name = conf->name,
+                               .argv = entry_argv(),
+                               .object = source->object,
+                               .abi = COVEY_ABI,
+                               .method = (enum cv_start_method)conf->value[CV_SET_START_METHOD],
+                               .log_level = cv_conf_log_level(conf),
+                               .fleet = fleet_config(conf),
+                               .listeners = &listeners,
+                               .worker = live_in_fork,
+                               .arg = &fork_arg};
+    if (how.argv == NULL)
+        return say(conf, CV_EXIT_OS, "cannot read /proc/self/cmdline: is /proc mounted?");
+    return cv_supervise(&how);
+}
+
+/* A worker whose settings cannot be read is a program that differs from the one its master was
+ * started from. */
+static _Noreturn void live_as_worker(struct cv_conf *conf, int conf_rc,
+                                     const struct cv_app_source *source, struct cv_child *child)
+{
+    if (conf_rc < 0) {
+        cv_child_failed(child, CV_EXIT_CONFIG, conf->reason);
+        exit(CV_EXIT_CONFIG);
+    }
+    exit(cv_life_worker(conf, source, child));
+}
+
+int cv_entry(const char *program, const char *usage, char *const *flags,
+             const struct covey_options *options, const struct cv_app_source *source)
+{
+    static struct cv_conf conf;
+    static struct cv_child child;
+    enum cv_conf_request request;
+    int opened = cv_fd_ensure_stdio();
+    int born = cv_child_boot(&child);
+    int rc = cv_conf_read(&conf, program, options, flags, &request);
+    if (born == -EPROTO)
+        exit(say(&conf, CV_EXIT_CONFIG,
+                 "the master that started this worker is another version of covey"));
+    if (born < 0)
+        exit(say(&conf, CV_EXIT_PEER_LOST, "the master that started this worker is gone"));
+    if (born == 1)
+        live_as_worker(&conf, rc, source, &child);
+
+    if (opened < 0)
+        return say(&conf, CV_EXIT_OS, "cannot open /dev/null");
+    if (rc < 0)
+        return say(&conf, CV_EXIT_USAGE, conf.reason);
+    if (request == CV_CONF_HELP) {
+        cv_conf_help(&conf, usage);
+        return CV_EXIT_OK;
+    }
+    if (request == CV_CONF_VERSION) {
+        printf("%s (covey %s)\n", conf.name, covey_version());
+        return CV_EXIT_OK;
+    }
+    return run(&conf, source);
+}
+
+/* ---- The public calls ---- */
+
+int covey_main_with(int argc, char **argv, const struct covey_options *options)
+{
+    const char *program = argc > 0 && argv[0] != NULL ? argv[0] : "covey-app";
+    char usage[256];
+    (void)snprintf(usage, sizeof(usage), "%s [flags] [-- what is left to the app]", program);
+    struct cv_app_source source = {.setup = options->setup};
+    return cv_entry(program, usage, argc > 0 ? argv + 1 : argv, options, &source);
+}
+
+int covey_run_with(const struct covey_options *options)
+{
+    struct cv_app_source source = {.setup = options->setup};
+    return cv_entry(program_invocation_name, program_invocation_name, NULL, options, &source);
+}

@@ -1,0 +1,371 @@
+#include "cli/life.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/fd.h"
+#include "cli/share.h"
+#include "host/native/load.h"
+#include "host/native/native.h"
+#include "supervise/manifest.h"
+#include "supervise/title.h"
+#include "supervise/words.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define FIELDS_MAX 100
+#define LINGER_MS 2000
+#define REASON_BYTES 512
+
+/* A worker that has not come round its loop for so long does not count among those able to accept.
+ */
+#define ABSENT_AFTER (20 * CV_MS)
+
+struct life {
+    struct cv_conf *conf;
+    struct cv_child *child; /* NULL: single process */
+    struct cv_native *native;
+    struct cv_watch channel;
+    struct cv_watch signals; /* TERM; single process: INT too */
+    int listeners[CV_BOOT_LISTENERS_MAX];
+    size_t n_listeners;
+    int access_log;
+    const struct cv_listeners *open; /* single process */
+    bool is_stopping;
+    bool left_alone; /* the listener, the last time it was asked */
+    char reason[REASON_BYTES];
+};
+
+/* ---- What the server asks and tells ---- */
+
+static const char *setting(void *arg, const char *name)
+{
+    struct life *life = arg;
+    return cv_conf_lookup(life->conf, name);
+}
+
+static void on_load(void *arg, unsigned open)
+{
+    const struct life *life = arg;
+    atomic_store_explicit(&life->child->slots.own->connections, open, memory_order_relaxed);
+}
+
+static void on_wait(void *arg, bool running, int64_t now)
+{
+    const struct life *life = arg;
+    atomic_store_explicit(&life->child->slots.own->running_since, running ? now : 0,
+                          memory_order_relaxed);
+}
+
+static struct cv_share_load read_load(const struct cv_slots *slots, unsigned own, int64_t now)
+{
+    struct cv_share_load load = {.workers = 1, .least = own, .total = own};
+    unsigned used = atomic_load_explicit(&slots->seen->slots_used, memory_order_relaxed);
+    for (unsigned i = 0; i < used && i < slots->count; i++) {
+        const struct cv_slot_page *page = &slots->table[i];
+        int64_t running = atomic_load_explicit(&page->running_since, memory_order_relaxed);
+        uint32_t pid = atomic_load_explicit(&page->pid, memory_order_relaxed);
+        if (atomic_load_explicit(&page->serving, memory_order_relaxed) == 0 ||
+            pid == (uint32_t)getpid() || (running != 0 && now - running > ABSENT_AFTER))
+            continue;
+        unsigned open = atomic_load_explicit(&page->connections, memory_order_relaxed);
+        load.workers++;
+        load.total += open;
+        if (open < load.least)
+            load.least = open;
+    }
+    return load;
+}
+
+static int accept_budget(void *arg, unsigned open)
+{
+    struct life *life = arg;
+    struct cv_share_load load = read_load(&life->child->slots, open, cv_clock_ns());
+    int budget = cv_share_budget(open, &load, life->left_alone);
+    life->left_alone = budget == 0;
+    return budget;
+}
+
+static void drain(struct life *life, enum cv_drain kind, int64_t until)
+{
+    life->is_stopping = true;
+    if (life->child != NULL)
+        atomic_store(&life->child->slots.own->serving, 0);
+    cv_native_drain(life->native, kind, until);
+}
+
+static int64_t grace(const struct life *life)
+{
+    int64_t ms = life->conf->value[CV_SET_GRACEFUL_SHUTDOWN_TIMEOUT];
+    return ms == CV_CONF_OFF ? CV_NEVER : cv_clock_ns() + ms * CV_MS;
+}
+
+/* ---- A supervised worker ---- */
+
+static void on_term(struct cv_watch *watch, unsigned events)
+{
+    (void)events;
+    struct life *life = CV_CONTAINER_OF(watch, struct life, signals);
+    eventfd_t count;
+    (void)eventfd_read(watch->fd, &count);
+    if (life->is_stopping)
+        return;
+    cv_child_tell(life->child, CV_MSG_LEAVING);
+    drain(life, CV_DRAIN_RETIRE, grace(life));
+}
+
+static void on_channel(struct cv_watch *watch, unsigned events)
+{
+    (void)events;
+    static struct cv_message message;
+    struct life *life = CV_CONTAINER_OF(watch, struct life, channel);
+    int rc;
+    while ((rc = cv_child_hear(life->child, &message)) == 1) {
+        if (message.kind != CV_MSG_DRAIN)
+            continue;
+        cv_child_ignore_term();
+        drain(life, message.word[0] != 0 ? CV_DRAIN_RETIRE : CV_DRAIN_STOP, message.time);
+    }
+    if (rc != -EAGAIN)
+        cv_loop_del(cv_native_loop(life->native),
+                    watch); /* the master is gone, and so are we in a moment */
+}
+
+static void on_ready(void *arg)
+{
+    struct life *life = arg;
+    int fd;
+    if (cv_child_catch_term(&fd) == 0 &&
+        cv_loop_add(cv_native_loop(life->native), &life->signals, fd, CV_READ) < 0)
+        cv_warn(
+            "TERM to this worker alone will end it at once: the loop takes no more descriptors");
+    atomic_store(&life->child->slots.own->serving, 1);
+    cv_child_tell(life->child, CV_MSG_READY);
+    if (life->child->boot.slot == 0 && life->child->boot.generation == 1)
+        cv_conf_warn_unknown(life->conf);
+}
+
+static void on_drained(void *arg)
+{
+    const struct life *life = arg;
+    cv_child_tell(life->child, CV_MSG_DRAINED);
+}
+
+/* ---- Single process: what it is told ---- */
+
+static void on_single_ready(void *arg)
+{
+    const struct life *life = arg;
+    for (int i = 0; i < life->open->n; i++)
+        cv_info("listening on %s (single process)", life->open->item[i].text);
+    cv_conf_warn_unknown(life->conf);
+}
+
+/* ---- Both ---- */
+
+static struct cv_native_config native_config(struct life *life, covey_setup_fn *setup)
+{
+    const int64_t *value = life->conf->value;
+    uint32_t head_max = (uint32_t)value[CV_SET_REQUEST_MAX_HEADER_SIZE];
+    return (struct cv_native_config){
+        .setup = setup,
+        .server = {.limits = {.head = {.head_max = head_max,
+                                       .target_max = head_max,
+                                       .fields_max = FIELDS_MAX},
+                              .request_timeout = value[CV_SET_REQUEST_TIMEOUT],
+                              .response_timeout = value[CV_SET_RESPONSE_TIMEOUT],
+                              .keep_alive_timeout = value[CV_SET_KEEP_ALIVE_TIMEOUT],
+                              .body_max = value[CV_SET_REQUEST_MAX_SIZE],
+                              .linger_timeout = LINGER_MS,
+                              .connections_max = (uint32_t)value[CV_SET_CONNECTIONS_MAX]},
+                   .listeners = life->listeners,
+                   .n_listeners = life->n_listeners,
+                   .keep_alive = value[CV_SET_KEEP_ALIVE] != 0,
+                   .access_log = life->access_log,
+                   .arg = life},
+        .fibers_max = (size_t)value[CV_SET_FIBERS_MAX],
+        .offload_threads = (unsigned)value[CV_SET_OFFLOAD_THREADS],
+        .stop_timeout = value[CV_SET_STOP_TIMEOUT],
+        .debug = value[CV_SET_DEBUG] != 0,
+        .setting = setting,
+        .arg = life};
+}
+
+/* Gives the reason of an exit code to whoever is to say it. */
+static int failed(struct life *life, int code, const char *reason)
+{
+    if (code == CV_EXIT_OK || reason[0] == '\0')
+        return code;
+    if (life->child != NULL)
+        cv_child_failed(life->child, code, reason);
+    else
+        cv_error("%s", reason);
+    return code;
+}
+
+static int find_setup(struct life *life, const struct cv_app_source *source, covey_setup_fn **ret)
+{
+    if (source->setup != NULL) {
+        *ret = source->setup;
+        return CV_EXIT_OK;
+    }
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s", source->object);
+    if (life->child != NULL) /* what is pinned, not what lies on the disk now */
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", life->child->boot.object);
+    return cv_load(path, source->symbol, ret, life->reason, sizeof(life->reason));
+}
+
+static int open_native(struct life *life, const struct cv_app_source *source)
+{
+    covey_setup_fn *setup = NULL;
+    int code = find_setup(life, source, &setup);
+    if (code != CV_EXIT_OK)
+        return failed(life, code, life->reason);
+    if (life->conf->value[CV_SET_ACCESS_LOG] != 0)
+        life->access_log = cv_log_reopen(STDOUT_FILENO);
+    struct cv_native_config config = native_config(life, setup);
+    config.ready = on_single_ready;
+    if (life->child != NULL) {
+        config.ready = on_ready;
+        config.drained = on_drained;
+        config.server.load = on_load;
+        config.server.accept_budget = accept_budget;
+    }
+    code = cv_native_open(&config, &life->native);
+    return failed(life, code,
+                  life->native != NULL ? cv_native_reason(life->native) : "out of memory");
+}
+
+/* ---- Supervised ---- */
+
+static int declare(struct life *life)
+{
+    struct cv_buf manifest;
+    cv_buf_init(&manifest, CV_MESSAGE_BODY_MAX);
+    int rc = cv_manifest_begin(&manifest);
+    size_t routes = cv_native_routes(life->native);
+    for (size_t i = 0; rc == 0 && i < routes && i < CV_MANIFEST_ROUTES_MAX; i++)
+        rc = cv_manifest_add(&manifest, CV_MANIFEST_ROUTE,
+                             cv_span_str(cv_native_route_name(life->native, i)));
+    if (rc == -EMSGSIZE) /* very long names: the rest count as one */
+        rc = 0;
+    if (rc == 0 && cv_native_has_main_listeners(life->native))
+        rc = cv_manifest_add(&manifest, CV_MANIFEST_MAIN_LISTENERS, cv_span(NULL, 0));
+    if (rc == 0)
+        rc = cv_child_hello(life->child, COVEY_ABI, cv_buf_span(&manifest));
+    cv_buf_done(&manifest);
+    return rc;
+}
+
+static int supervised(struct life *life, const struct cv_app_source *source)
+{
+    int code = open_native(life, source);
+    if (code != CV_EXIT_OK)
+        return code;
+    int rc = declare(life);
+    if (rc < 0)
+        return failed(life, CV_EXIT_OS, strerror(-rc));
+    rc = cv_child_wait_go(life->child);
+    if (rc < 0)
+        return rc == -ECANCELED ? CV_EXIT_OK : CV_EXIT_PEER_LOST;
+
+    life->channel.ready = on_channel;
+    life->signals.ready = on_term;
+    rc = cv_loop_add(cv_native_loop(life->native), &life->channel, life->child->channel, CV_READ);
+    if (rc < 0)
+        return failed(life, CV_EXIT_OS, strerror(-rc));
+    cv_loop_on_wait(cv_native_loop(life->native), on_wait, life);
+    code = life->child->boot.role == CV_ROLE_MAIN ? cv_native_main(life->native)
+                                                  : cv_native_serve(life->native);
+    return failed(life, code, cv_native_reason(life->native));
+}
+
+int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, struct cv_child *child)
+{
+    cv_child_signals();
+    struct cv_who who = cv_words_who(child->boot.slot, child->boot.slots - 1);
+    cv_title_set(conf->name, who.text, NULL);
+    char name[96];
+    (void)snprintf(name, sizeof(name), "%s: %s", conf->name, who.text);
+    cv_log_open(name, cv_conf_log_level(conf));
+
+    static struct life life;
+    life = (struct life){
+        .conf = conf, .child = child, .access_log = -1, .channel.fd = -1, .signals.fd = -1};
+    for (uint32_t i = 0; i < child->boot.n_listeners; i++)
+        life.listeners[life.n_listeners++] = child->boot.listeners[i];
+    int code = supervised(&life, source);
+    if (life.native != NULL)
+        cv_native_close(life.native);
+    return code;
+}
+
+/* ---- Single process ---- */
+
+static int single_fd = -1;
+
+static void note_stop(int signal)
+{
+    (void)signal;
+    int saved = errno;
+    (void)eventfd_write(single_fd, 1);
+    errno = saved;
+}
+
+/* Asked again: at once. */
+static void on_stop(struct cv_watch *watch, unsigned events)
+{
+    (void)events;
+    struct life *life = CV_CONTAINER_OF(watch, struct life, signals);
+    eventfd_t count;
+    (void)eventfd_read(watch->fd, &count);
+    drain(life, CV_DRAIN_STOP, life->is_stopping ? cv_clock_ns() : grace(life));
+}
+
+static void catch_stop(void)
+{
+    cv_child_signals();
+    struct sigaction action = {.sa_handler = note_stop, .sa_flags = SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGHUP, SIG_DFL);
+    (void)signal(SIGQUIT, SIG_DFL);
+    (void)signal(SIGTTIN, SIG_DFL);
+    (void)signal(SIGTTOU, SIG_DFL);
+}
+
+static int single(struct life *life, const struct cv_app_source *source)
+{
+    int code = open_native(life, source);
+    if (code != CV_EXIT_OK)
+        return code;
+    life->signals.ready = on_stop;
+    single_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (single_fd < 0 ||
+        cv_loop_add(cv_native_loop(life->native), &life->signals, single_fd, CV_READ) < 0)
+        return failed(life, CV_EXIT_OS, strerror(errno));
+    catch_stop();
+    code = cv_native_serve(life->native);
+    return failed(life, code, cv_native_reason(life->native));
+}
+
+int cv_life_single(struct cv_conf *conf, const struct cv_app_source *source,
+                   struct cv_listeners *listeners)
+{
+    static struct life life;
+    life = (struct life){
+        .conf = conf, .open = listeners, .access_log = -1, .channel.fd = -1, .signals.fd = -1};
+    for (int i = 0; i < listeners->n; i++)
+        life.listeners[life.n_listeners++] = listeners->item[i].fd;
+    int code = single(&life, source);
+    if (life.native != NULL)
+        cv_native_close(life.native);
+    cv_listen_unlink(listeners);
+    return code;
+}

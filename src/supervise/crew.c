@@ -1,0 +1,222 @@
+#include "supervise/crew.h"
+
+#include "base/assert.h"
+#include "base/fd.h"
+#include "supervise/spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define CHILDREN_MAX 4096
+
+int cv_crew_new(struct cv_crew *crew, unsigned capacity, const char *object)
+{
+    *crew = (struct cv_crew){.capacity = capacity};
+    for (size_t i = 0; i < CV_COUNT(crew->pinned); i++)
+        crew->pinned[i] = (struct cv_pinned){-1, -1};
+    int rc = cv_program_find(&crew->program, object);
+    if (rc < 0)
+        return rc;
+    crew->members = calloc(capacity + 1, sizeof(*crew->members));
+    if (crew->members == NULL)
+        return -ENOMEM;
+    for (unsigned i = 0; i <= capacity; i++)
+        crew->members[i].pidfd = crew->members[i].channel = -1;
+    crew->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (crew->self < 0)
+        return -errno;
+    return cv_slots_new(&crew->slots, capacity + 1);
+}
+
+/* ---- Generations ---- */
+
+static struct cv_pinned *find_pinned(struct cv_crew *crew, uint32_t generation)
+{
+    for (size_t i = 0; i < CV_COUNT(crew->pinned); i++)
+        if (crew->pinned[i].program >= 0 && crew->pinned_generation[i] == generation)
+            return &crew->pinned[i];
+    return NULL;
+}
+
+int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *how, uint32_t generation,
+                char *reason, size_t cap)
+{
+    if (generation > 1 && how->method == CV_START_FORK && how->object == NULL) {
+        (void)snprintf(reason, cap,
+                       "workers are forked from the program that runs already, so a new one on "
+                       "disk would not be "
+                       "seen; use --start-method spawn, or restart");
+        return -ENOTSUP;
+    }
+    for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
+        if (crew->pinned[i].program >= 0)
+            continue;
+        crew->pinned_generation[i] = generation;
+        crew->last_reason[0] = '\0';
+        return cv_program_pin(&crew->program, &crew->pinned[i], reason, cap);
+    }
+    (void)snprintf(reason, cap, "older generations are still running");
+    return -EBUSY;
+}
+
+void cv_crew_drop(struct cv_crew *crew, uint32_t generation)
+{
+    struct cv_pinned *pinned = find_pinned(crew, generation);
+    if (pinned != NULL)
+        cv_program_unpin(pinned);
+}
+
+/* ---- Birth ---- */
+
+static void fill_boot(const struct cv_crew *crew, const struct cv_supervise *how, unsigned slot,
+                      struct cv_boot *boot)
+{
+    cv_boot_init(boot);
+    boot->parent = getpid();
+    boot->role = slot == crew->capacity ? CV_ROLE_MAIN : CV_ROLE_WORKER;
+    boot->slot = slot;
+    boot->slots = crew->slots.count;
+    boot->state = crew->slots.fd;
+    boot->parent_fd = crew->self;
+    for (int i = 0; i < how->listeners->n && boot->role == CV_ROLE_WORKER; i++)
+        boot->listeners[boot->n_listeners++] = how->listeners->item[i].fd;
+}
+
+static void note_slot_used(struct cv_crew *crew, unsigned slot)
+{
+    uint32_t used = atomic_load(&crew->slots.head->slots_used);
+    if (slot < crew->capacity && slot + 1 > used)
+        atomic_store(&crew->slots.head->slots_used, slot + 1);
+}
+
+int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const struct cv_run *run,
+                  unsigned slot, uint32_t generation, struct cv_boot *ret_boot)
+{
+    struct cv_member *member = &crew->members[slot];
+    const struct cv_pinned *pinned = find_pinned(crew, generation);
+    CV_ASSERT(pinned != NULL && member->pid == 0);
+
+    int pair[2];
+    int rc = cv_channel_pair(pair);
+    if (rc < 0)
+        return rc;
+    CV_AUTOCLOSE int ours = pair[0];
+    CV_AUTOCLOSE int theirs = pair[1];
+    fill_boot(crew, how, slot, ret_boot);
+    ret_boot->generation = generation;
+    ret_boot->channel = theirs;
+    ret_boot->object = pinned->object;
+    cv_run_tag(run, ++crew->incarnations, ret_boot->tag);
+    note_slot_used(crew, slot);
+
+    pid_t pid = how->method == CV_START_SPAWN ? cv_spawn_exec(pinned, ret_boot, how->argv)
+                                              : cv_spawn_fork();
+    if (pid == 0) {
+        (void)cv_take_fd(&theirs);
+        return CV_CREW_IN_CHILD;
+    }
+    if (pid < 0)
+        return pid;
+    member->pid = pid;
+    member->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    CV_ASSERT(member->pidfd >= 0 || errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+    member->channel = cv_take_fd(&ours);
+    member->incarnation = crew->incarnations;
+    member->generation = generation;
+    member->is_refused = false;
+    return 0;
+}
+
+void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
+{
+    for (unsigned i = 0; i <= crew->capacity; i++) {
+        if (crew->members[i].channel >= 0)
+            (void)close(crew->members[i].channel);
+        if (crew->members[i].pidfd >= 0)
+            (void)close(crew->members[i].pidfd);
+    }
+    for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
+        if (crew->pinned[i].object == own->object)
+            crew->pinned[i].object = -1; /* it is about to be loaded */
+        cv_program_unpin(&crew->pinned[i]);
+    }
+    int state = crew->slots.fd;
+    crew->slots.fd = -1;
+    cv_slots_done(&crew->slots);
+    crew->slots.fd = state; /* the child maps its page from it */
+}
+
+/* ---- Life and death ---- */
+
+int cv_crew_find(const struct cv_crew *crew, pid_t pid)
+{
+    for (unsigned i = 0; i <= crew->capacity; i++)
+        if (crew->members[i].pid == pid)
+            return (int)i;
+    return -1;
+}
+
+void cv_member_signal(const struct cv_member *member, int signal)
+{
+    if (member->pid == 0)
+        return;
+    /* Without a pidfd (no descriptor was to be had) the pid is as good: it is our child and not yet
+     * reaped. */
+    if (member->pidfd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, member->pidfd, signal, NULL, 0);
+    else
+        (void)kill(member->pid, signal);
+}
+
+void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit)
+{
+    struct cv_member *member = &crew->members[slot];
+    (void)close(member->channel);
+    if (member->pidfd >= 0)
+        (void)close(member->pidfd);
+    member->pidfd = member->channel = -1;
+    member->pid = 0;
+    member->last_exit = exit;
+    struct cv_slot_page *page = &crew->slots.pages[slot];
+    atomic_store(&page->serving, 0);
+    atomic_store(&page->connections, 0);
+    atomic_store(&page->running_since, 0);
+    atomic_store(&page->pid, 0);
+}
+
+static bool is_alive(const struct cv_crew *crew, uint32_t incarnation)
+{
+    for (unsigned i = 0; i <= crew->capacity; i++)
+        if (crew->members[i].pid != 0 && crew->members[i].incarnation == incarnation)
+            return true;
+    return false;
+}
+
+/* A tagged process that forks while we look is found when it is dead: its death brings us here
+ * again. */
+void cv_crew_end_strays(struct cv_crew *crew, const struct cv_run *run)
+{
+    static pid_t children[CHILDREN_MAX];
+    int n = cv_strays_list(children, CHILDREN_MAX);
+    for (int i = 0; i < n; i++) {
+        if (cv_crew_find(crew, children[i]) >= 0)
+            continue;
+        uint32_t incarnation = cv_strays_incarnation(run, children[i]);
+        if (incarnation != 0 && !is_alive(crew, incarnation))
+            (void)cv_strays_kill(children[i]);
+    }
+}
+
+bool cv_crew_is_new_reason(struct cv_crew *crew, struct cv_span reason)
+{
+    if (reason.len >= sizeof(crew->last_reason))
+        reason.len = sizeof(crew->last_reason) - 1;
+    bool is_new = !cv_span_eq(reason, cv_span_str(crew->last_reason));
+    memcpy(crew->last_reason, reason.at, reason.len);
+    crew->last_reason[reason.len] = '\0';
+    return is_new;
+}

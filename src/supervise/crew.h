@@ -1,0 +1,78 @@
+/* The processes behind the fleet's slots: pids, channels, pinned programs.
+ *
+ * The master's tables, without any decision. A member is valid between cv_crew_spawn() and
+ * cv_crew_bury().
+ */
+#ifndef CV_SUPERVISE_CREW_H
+#define CV_SUPERVISE_CREW_H
+
+#include "supervise/fleet.h"
+#include "supervise/manifest.h"
+#include "supervise/program.h"
+#include "supervise/slots.h"
+#include "supervise/strays.h"
+#include "supervise/supervise.h"
+
+#include <sys/types.h>
+
+struct cv_member {
+    pid_t pid; /* 0: nobody */
+    int pidfd;
+    int channel;
+    uint32_t incarnation; /* counts over all slots; what the tag says */
+    uint32_t generation;
+    bool is_refused; /* it was killed because it may not serve: that counts as exit 78 */
+    struct cv_fleet_exit last_exit; /* of the one before */
+};
+
+/* Two generations at most, and one more while `main` still belongs to an older one. */
+#define CV_CREW_GENERATIONS 4
+
+struct cv_crew {
+    unsigned capacity;
+    struct cv_member *members; /* capacity + 1: the last is main */
+    struct cv_slots slots;
+    struct cv_program program;
+    struct cv_pinned pinned[CV_CREW_GENERATIONS];
+    uint32_t pinned_generation[CV_CREW_GENERATIONS];
+    uint32_t incarnations; /* so far */
+    int self;              /* pidfd of the master, for the workers */
+    char last_reason[512];
+};
+
+/* 0 or -errno. All memory is taken here. */
+CV_MUST_CHECK int cv_crew_new(struct cv_crew *crew, unsigned capacity, const char *object);
+
+/* Opens what `generation` is to run. 0, or -errno with a sentence in `reason`. */
+CV_MUST_CHECK int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *how,
+                              uint32_t generation, char *reason, size_t cap);
+
+/* Nothing of `generation` will be started any more. */
+void cv_crew_drop(struct cv_crew *crew, uint32_t generation);
+
+/* Starts a process. 0 with the member filled in, -errno, or, in a forked child, CV_CREW_IN_CHILD;
+ * then *ret_boot is for cv_child_forked(). */
+#define CV_CREW_IN_CHILD 1
+CV_MUST_CHECK int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how,
+                                const struct cv_run *run, unsigned slot, uint32_t generation,
+                                struct cv_boot *ret_boot);
+
+/* In a forked child: closes what belongs to the master and its other children. */
+void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own);
+
+/* The slot of a living member, -1 if the pid is none's. */
+int cv_crew_find(const struct cv_crew *crew, pid_t pid);
+
+/* Sends a signal through the pidfd; nothing happens if there is no process. */
+void cv_member_signal(const struct cv_member *member, int signal);
+
+/* The process has been reaped. */
+void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit);
+
+/* Kills what this process has adopted from incarnations that are dead. */
+void cv_crew_end_strays(struct cv_crew *crew, const struct cv_run *run);
+
+/* Whether this reason differs from the one last given: many workers fail for one. */
+bool cv_crew_is_new_reason(struct cv_crew *crew, struct cv_span reason);
+
+#endif

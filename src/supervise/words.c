@@ -1,0 +1,110 @@
+#include "supervise/words.h"
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct cv_who cv_words_who(unsigned slot, unsigned capacity)
+{
+    struct cv_who who = {"main"};
+    if (slot < capacity)
+        (void)snprintf(who.text, sizeof(who.text), "worker %u", slot);
+    return who;
+}
+
+/* What a worker's exit code means, where that is known. */
+static const char *meaning(int code)
+{
+    switch (code) {
+    case CV_EXIT_OK: return " (it left unasked)";
+    case CV_EXIT_BOOT: return " (a start listener failed)";
+    case CV_EXIT_LOAD: return " (the app could not be loaded or set up)";
+    case CV_EXIT_OS: return " (the system refused something)";
+    case CV_EXIT_CONFIG: return " (built against another covey)";
+    default: return "";
+    }
+}
+
+struct cv_how cv_words_exit(struct cv_fleet_exit exit)
+{
+    struct cv_how how;
+    if (exit.signaled)
+        (void)snprintf(how.text, sizeof(how.text), "signal %d (%s)%s", exit.code,
+                       strsignal(exit.code), exit.core ? ", core dumped" : "");
+    else
+        (void)snprintf(how.text, sizeof(how.text), "exit code %d%s", exit.code, meaning(exit.code));
+    return how;
+}
+
+static void say_serving(int64_t workers, const struct cv_listeners *listeners)
+{
+    for (int i = 0; i < listeners->n; i++)
+        cv_info("listening on %s (%lld worker%s)", listeners->item[i].text, (long long)workers,
+                workers == 1 ? "" : "s");
+}
+
+static void say_stopping(int64_t kind)
+{
+    static const char *const how[] = {
+        [CV_STOP_TERM] = "stopping: requests in flight are finished",
+        [CV_STOP_INT] = "stopping: requests in flight have a moment to finish (again: at once)",
+        [CV_STOP_QUIT] = "stopping at once",
+        [CV_STOP_NOW] = "killing everything: the guardian is gone, or the start has failed"};
+    cv_info("%s", how[kind]);
+}
+
+static void say_failed(const char *who, struct cv_fleet_exit last, int64_t pause_ms)
+{
+    struct cv_how how = cv_words_exit(last);
+    if (pause_ms > 0)
+        cv_error("%s ended with %s; next try in %lld ms", who, how.text, (long long)pause_ms);
+    else
+        cv_error("%s ended with %s; it is replaced", who, how.text);
+}
+
+void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_fleet_exit last,
+                  const struct cv_listeners *listeners)
+{
+    struct cv_who slot = cv_words_who(action->slot, capacity);
+    const char *who = slot.text;
+    long long value = action->value;
+    switch (action->say) {
+    case CV_SAY_SERVING: say_serving(value, listeners); break;
+    case CV_SAY_FAILED: say_failed(who, last, value); break;
+    case CV_SAY_LATE:
+        cv_error("%s was not ready after %.1f s (START_TIMEOUT): killed", who, (double)value / 1e3);
+        break;
+    case CV_SAY_PAUSED_LONG:
+        cv_error("%s was stopped by a signal for %.1f s: killed", who, (double)value / 1e3);
+        break;
+    case CV_SAY_UNSTOPPED:
+        cv_warn("%s did not end within %.1f s: killed", who, (double)value / 1e3);
+        break;
+    case CV_SAY_UNKILLABLE:
+        cv_error("%s cannot be killed (uninterruptible sleep in the kernel): left behind", who);
+        break;
+    case CV_SAY_LEAVING: cv_info("%s was asked to go and is replaced", who); break;
+    case CV_SAY_DEGRADED:
+        cv_error("degraded: workers have failed %lld times within the last minute", value);
+        break;
+    case CV_SAY_CRASH_LOOP:
+        cv_error("giving up: workers have failed %lld times and none is ready", value);
+        break;
+    case CV_SAY_START_FAILED: cv_error("the start has failed: exit code %lld", value); break;
+    case CV_SAY_RELOADED: cv_info("reloaded: generation %lld serves", value); break;
+    case CV_SAY_RELOAD_FAILED:
+        cv_error(
+            "the reload has failed: %s of generation %lld did not get ready; the old one stays",
+            who, value);
+        break;
+    case CV_SAY_SCALED: cv_info("%lld workers wanted", value); break;
+    case CV_SAY_SCALE_REFUSED:
+        cv_warn("the number of workers stays %lld: that is the limit", value);
+        break;
+    case CV_SAY_STOPPING: say_stopping(value); break;
+    }
+}

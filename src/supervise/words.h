@@ -1,0 +1,25 @@
+/* What guardian and master say to the user: one place for the sentences. */
+#ifndef CV_SUPERVISE_WORDS_H
+#define CV_SUPERVISE_WORDS_H
+
+#include "supervise/fleet.h"
+#include "supervise/listen.h"
+
+/* "worker 3", "main". */
+struct cv_who {
+    char text[24];
+};
+struct cv_who cv_words_who(unsigned slot, unsigned capacity);
+
+/* "exit code 3", "signal 11 (Segmentation fault), core dumped". */
+struct cv_how {
+    char text[96];
+};
+struct cv_how cv_words_exit(struct cv_fleet_exit exit);
+
+/* What the fleet wants said, as a line in the log. `last` is how the slot's process ended
+ * (CV_SAY_FAILED). */
+void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_fleet_exit last,
+                  const struct cv_listeners *listeners);
+
+#endif
