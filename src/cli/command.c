@@ -2,6 +2,7 @@
 
 #include "base/exit.h"
 #include "cli/entry.h"
+#include "host/native/load.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -13,18 +14,6 @@ static int usage_error(const char *reason, const char *what)
 {
     (void)fprintf(stderr, "covey: %s%s. Usage: " USAGE "\n", reason, what);
     return CV_EXIT_USAGE;
-}
-
-/* Splits FILE[:SYMBOL] in place: the symbol, or NULL. A colon in a folder's name is not taken for
- * one. */
-static char *cut_symbol(char *file)
-{
-    char *slash = strrchr(file, '/');
-    char *colon = strrchr(slash != NULL ? slash : file, ':');
-    if (colon == NULL)
-        return NULL;
-    *colon = '\0';
-    return colon + 1;
 }
 
 /* "shop" for "./build/shop.so". */
@@ -48,8 +37,9 @@ static int run(char **argv)
         return usage_error("the file comes before the flags, not ", argv[0]);
     static char file[PATH_MAX];
     static char name[64];
-    (void)snprintf(file, sizeof(file), "%s", argv[0]);
-    struct cv_app_source source = {.object = file, .symbol = cut_symbol(file)};
+    struct cv_app_source source = {.object = file};
+    if (cv_load_split(argv[0], file, sizeof(file), &source.symbol) < 0)
+        return usage_error("the name of the file is too long", "");
     if (strcmp(argv[0], "--help") == 0)
         return cv_entry("covey", USAGE, argv, NULL, &source);
     name_of(file, name, sizeof(name));

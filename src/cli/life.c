@@ -12,6 +12,7 @@
 #include "supervise/words.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
