@@ -10,7 +10,7 @@
 CV_MUST_CHECK int cv_fd_ensure_stdio(void);
 
 /* 0 or -errno. */
-CV_MUST_CHECK int cv_fd_set_cloexec(int fd, int on);
+int cv_fd_set_cloexec(int fd, int on);
 CV_MUST_CHECK int cv_fd_set_nonblock(int fd, int on);
 
 /* Reads exactly n bytes from offset 0 of a file (memfd). 0, -errno, or -EIO if it is shorter. */

@@ -1,8 +1,9 @@
-/* Runs a C app in this process: a worker's whole life but for the supervision, which comes in as callbacks.
+/* Runs a C app in this process: a worker's whole life but for the supervision, which comes in as
+ * callbacks.
  *
  *     cv_native_open     loop, fibers, app; runs setup(): what the app consists of is known now
- *     cv_native_serve    start listeners -> accept -> ready() -> serve -> drain -> stop listeners -> exit code
- *     cv_native_main     the same for the process of the main-process listeners, which serves nothing
+ *     cv_native_serve    start listeners, accept, ready(), serve, drain, stop listeners
+ *     cv_native_main     the same for the process of the main-process listeners: serves nothing
  *     cv_native_close
  *
  * Nothing here knows of processes; src/cli joins it to src/supervise.
@@ -22,7 +23,8 @@ struct cv_native_config {
     struct cv_server_config server; /* limits, listeners, access log, sharing of connections */
     size_t fibers_max;
     unsigned offload_threads;
-    int64_t stop_timeout; /* ms; the stop listeners together may take this long (waits are cancelled then) */
+    int64_t stop_timeout; /* ms; the stop listeners together may take this long (waits are cancelled
+                             then) */
     bool debug;           /* error pages show the reason of a 5xx */
 
     /* The value of a setting as text, NULL where it is not set. Lives as long as the process. */
@@ -31,13 +33,15 @@ struct cv_native_config {
     void (*ready)(void *arg);
     /* The last connection of a drain is gone; the stop listeners follow. */
     void (*drained)(void *arg);
-    /* A start listener has begun (name: "before_server_start", NULL: it has returned), for messages. */
+    /* A start listener has begun (name: "before_server_start", NULL: it has returned), for
+     * messages. */
     void (*progress)(void *arg, const char *what);
     void *arg;
 };
 
-/* Makes loop, fibers and app and runs setup(). 0, or an exit code (4: setup failed or registered something
- * wrong; 71: the system refused) with the sentence in cv_native_reason(). *ret is set in either case; close it. */
+/* Makes loop, fibers and app and runs setup(). 0, or an exit code (4: setup failed or registered
+ * something wrong; 71: the system refused) with the sentence in cv_native_reason(). *ret is set in
+ * either case; close it. */
 CV_MUST_CHECK int cv_native_open(const struct cv_native_config *config, struct cv_native **ret);
 void cv_native_close(struct cv_native *native);
 
@@ -55,12 +59,13 @@ const char *cv_native_route_name(const struct cv_native *native, size_t i);
 /* Serves until drained. Returns the exit code: 0, 3 (a start listener failed), 71. */
 int cv_native_serve(struct cv_native *native);
 
-/* Runs the main-process listeners: start, ready (then config.ready is called), waits for cv_native_drain(),
- * stop. Returns the exit code. */
+/* Runs the main-process listeners: start, ready (then config.ready is called), waits for
+ * cv_native_drain(), stop. Returns the exit code. */
 int cv_native_main(struct cv_native *native);
 
-/* From a callback on the loop: begins or shortens the end (serve/server.h). Before the server accepts it only
- * notes the wish, and serving ends as soon as the start listeners have returned. `until` is loop time. */
+/* From a callback on the loop: begins or shortens the end (serve/server.h). Before the server
+ * accepts it only notes the wish, and serving ends as soon as the start listeners have returned.
+ * `until` is loop time. */
 void cv_native_drain(struct cv_native *native, enum cv_drain kind, int64_t until);
 
 #endif
