@@ -289,6 +289,7 @@ static int supervised(struct life *life, const struct cv_app_source *source)
 int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, struct cv_child *child)
 {
     cv_child_signals();
+    cv_child_restore_limit_in_forks(child);
     struct cv_who who = cv_words_who(child->boot.slot, child->boot.slots - 1);
     cv_title_set(conf->name, who.text, NULL);
     char name[96];

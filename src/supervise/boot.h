@@ -35,6 +35,7 @@ struct cv_boot {
     int32_t parent_fd; /* pidfd of the master */
     int32_t object;    /* the shared object of `covey run`, O_PATH; -1: none */
     uint32_t n_listeners;
+    uint64_t nofile; /* the soft limit of descriptors before the master raised it; 0: it did not */
     int32_t listeners[CV_BOOT_LISTENERS_MAX];
     char tag[CV_TAG_BYTES]; /* of this incarnation, NUL-terminated */
 };

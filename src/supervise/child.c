@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 static bool is_over(int pidfd)
 {
@@ -87,6 +89,24 @@ void cv_child_signals(void)
     /* A handler would not do here: the kernel would restart the terminal call for ever. */
     handle(SIGTTIN, SIG_IGN);
     handle(SIGTTOU, SIG_IGN);
+}
+
+static uint64_t nofile;
+
+static void restore_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = nofile;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void cv_child_restore_limit_in_forks(const struct cv_child *child)
+{
+    nofile = child->boot.nofile;
+    if (nofile != 0)
+        (void)pthread_atfork(NULL, NULL, restore_limit);
 }
 
 static int term_fd = -1;

@@ -26,6 +26,11 @@ CV_MUST_CHECK int cv_child_forked(struct cv_child *ret, const struct cv_boot *bo
  * the app starts gets the defaults. */
 void cv_child_signals(void);
 
+/* What the app forks from now on gets back the limit of descriptors that the user had set (programs
+ * that use select(2) break above 1024). posix_spawn(3) does not pass here: it keeps the raised one.
+ */
+void cv_child_restore_limit_in_forks(const struct cv_child *child);
+
 /* From now on TERM is noted: `fd` (an eventfd) becomes readable. */
 CV_MUST_CHECK int cv_child_catch_term(int *ret_fd);
 

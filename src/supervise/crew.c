@@ -82,6 +82,7 @@ static void fill_boot(const struct cv_crew *crew, const struct cv_supervise *how
     boot->slots = crew->slots.count;
     boot->state = crew->slots.fd;
     boot->parent_fd = crew->self;
+    boot->nofile = crew->nofile;
     for (int i = 0; i < how->listeners->n && boot->role == CV_ROLE_WORKER; i++)
         boot->listeners[boot->n_listeners++] = how->listeners->item[i].fd;
 }

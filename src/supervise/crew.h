@@ -37,6 +37,7 @@ struct cv_crew {
     uint32_t pinned_generation[CV_CREW_GENERATIONS];
     uint32_t incarnations; /* so far */
     int self;              /* pidfd of the master, for the workers */
+    uint64_t nofile;       /* of struct cv_boot */
     char last_reason[512];
 };
 

@@ -42,13 +42,15 @@ struct guardian {
 
 /* ---- The master's birth ---- */
 
-static void raise_descriptor_limit(void)
+/* The soft limit there was; 0 if it stays. */
+static uint64_t raise_descriptor_limit(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+        return 0;
+    uint64_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? before : 0;
 }
 
 static int null_stdin(void)
@@ -67,8 +69,8 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
         (void)close(guardian->terminal);
     if (null_stdin() < 0)
         _exit(CV_EXIT_OS);
-    raise_descriptor_limit();
     struct cv_master_config config = {.how = guardian->how,
+                                      .nofile = raise_descriptor_limit(),
                                       .run = &guardian->run,
                                       .guardian_fd = guardian_fd,
                                       .channel = channel};

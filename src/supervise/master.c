@@ -461,6 +461,7 @@ int cv_master_run(const struct cv_master_config *config)
     if (start(&master) < 0)
         return CV_EXIT_OS;
 
+    master.crew.nofile = config->nofile;
     act(&master);
     while (!master.over) {
         turn(&master);

@@ -10,6 +10,7 @@ struct cv_master_config {
     const struct cv_run *run;
     int guardian_fd; /* pidfd of the guardian */
     int channel;     /* from the guardian */
+    uint64_t nofile; /* the soft limit of descriptors before it was raised; 0: it was not */
 };
 
 /* Supervises until nothing is left. Returns the exit code. In a worker made by fork it does not
