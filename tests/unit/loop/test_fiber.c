@@ -1,6 +1,7 @@
 /* Starting, running and ending fibers, and what the switch preserves. */
 #include "unit/loop/rig.h"
 
+#include <execinfo.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -189,11 +190,14 @@ static void test_ten_thousand_fibers_live_at_once(void **state)
     }
 }
 
+static int eat(int depth);
+static int (*volatile eat_more)(int depth) = eat; /* so that no compiler makes a loop of it */
+
 static int eat(int depth)
 {
     volatile char frame[1024];
-    frame[0] = (char)depth;
-    return depth == 0 ? 0 : eat(depth - 1) + frame[0];
+    frame[depth & 1023] = (char)depth;
+    return depth == 0 ? 0 : eat_more(depth - 1) + frame[depth & 1023];
 }
 
 static void overflow(void *arg)
@@ -218,10 +222,12 @@ static void test_stack_overflow_hits_the_guard(void **state)
     assert_int_equal(WTERMSIG(status), SIGSEGV);
 }
 
+/* Not by calls: AddressSanitizer may keep their variables elsewhere. */
 static void eat_100_kib(void *arg)
 {
     (void)arg;
-    log_[0] = eat(100);
+    volatile char *below = (char *)__builtin_frame_address(0) - 100 * 1024;
+    *below = 1;
 }
 
 static void test_stack_use_is_measured(void **state)
@@ -306,6 +312,20 @@ static void test_callee_saved_registers_survive_a_switch(void **state)
 }
 #endif
 
+static void take_backtrace(void *arg)
+{
+    void *frames[32];
+    (void)arg;
+    note(backtrace(frames, 32));
+}
+
+static void test_backtrace_ends_at_the_bottom_of_the_fiber(void **state)
+{
+    (void)state;
+    rig_start(take_backtrace, NULL);
+    assert_in_range(log_[0], 2, 10);
+}
+
 static void aligned(void *arg)
 {
     (void)arg;
@@ -342,6 +362,7 @@ int main(void)
         WITH_RIG(test_rounding_mode_belongs_to_the_fiber),
         WITH_RIG(test_callee_saved_registers_survive_a_switch),
 #endif
+        WITH_RIG(test_backtrace_ends_at_the_bottom_of_the_fiber),
         WITH_RIG(test_stack_of_a_fiber_is_aligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
