@@ -110,13 +110,13 @@ struct covey_route {
     bool half_close; /* a client that has shut down its sending side does not cancel the handler */
 };
 
-/* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/', is
- * written decoded ("/a b", not "/a%20b") and may hold parameters, each a whole segment: <name>,
+/* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/',
+ * is written decoded ("/a b", not "/a%20b") and may hold parameters, each a whole segment: <name>,
  * <name:str>, <name:int>, <name:uuid>, or, at the end, <name:path> (one segment or more). Paths are
  * compared as they are: "/a" and "/a/" differ, ".." is a segment like any other. Among the routes
  * that have the method, a literal segment wins over a parameter, int and uuid over str, str over
- * path. GET routes answer HEAD too; OPTIONS is answered with Allow where no route does. The struct's
- * fields may follow the handler: covey_post(app, "/up", up, .body_max = 1 << 20). */
+ * path. GET routes answer HEAD too; OPTIONS is answered with Allow where no route does. The
+ * struct's fields may follow the handler: covey_post(app, "/up", up, .body_max = 1 << 20). */
 #define covey_route(app, methods, path, ...)                                                       \
     covey_route_at((app), (methods), (path),                                                       \
                    &(struct covey_route){__VA_ARGS__, .size = sizeof(struct covey_route)},         \
@@ -152,9 +152,10 @@ COVEY_API void covey_listener_at(covey_app *app, enum covey_event event,
 
 enum covey_phase { COVEY_REQUEST, COVEY_RESPONSE };
 
-/* Runs `handler` before each route's handler (in order), or after it (reversed); also where no route
- * matches. A request middleware that answers or fails ends the chain; a response middleware sees the
- * staged answer (covey_status(); for a streamed one: before its head leaves) and may add fields. */
+/* Runs `handler` before each route's handler (in order), or after it (reversed); also where no
+ * route matches. A request middleware that answers or fails ends the chain; a response middleware
+ * sees the staged answer (covey_status(); for a streamed one: before its head leaves) and may add
+ * fields. */
 #define covey_middleware(app, phase, handler)                                                      \
     covey_middleware_at((app), (phase), (handler), #handler, __FILE__, __LINE__)
 COVEY_API void covey_middleware_at(covey_app *app, enum covey_phase phase,

@@ -2,10 +2,12 @@
  * callbacks.
  *
  *     cv_native_open     loop, fibers, app; runs setup(): what the app consists of is known now
- *     cv_native_serve    start listeners, accept, ready(), serve, drain, stop listeners
- *     cv_native_main     the same for the process of the main-process listeners: serves nothing
+ *     cv_native_serve    start listeners -> accept -> ready() -> serve -> drain -> stop listeners
+ *     cv_native_main     the same for the process of the main-process listeners, which serves
+ *                        nothing
  *     cv_native_close
  *
+ * All on one thread: it is the one that may call the app's functions from cv_native_open() on.
  * Nothing here knows of processes; src/cli joins it to src/supervise.
  */
 #ifndef CV_HOST_NATIVE_NATIVE_H
@@ -33,8 +35,8 @@ struct cv_native_config {
     void (*ready)(void *arg);
     /* The last connection of a drain is gone; the stop listeners follow. */
     void (*drained)(void *arg);
-    /* A start listener has begun (name: "before_server_start", NULL: it has returned), for
-     * messages. */
+    /* A listener has begun ("before_server_start listener init (app.c:12)"), NULL: it has
+     * returned; for messages. Valid during the call only. */
     void (*progress)(void *arg, const char *what);
     void *arg;
 };
@@ -43,6 +45,9 @@ struct cv_native_config {
  * something wrong; 71: the system refused) with the sentence in cv_native_reason(). *ret is set in
  * either case; close it. */
 CV_MUST_CHECK int cv_native_open(const struct cv_native_config *config, struct cv_native **ret);
+
+/* Frees everything, or, where handlers or listeners go on although they were cancelled, says so and
+ * leaves it to the end of the process. */
 void cv_native_close(struct cv_native *native);
 
 /* The sentence behind a non-zero exit code; "" if there is none. */

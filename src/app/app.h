@@ -1,0 +1,94 @@
+/* What an app consists of, and the thread it lives on.
+ *
+ * An app is filled by setup() and then only read. The host (src/host/native) owns it, gives it a
+ * loop, and tells it which phase of its life it is in.
+ */
+#ifndef CV_APP_APP_H
+#define CV_APP_APP_H
+
+#include "app/router.h"
+#include "app/tasks.h"
+#include "base/arena.h"
+#include "loop/fiber.h"
+#include "loop/offload.h"
+
+#include <covey/app.h>
+
+/* Negative codes of our own begin here; -(CV_CODE_FAIL + status) is covey_fail()'s. */
+#define CV_CODE_FAIL 4096
+#define CV_CODE_SETUP 8192
+
+enum cv_app_phase {
+    CV_APP_SETUP,    /* setup() runs: registering is allowed */
+    CV_APP_STARTING, /* start listeners run: a bad setting still ends the start */
+    CV_APP_RUNNING,
+};
+
+/* A registered listener or middleware. */
+struct cv_hook {
+    covey_listener_fn *listener;
+    covey_handler_fn *handler;
+    const char *name; /* as written in the source */
+    const char *file;
+    int line;
+};
+
+struct cv_hooks {
+    struct cv_hook *at;
+    size_t n;
+    size_t cap;
+};
+
+#define CV_EVENT_COUNT (COVEY_AFTER_SERVER_STOP + 1)
+#define CV_PHASE_COUNT (COVEY_RESPONSE + 1)
+
+/* What an app asks of its host. */
+struct cv_app_host {
+    const char *(*setting)(void *arg, const char *name); /* NULL: not set */
+    void *arg;
+    bool debug; /* error pages show the reason of a 5xx */
+};
+
+struct covey_app {
+    struct cv_arena arena;
+    struct cv_router router;
+    struct cv_hooks listeners[CV_EVENT_COUNT];
+    struct cv_hooks middleware[CV_PHASE_COUNT];
+    void *ctx;
+    enum cv_app_phase phase;
+    bool failed; /* `reason` says why the start must end */
+    char reason[1024];
+    struct cv_app_host host;
+    struct cv_loop *loop;
+    struct cv_fibers *fibers;
+    struct cv_offload *offload;
+    struct cv_tasks tasks;
+};
+
+/* An empty app of this thread, which becomes the only one that may call on it. loop, fibers and
+ * offload are borrowed. 0 or -ENOMEM; cv_app_done() in either case. */
+CV_MUST_CHECK int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *loop,
+                              struct cv_fibers *fibers, struct cv_offload *offload);
+
+/* Frees what was registered. No request, fiber or task may be left. */
+void cv_app_done(covey_app *app);
+
+/* Notes why the start must end; the first reason stays. */
+void cv_app_fail(covey_app *app, const char *format, ...) CV_PRINTF(2, 3);
+
+/* "before_server_start". */
+const char *cv_app_event_name(enum covey_event event);
+
+/* Makes `app` (NULL: none) the one app whose functions this thread may call. */
+void cv_app_enter(covey_app *app);
+
+/* Whether this thread may call on `app` (NULL: on any). If not, one line says so, naming `call`. */
+bool cv_app_here(const covey_app *app, const char *call);
+
+/* The app of this thread, or NULL. */
+covey_app *cv_app_current(void);
+
+/* Whether the caller runs on a fiber. If not, one line says so, naming `call`. */
+bool cv_app_can_wait(const char *call);
+
+#endif

@@ -1,0 +1,134 @@
+/* A request's way through the app: middleware, handler, response middleware, answer. See request.h.
+ *
+ *     request middleware -> handler -> (error page) -> response middleware -> server
+ *
+ * A streamed answer leaves in between (stream.c); what is left to do here is to see that it ends.
+ */
+#include "app/request.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The chain stops when one has answered or failed. */
+static int run_request_middleware(struct covey_req *req)
+{
+    const struct cv_hooks *hooks = &req->app->middleware[COVEY_REQUEST];
+    for (size_t i = 0; i < hooks->n; i++) {
+        int rc = hooks->at[i].handler(req);
+        if (rc < 0 || covey_status(req) != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int cv_req_run_response_middleware(struct covey_req *req)
+{
+    const struct cv_hooks *hooks = &req->app->middleware[COVEY_RESPONSE];
+    if (req->response_middleware_ran)
+        return 0;
+    req->response_middleware_ran = true;
+    for (size_t i = hooks->n; i-- > 0;) {
+        int rc = hooks->at[i].handler(req);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int stage_allow(struct covey_req *req)
+{
+    const char *allow = cv_router_allow(&req->app->router, req->allowed, &req->arena);
+    return allow != NULL ? cv_field_set(req, "Allow", allow) : -ENOMEM;
+}
+
+/* No route has this path, or none with this method. */
+static int answer_unrouted(struct covey_req *req)
+{
+    bool is_options = cv_exchange_head(req->x)->method == CV_METHOD_OPTIONS;
+
+    if (req->allowed != 0) {
+        int rc = stage_allow(req);
+        if (rc < 0)
+            return rc;
+        if (!is_options)
+            return covey_fail(req, 405, "Method %s not allowed for URL %s", covey_method(req),
+                              covey_path(req));
+        return covey_empty(req, 204);
+    }
+    if (is_options && strcmp(covey_path(req), "*") == 0)
+        return covey_empty(req, 204);
+    return covey_fail(req, 404, "Requested URL %s not found", covey_path(req));
+}
+
+static int run_handler(struct covey_req *req)
+{
+    if (req->bad_status != 0)
+        return covey_fail(req, req->bad_status, "The request target has a broken escape");
+    int rc = run_request_middleware(req);
+    if (rc < 0 || covey_status(req) != 0)
+        return rc;
+    if (req->route == NULL)
+        return answer_unrouted(req);
+
+    rc = req->route->how.handler(req);
+    if (rc >= 0 && covey_status(req) == 0) {
+        cv_error("%s: the handler returned %d without an answer", cv_req_name(req), rc);
+        return covey_fail(req, 500, "The handler returned without an answer");
+    }
+    return rc;
+}
+
+static void send_staged(struct covey_req *req)
+{
+    struct cv_answer answer;
+    cv_stage_answer(req, &answer);
+    int rc = cv_exchange_answer(req->x, &answer);
+    if (rc < 0 && rc != -ECONNRESET && rc != -EALREADY)
+        cv_error("%s: the answer could not be sent: %s", cv_req_name(req), strerror(-rc));
+}
+
+/* `code` is what the handler returned. */
+static void settle(struct covey_req *req, int code)
+{
+    /* `return covey_text(...)` for a second answer: the first one stands. */
+    if (code == -EALREADY && covey_status(req) != 0)
+        code = 0;
+    if (req->stream != CV_STREAM_NOT) {
+        cv_stream_settle(req, code);
+        return;
+    }
+    if (code == -ECANCELED && req->cause == COVEY_CAUSE_CLIENT) {
+        cv_exchange_abort(req->x);
+        return;
+    }
+    if (code == -ECANCELED && req->cause == COVEY_CAUSE_TIMEOUT)
+        return; /* the server has answered already */
+    if (code < 0)
+        cv_req_stage_error(req, code);
+    code = cv_req_run_response_middleware(req);
+    if (code < 0)
+        cv_req_stage_error(req, code);
+    send_staged(req);
+}
+
+void cv_req_run(struct covey_req *req)
+{
+    settle(req, run_handler(req));
+}
+
+bool cv_req_needs_fiber(const struct covey_req *req)
+{
+    if (req->bad_status != 0)
+        return req->app->middleware[COVEY_RESPONSE].n > 0;
+    return req->route != NULL || req->app->middleware[COVEY_REQUEST].n > 0 ||
+           req->app->middleware[COVEY_RESPONSE].n > 0;
+}
+
+void cv_req_refuse(struct covey_req *req, int status, const char *text)
+{
+    req->fail_is_public = true;
+    cv_error_page_stage(req, status, text);
+    send_staged(req);
+}

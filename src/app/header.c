@@ -1,0 +1,138 @@
+/* Header fields of the answer: what may be set, and where they are kept. */
+#include "app/request.h"
+
+#include "base/log.h"
+#include "http/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What the server itself decides. Two opinions on a message's length are a security hole. */
+static bool is_own(struct cv_span name)
+{
+    return cv_span_ieq(name, CV_SPAN("Content-Length")) ||
+           cv_span_ieq(name, CV_SPAN("Transfer-Encoding")) ||
+           cv_span_ieq(name, CV_SPAN("Connection")) || cv_span_ieq(name, CV_SPAN("Date"));
+}
+
+static int refuse(struct covey_req *req, const char *name, int code, const char *why)
+{
+    cv_error("%s: header field \"%.64s\" was refused: %s", cv_req_name(req), name, why);
+    return code;
+}
+
+static int check(struct covey_req *req, const char *name, const char *value)
+{
+    if (name == NULL || value == NULL)
+        return refuse(req, name != NULL ? name : "", -EINVAL, "name or value is NULL");
+    if (!cv_is_token(cv_span_str(name)))
+        return refuse(req, "?", -EINVAL, "the name is no token");
+    if (!cv_is_field_value(cv_span_str(value)))
+        return refuse(req, name, -EINVAL, "control characters in the value");
+    if (is_own(cv_span_str(name)))
+        return refuse(req, name, -EPERM, "it is covey's own");
+    if (req->stream != CV_STREAM_NOT)
+        return refuse(req, name, -EPERM, "the head has left");
+    return 0;
+}
+
+static int add(struct covey_req *req, const char *name, const char *value)
+{
+    if (req->n_fields == req->cap_fields) {
+        size_t cap = req->cap_fields == 0 ? 8 : req->cap_fields * 2;
+        struct cv_answer_field *more = cv_arena_alloc(&req->arena, cap * sizeof(*more));
+        if (more == NULL)
+            return -ENOMEM;
+        if (req->n_fields > 0)
+            memcpy(more, req->fields, req->n_fields * sizeof(*more));
+        req->fields = more;
+        req->cap_fields = cap;
+    }
+    struct cv_answer_field field = {cv_span_str(name), cv_span_str(value)};
+    field.name.at = cv_arena_strndup(&req->arena, field.name);
+    field.value.at = cv_arena_strndup(&req->arena, field.value);
+    if (field.name.at == NULL || field.value.at == NULL)
+        return -ENOMEM;
+    req->fields[req->n_fields++] = field;
+    return 0;
+}
+
+static void drop_if(struct covey_req *req, bool (*is_dropped)(struct cv_span, struct cv_span),
+                    struct cv_span with)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < req->n_fields; i++) {
+        if (!is_dropped(req->fields[i].name, with))
+            req->fields[kept++] = req->fields[i];
+    }
+    req->n_fields = kept;
+}
+
+int cv_field_set(struct covey_req *req, const char *name, const char *value)
+{
+    size_t before = req->n_fields;
+    int rc = add(req, name, value);
+    if (rc < 0)
+        return rc;
+    /* The new one is complete, so the old ones may go. */
+    struct cv_answer_field added = req->fields[before];
+    req->n_fields = before;
+    drop_if(req, cv_span_ieq, added.name);
+    req->fields[req->n_fields++] = added;
+    return 0;
+}
+
+/* Fields that speak of the body: false of any other body. */
+static bool is_entity(struct cv_span name, struct cv_span unused)
+{
+    static const char *const names[] = {"Content-Encoding",    "Content-Language",
+                                        "Content-Location",    "Content-Range",
+                                        "Content-Disposition", "ETag",
+                                        "Last-Modified",       "Cache-Control"};
+
+    (void)unused;
+    for (size_t i = 0; i < CV_COUNT(names); i++) {
+        if (cv_span_ieq(name, cv_span_str(names[i])))
+            return true;
+    }
+    return false;
+}
+
+void cv_field_drop_entity(struct covey_req *req)
+{
+    drop_if(req, is_entity, cv_span(NULL, 0));
+}
+
+static int set_type(struct covey_req *req, const char *value)
+{
+    const char *copy = cv_arena_strndup(&req->arena, cv_span_str(value));
+    if (copy == NULL)
+        return -ENOMEM;
+    req->type = copy;
+    return 0;
+}
+
+int covey_set_header(covey_req *req, const char *name, const char *value)
+{
+    if (!cv_req_here(req))
+        return -EPERM;
+    int rc = check(req, name, value);
+    if (rc < 0)
+        return rc;
+    /* One place decides the type, whichever comes first, this or covey_text(). */
+    if (strcasecmp(name, "Content-Type") == 0)
+        return set_type(req, value);
+    return cv_field_set(req, name, value);
+}
+
+int covey_add_header(covey_req *req, const char *name, const char *value)
+{
+    if (!cv_req_here(req))
+        return -EPERM;
+    int rc = check(req, name, value);
+    if (rc < 0)
+        return rc;
+    if (strcasecmp(name, "Content-Type") == 0)
+        return set_type(req, value);
+    return add(req, name, value);
+}

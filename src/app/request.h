@@ -1,0 +1,156 @@
+/* One request on its way through the app: what came, what is staged as its answer, and what waits.
+ *
+ * A request lives in its own arena, so that it costs no malloc, and is counted: the host has one
+ * reference from cv_req_new() to the end of the handler, a body that was handed over without a copy
+ * has another until it is sent. The exchange is held as long.
+ */
+#ifndef CV_APP_REQUEST_H
+#define CV_APP_REQUEST_H
+
+#include "app/app.h"
+#include "base/list.h"
+#include "serve/handler.h"
+
+#include <covey/loop.h>
+#include <covey/response.h>
+
+/* What its fiber waits for in the server, so that an event wakes it only for that. */
+enum cv_req_wait { CV_REQ_WAITS_NOT, CV_REQ_WAITS_BODY, CV_REQ_WAITS_ROOM };
+
+enum cv_req_stream { CV_STREAM_NOT, CV_STREAM_BEGUN, CV_STREAM_ENDED };
+
+struct cv_query_arg {
+    const char *name;
+    const char *value;
+};
+
+struct cv_defer {
+    struct cv_defer *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/* The answer as far as it is known. status == 0: none is staged. */
+struct cv_staged {
+    int status;
+    struct cv_span type; /* Content-Type of this body */
+    struct cv_span body;
+    bool
+        is_taken; /* the body is not to be copied; `release` (may be NULL) is called with `bytes` */
+    void (*release)(void *bytes);
+    void *bytes;
+};
+
+struct covey_req {
+    covey_app *app;
+    struct cv_exchange *x;
+    const struct cv_route *route; /* NULL: none matched; `allowed` then tells 404 from 405 */
+    uint32_t allowed;
+    uint32_t refs;
+    struct cv_fiber *fiber;  /* while its handler runs */
+    struct cv_link canceled; /* the host's list of those that were told to end */
+    int64_t canceled_at;
+    enum covey_cause cause;
+    enum cv_req_wait wait;
+    enum cv_req_stream stream;
+    bool response_middleware_ran;
+    bool was_started;   /* the host's: the handler has begun */
+    bool was_named;     /* the host's: the log says that it ignores its cancellation */
+    int bad_status;     /* the request itself was refused while being read: 400, 408, 413 */
+    int bad_code;       /* what covey_body_read() returned then */
+    size_t body_offset; /* of a collected body, for covey_body_read() */
+
+    char *head; /* a copy of the head, with NULs behind whatever was asked for; NULL: not yet */
+    const char *path;
+    const char **params; /* values of route->params, NUL-terminated */
+    struct cv_query_arg *query;
+    size_t n_query;
+    bool query_read;
+
+    struct cv_staged staged;
+    const char *type; /* Content-Type set by the app, wins over the staged one */
+    struct cv_answer_field *fields;
+    size_t n_fields;
+    size_t cap_fields;
+    int fail_code; /* of the last covey_fail() */
+    const char *fail_text;
+    bool fail_is_public; /* covey's own sentence: shown also from 500 on */
+
+    struct cv_defer *defers;
+    void *ctx;
+    struct cv_arena arena;
+};
+
+/* Takes over the host's reference of `x` and finds its route. NULL when out of memory (the exchange
+ * is not touched). A malformed path or query is noted in bad_status. */
+struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x);
+
+/* Drops a reference; the last runs what was deferred and releases the exchange. */
+void cv_req_unref(struct covey_req *req);
+
+/* Runs middleware, handler and response middleware and hands the answer to the server. On a fiber;
+ * or off it, if cv_req_needs_fiber() says that no code of the app's will run. */
+void cv_req_run(struct covey_req *req);
+bool cv_req_needs_fiber(const struct covey_req *req);
+
+/* Answers with an error page without asking the app; `text` (a literal) is shown in any case. */
+void cv_req_refuse(struct covey_req *req, int status, const char *text);
+
+/* Makes the handler's waits fail from now on; the first cause stays. */
+void cv_req_cancel(struct covey_req *req, enum covey_cause cause);
+
+/* "GET /hello/<name>" for messages. In the request's arena. */
+const char *cv_req_name(struct covey_req *req);
+
+/* Whether this thread may use the request; one line if not. */
+#define cv_req_here(req) cv_app_here((req)->app, __func__)
+
+/* ---- Between this folder's files ---- */
+
+/* Decodes the query, once. 0, -400 (a broken escape, %00) or -ENOMEM. */
+CV_MUST_CHECK int cv_req_read_query(struct covey_req *req);
+
+/* The field's value as a span over the head, at == NULL if there is none. */
+struct cv_span cv_req_field(const struct covey_req *req, struct cv_span name);
+
+/* Stages an error page for a negative code of a handler. */
+void cv_req_stage_error(struct covey_req *req, int code);
+
+/* Writes the error page for `status` into the arena and stages it; `text` NULL: none. */
+void cv_error_page_stage(struct covey_req *req, int status, const char *text);
+
+/* Whether `call` may stage an answer with this status: 0, -EPERM, -EALREADY, -EINVAL, logged. */
+CV_MUST_CHECK int cv_stage_check(struct covey_req *req, int status, const char *call);
+
+/* A content type, checked and copied into the arena; NULL: application/octet-stream. 0, -EINVAL,
+ * -ENOMEM. */
+CV_MUST_CHECK int cv_stage_type(struct covey_req *req, const char *type, struct cv_span *ret);
+
+/* Puts an answer in place of whatever was staged. */
+void cv_stage(struct covey_req *req, const struct cv_staged *staged);
+
+/* Gives back a staged body that will not be sent. */
+void cv_stage_drop(struct covey_req *req);
+
+/* The staged fields with Content-Type as the server wants them. */
+void cv_stage_answer(struct covey_req *req, struct cv_answer *ret);
+
+/* Sets a field without the checks that the app's names need. 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_field_set(struct covey_req *req, const char *name, const char *value);
+
+/* Drops the fields that described a body which is not sent. */
+void cv_field_drop_entity(struct covey_req *req);
+
+/* Runs the response middleware, once. 0 or the negative code of the one that failed. */
+CV_MUST_CHECK int cv_req_run_response_middleware(struct covey_req *req);
+
+/* Ends a streamed answer that its handler has left open. */
+void cv_stream_settle(struct covey_req *req, int code);
+
+/* Waits until the host reports what `wait` says. 0 or -ECANCELED. */
+CV_MUST_CHECK int cv_req_wait_for(struct covey_req *req, enum cv_req_wait wait);
+
+/* The server has told that the peer is gone before its event was handled. -ECANCELED. */
+int cv_req_cancel_self(struct covey_req *req);
+
+#endif

@@ -1,0 +1,70 @@
+/* What the files of this folder share: one worker's (or the main process's) state. See native.h. */
+#ifndef CV_HOST_NATIVE_INSIDE_H
+#define CV_HOST_NATIVE_INSIDE_H
+
+#include "app/app.h"
+#include "base/list.h"
+#include "host/native/native.h"
+
+/* The listeners of one event, run on a fiber. Lives in the native: the fiber may outlast the
+ * caller's patience. */
+struct cv_native_listeners {
+    struct cv_native *native;
+    enum covey_event event;
+    struct cv_fiber *fiber;
+    const struct cv_hook *current; /* the one that runs */
+    bool is_done;
+    int code; /* of the start listener that failed */
+};
+
+struct cv_native {
+    struct cv_native_config config;
+    covey_app app;
+    struct cv_loop *loop;
+    struct cv_fibers *fibers;
+    struct cv_offload *offload;
+    struct cv_server *server; /* NULL in the main process */
+    struct cv_native_listeners listeners;
+
+    /* The wish to end. */
+    bool is_drain_wanted;
+    bool is_draining; /* the server knows */
+    bool is_drained;  /* the server has said so */
+    enum cv_drain drain_kind;
+    int64_t drain_until;
+    int64_t stop_left; /* ns of stop_timeout that have not been used yet */
+
+    int64_t flushed_at;       /* inside a batch */
+    struct cv_link canceled;  /* requests that were told to end, oldest first */
+    struct cv_timer naming;   /* when the oldest of them is to be named */
+    int64_t fibers_warned_at; /* the last line about FIBERS_MAX */
+};
+
+/* ---- requests.c ---- */
+
+/* Prepares what the two below need. */
+void cv_native_requests_init(struct cv_native *native);
+
+/* Handles the server's events: starts, wakes and cancels handlers. */
+void cv_native_handle_events(struct cv_native *native);
+
+/* ---- turn.c ---- */
+
+/* One step of the loop with everything that follows from it. 0 or -errno of the loop. */
+CV_MUST_CHECK int cv_native_turn(struct cv_native *native, int64_t until);
+
+/* Turns until *condition, one of the native's own flags, holds. 0 or -errno of the loop. */
+CV_MUST_CHECK int cv_native_turn_until(struct cv_native *native, const bool *condition);
+
+/* ---- listeners.c ---- */
+
+/* Runs the listeners of a start event. 0, or a negative code: app.failed and a sentence in
+ * app.reason, or -ECANCELED when only the end was wanted meanwhile. */
+CV_MUST_CHECK int cv_native_start_listeners(struct cv_native *native, enum covey_event event);
+
+/* Runs the listeners of a stop event in reverse, as long as stop_left (and before the drain its
+ * deadline) allows. 0; -EBUSY if one ignores its cancellation (named in the log), which may still
+ * be running; -errno of the loop. */
+int cv_native_stop_listeners(struct cv_native *native, enum covey_event event);
+
+#endif

@@ -1,0 +1,262 @@
+/* A worker's life, in order. See native.h. */
+#include "host/native/native.h"
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/log.h"
+#include "host/native/inside.h"
+
+#include <covey/loop.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OFFLOAD_QUEUE_MAX 1024
+
+/* ---- Making and freeing ---- */
+
+static int open_parts(struct cv_native *native)
+{
+    const struct cv_native_config *config = &native->config;
+    const struct cv_fibers_config fibers = {.max = config->fibers_max};
+    const struct cv_app_host host = {config->setting, config->arg, config->debug};
+
+    int rc = cv_loop_new(&native->loop);
+    if (rc == 0)
+        rc = cv_fibers_new(native->loop, &fibers, &native->fibers);
+    if (rc == 0)
+        rc = cv_offload_new(native->loop, config->offload_threads, OFFLOAD_QUEUE_MAX,
+                            &native->offload);
+    if (rc == 0)
+        rc = cv_app_init(&native->app, &host, native->loop, native->fibers, native->offload);
+    return rc;
+}
+
+static int run_setup(struct cv_native *native)
+{
+    covey_app *app = &native->app;
+    int rc = native->config.setup(app);
+    if (rc < 0 && rc > -CV_CODE_FAIL)
+        cv_app_fail(app, "setup failed: %s", strerror(-rc));
+    else if (rc < 0)
+        cv_app_fail(app, "setup failed with code %d", rc);
+    app->phase = CV_APP_STARTING;
+    return app->failed ? CV_EXIT_LOAD : CV_EXIT_OK;
+}
+
+int cv_native_open(const struct cv_native_config *config, struct cv_native **ret)
+{
+    static struct cv_native no_memory = {.app = {.failed = true, .reason = "out of memory"}};
+    struct cv_native *native = calloc(1, sizeof(*native));
+    if (native == NULL) {
+        *ret = &no_memory;
+        return CV_EXIT_OS;
+    }
+    *ret = native;
+    native->config = *config;
+    native->drain_until = CV_NEVER;
+    native->stop_left = config->stop_timeout * CV_MS;
+    cv_native_requests_init(native);
+
+    int rc = open_parts(native);
+    if (rc < 0) {
+        cv_app_fail(&native->app, "the event loop could not be set up: %s", strerror(-rc));
+        return CV_EXIT_OS;
+    }
+    return run_setup(native);
+}
+
+void cv_native_close(struct cv_native *native)
+{
+    if (native == NULL || native->loop == NULL)
+        return;
+    if (native->fibers != NULL && cv_fibers_count(native->fibers) > 0) {
+        /* Their stacks and all they may reach stay until the process ends, which is near. */
+        cv_warn("%zu handlers, listeners or tasks have not ended and are abandoned",
+                cv_fibers_count(native->fibers));
+        return;
+    }
+    if (native->server != NULL)
+        cv_server_free(native->server);
+    cv_timer_stop(native->loop, &native->naming);
+    cv_app_done(&native->app);
+    if (native->offload != NULL)
+        cv_offload_free(native->offload);
+    if (native->fibers != NULL)
+        cv_fibers_free(native->fibers);
+    cv_loop_free(native->loop);
+    free(native);
+}
+
+/* ---- What setup has declared ---- */
+
+const char *cv_native_reason(const struct cv_native *native)
+{
+    return native->app.reason;
+}
+
+struct cv_loop *cv_native_loop(struct cv_native *native)
+{
+    return native->loop;
+}
+
+bool cv_native_has_main_listeners(const struct cv_native *native)
+{
+    const struct cv_hooks *hooks = native->app.listeners;
+    return hooks[COVEY_MAIN_PROCESS_START].n + hooks[COVEY_MAIN_PROCESS_READY].n +
+               hooks[COVEY_MAIN_PROCESS_STOP].n >
+           0;
+}
+
+size_t cv_native_routes(const struct cv_native *native)
+{
+    return native->app.router.n_routes;
+}
+
+const char *cv_native_route_name(const struct cv_native *native, size_t i)
+{
+    const struct cv_route *route = native->app.router.first;
+    while (i-- > 0 && route != NULL)
+        route = route->next;
+    return route != NULL ? route->how.name : NULL;
+}
+
+/* ---- The wish to end ---- */
+
+void cv_native_drain(struct cv_native *native, enum cv_drain kind, int64_t until)
+{
+    if (!native->is_drain_wanted || kind == CV_DRAIN_STOP)
+        native->drain_kind = kind;
+    if (until < native->drain_until)
+        native->drain_until = until;
+    native->is_drain_wanted = true;
+
+    const struct cv_native_listeners *run = &native->listeners;
+    bool is_start =
+        run->event == COVEY_MAIN_PROCESS_START || run->event == COVEY_MAIN_PROCESS_READY ||
+        run->event == COVEY_BEFORE_SERVER_START || run->event == COVEY_AFTER_SERVER_START;
+    if (run->fiber != NULL && is_start)
+        cv_fiber_cancel(run->fiber, COVEY_CAUSE_DRAIN);
+    if (native->is_draining)
+        cv_server_drain(native->server, native->drain_kind, native->drain_until);
+}
+
+/* ---- Ending ---- */
+
+/* Cancels the tasks and waits for every fiber, as long as the stop time lasts. */
+static int end_fibers(struct cv_native *native)
+{
+    int64_t begun = cv_clock_ns();
+    int64_t until = begun + native->stop_left;
+    int rc = 0;
+
+    cv_tasks_close(&native->app.tasks, COVEY_CAUSE_DRAIN);
+    while (rc == 0 && cv_fibers_count(native->fibers) > 0 && cv_clock_ns() < until)
+        rc = cv_native_turn(native, until);
+    native->stop_left = until - cv_clock_ns();
+    if (native->stop_left < 0)
+        native->stop_left = 0;
+    return rc;
+}
+
+static int drain_server(struct cv_native *native)
+{
+    native->is_draining = true;
+    cv_server_drain(native->server, native->drain_kind, native->drain_until);
+    int rc = cv_native_turn_until(native, &native->is_drained);
+    if (rc == 0 && native->config.drained != NULL)
+        native->config.drained(native->config.arg);
+    return rc;
+}
+
+/* ---- Serving ---- */
+
+static int fail_os(struct cv_native *native, const char *what, int rc)
+{
+    cv_app_fail(&native->app, "%s: %s", what, strerror(-rc));
+    return CV_EXIT_OS;
+}
+
+/* From accepting to the wish to end. 0 or a negative code. */
+static int serve_until_wanted(struct cv_native *native)
+{
+    int rc = cv_server_start(native->server);
+    if (rc < 0) {
+        cv_app_fail(&native->app, "cannot accept connections: %s", strerror(-rc));
+        return rc;
+    }
+    if (native->config.ready != NULL)
+        native->config.ready(native->config.arg);
+    rc = cv_native_start_listeners(native, COVEY_AFTER_SERVER_START);
+    native->app.phase = CV_APP_RUNNING;
+    if (rc == 0)
+        rc = cv_native_turn_until(native, &native->is_drain_wanted);
+    return rc;
+}
+
+/* From the wish to end (or a failed start, which runs no stop listeners) to the last fiber. */
+static int wind_up(struct cv_native *native, bool has_served)
+{
+    bool failed = native->app.failed;
+    int rc = 0;
+
+    native->app.phase = CV_APP_RUNNING;
+    if (!failed)
+        rc = cv_native_stop_listeners(native, COVEY_BEFORE_SERVER_STOP);
+    if (has_served) {
+        if (failed)
+            cv_native_drain(native, CV_DRAIN_STOP, cv_clock_ns());
+        rc = drain_server(native);
+    }
+    if (rc == 0 || rc == -EBUSY)
+        rc = end_fibers(native);
+    if (!failed && rc == 0)
+        (void)cv_native_stop_listeners(native, COVEY_AFTER_SERVER_STOP);
+    return rc;
+}
+
+int cv_native_serve(struct cv_native *native)
+{
+    bool has_served = false;
+
+    int rc = cv_server_new(native->loop, &native->config.server, &native->server);
+    if (rc < 0)
+        return fail_os(native, "the server could not be set up", rc);
+    rc = cv_native_start_listeners(native, COVEY_BEFORE_SERVER_START);
+    if (rc == 0 && !native->is_drain_wanted) {
+        has_served = true;
+        rc = serve_until_wanted(native);
+    }
+    /* A start that was interrupted half-way has nothing to stop. */
+    if (!has_served && rc == -ECANCELED && !native->app.failed)
+        return end_fibers(native) < 0 ? CV_EXIT_OS : CV_EXIT_OK;
+
+    bool failed = native->app.failed;
+    rc = wind_up(native, has_served);
+    if (failed)
+        return CV_EXIT_BOOT;
+    return rc < 0 ? fail_os(native, "the event loop failed", rc) : CV_EXIT_OK;
+}
+
+int cv_native_main(struct cv_native *native)
+{
+    int rc = cv_native_start_listeners(native, COVEY_MAIN_PROCESS_START);
+    if (rc == 0)
+        rc = cv_native_start_listeners(native, COVEY_MAIN_PROCESS_READY);
+    native->app.phase = CV_APP_RUNNING;
+    if (rc == 0) {
+        if (native->config.ready != NULL)
+            native->config.ready(native->config.arg);
+        rc = cv_native_turn_until(native, &native->is_drain_wanted);
+    }
+    bool failed = native->app.failed;
+    if (rc < 0 && !failed && rc != -ECANCELED)
+        return fail_os(native, "the event loop failed", rc);
+
+    bool has_started = rc == 0;
+    rc = end_fibers(native);
+    if (has_started && rc == 0)
+        (void)cv_native_stop_listeners(native, COVEY_MAIN_PROCESS_STOP);
+    return failed ? CV_EXIT_BOOT : CV_EXIT_OK;
+}

@@ -1,0 +1,248 @@
+/* From the server's events to handlers on fibers.
+ *
+ *     REQUEST   -> route found; body wanted whole: collect it, else start the handler
+ *     BODY      -> start the handler, or wake covey_body_read()
+ *     WRITABLE  -> wake covey_send()
+ *     GONE      -> cancel the handler, or forget a request whose handler has not begun
+ *     DRAINED   -> noted
+ */
+#include "host/native/inside.h"
+
+#include "app/request.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+
+/* Answers wait at most this long for the rest of their batch. */
+#define FLUSH_EVERY INT64_C(200000)
+
+/* A cancelled handler that is still there after this long is named in the log. */
+#define NAME_AFTER (1 * CV_SECOND)
+
+/* ---- Starting ---- */
+
+static void run_request(void *arg)
+{
+    struct covey_req *req = arg;
+    cv_req_run(req);
+    req->fiber = NULL;
+    cv_list_remove(&req->canceled);
+    cv_req_unref(req);
+}
+
+static void warn_of_fibers_max(struct cv_native *native)
+{
+    int64_t now = cv_loop_now(native->loop);
+    if (native->fibers_warned_at != 0 && now - native->fibers_warned_at < CV_SECOND)
+        return;
+    native->fibers_warned_at = now;
+    cv_error("all %zu fibers of this worker (FIBERS_MAX) are waiting; requests are answered "
+             "with 503",
+             native->config.fibers_max);
+}
+
+static void apply_timeout(const struct covey_req *req)
+{
+    int64_t ms = req->route != NULL ? req->route->how.response_timeout : 0;
+    if (ms != 0)
+        cv_exchange_timeout(req->x, ms < 0 ? -1 : ms);
+}
+
+/* Gives the host's reference to the fiber, or ends the request here. */
+static void start(struct cv_native *native, struct covey_req *req)
+{
+    req->was_started = true;
+    if (!cv_req_needs_fiber(req)) {
+        cv_req_run(req);
+        cv_req_unref(req);
+        return;
+    }
+    apply_timeout(req);
+    int rc = cv_fiber_start(native->fibers, run_request, req, &req->fiber);
+    if (rc == 0)
+        return; /* the request may be gone already */
+    if (rc == -EAGAIN)
+        warn_of_fibers_max(native);
+    cv_req_refuse(req, 503,
+                  rc == -EAGAIN ? "Too many requests are waiting (FIBERS_MAX)" : "Out of memory");
+    cv_req_unref(req);
+}
+
+static int64_t body_max(const struct cv_native *native, const struct cv_route *route)
+{
+    if (route->how.body_max == 0)
+        return native->config.server.limits.body_max;
+    return route->how.body_max < 0 ? -1 : route->how.body_max;
+}
+
+/* Whether the handler can start now; if not, CV_EV_BODY will tell. */
+static bool is_body_ready(const struct cv_native *native, struct covey_req *req)
+{
+    if (req->route == NULL || req->bad_status != 0 || !cv_exchange_head(req->x)->has_body)
+        return true;
+    int64_t max = body_max(native, req->route);
+    if (!req->route->how.stream)
+        return cv_exchange_collect(req->x, max) == 1;
+    if (cv_exchange_limit(req->x, max) < 0)
+        req->bad_status = 413;
+    return true;
+}
+
+static void on_request(struct cv_native *native, struct cv_exchange *x)
+{
+    struct covey_req *req = cv_req_new(&native->app, x);
+    if (req == NULL) {
+        (void)cv_exchange_answer(x, &(struct cv_answer){.status = 503});
+        cv_exchange_release(x);
+        return;
+    }
+    if (is_body_ready(native, req))
+        start(native, req);
+}
+
+/* ---- Waking ---- */
+
+static void wake_if(struct covey_req *req, enum cv_req_wait wait)
+{
+    if (req->wait == wait) {
+        req->wait = CV_REQ_WAITS_NOT;
+        cv_fiber_wake(req->fiber, 0);
+    }
+}
+
+static void on_body(struct cv_native *native, struct covey_req *req)
+{
+    if (!req->was_started)
+        start(native, req);
+    else
+        wake_if(req, CV_REQ_WAITS_BODY);
+}
+
+/* ---- Cancelling ---- */
+
+/* Without memory for the timer they are not named; nothing else depends on it. */
+static void name_later(struct cv_native *native, const struct covey_req *req)
+{
+    if (cv_timer_set(native->loop, &native->naming, req->canceled_at + NAME_AFTER) < 0)
+        cv_debug("no memory for a timer");
+}
+
+static void cancel(struct cv_native *native, struct covey_req *req, enum covey_cause cause)
+{
+    if (req->cause == COVEY_NOT_CANCELED) {
+        req->canceled_at = cv_loop_now(native->loop);
+        if (cv_list_empty(&native->canceled))
+            name_later(native, req);
+        cv_list_push(&native->canceled, &req->canceled);
+    }
+    cv_req_cancel(req, cause);
+}
+
+/* Its body will never be complete. The server has answered, but for a drain. */
+static void forget(struct covey_req *req, enum cv_gone gone)
+{
+    if (gone == CV_GONE_DRAIN)
+        cv_req_refuse(req, 503, "The server is stopping");
+    cv_req_unref(req);
+}
+
+/* A client that has shut down its sending side may still read, but most have left: a handler that
+ * waits is cancelled. */
+static void on_half_close(struct cv_native *native, struct covey_req *req)
+{
+    bool goes_on = req->route != NULL && req->route->how.half_close;
+    if (!goes_on && cv_fiber_is_waiting(req->fiber))
+        cancel(native, req, COVEY_CAUSE_CLIENT);
+}
+
+static void on_gone(struct cv_native *native, struct covey_req *req)
+{
+    enum cv_gone gone = cv_exchange_gone(req->x);
+    if (!req->was_started) {
+        if (gone != CV_GONE_HALF)
+            forget(req, gone);
+        return;
+    }
+    if (req->fiber == NULL)
+        return; /* only its answer is on the way */
+    switch (gone) {
+    case CV_GONE_NOT: break;
+    case CV_GONE_HALF: on_half_close(native, req); break;
+    case CV_GONE_PEER:
+    case CV_GONE_BODY: cancel(native, req, COVEY_CAUSE_CLIENT); break;
+    case CV_GONE_TIMEOUT: cancel(native, req, COVEY_CAUSE_TIMEOUT); break;
+    case CV_GONE_DRAIN: cancel(native, req, COVEY_CAUSE_DRAIN); break;
+    }
+}
+
+static const char *cause_text(enum covey_cause cause)
+{
+    switch (cause) {
+    case COVEY_NOT_CANCELED: break;
+    case COVEY_CAUSE_CLIENT: return "the client has left";
+    case COVEY_CAUSE_TIMEOUT: return "RESPONSE_TIMEOUT";
+    case COVEY_CAUSE_DRAIN: return "the drain is over";
+    }
+    return "no cause";
+}
+
+/* Says which handlers go on although they were cancelled; once for each. */
+static void name_the_stubborn(struct cv_timer *timer)
+{
+    struct cv_native *native = CV_CONTAINER_OF(timer, struct cv_native, naming);
+    int64_t now = cv_loop_now(native->loop);
+
+    CV_LIST_EACH_SAFE (link, &native->canceled) {
+        struct covey_req *req = CV_CONTAINER_OF(link, struct covey_req, canceled);
+        if (req->canceled_at + NAME_AFTER > now) {
+            name_later(native, req);
+            return;
+        }
+        cv_list_remove(link);
+        cv_warn("%s: the handler goes on although it was cancelled %lld ms ago (%s)",
+                cv_req_name(req), (long long)((now - req->canceled_at) / CV_MS),
+                cause_text(req->cause));
+    }
+}
+
+void cv_native_requests_init(struct cv_native *native)
+{
+    cv_list_init(&native->canceled);
+    native->naming = (struct cv_timer){.fire = name_the_stubborn};
+}
+
+/* ---- Events ---- */
+
+static void on_event(struct cv_native *native, const struct cv_event *event)
+{
+    struct covey_req *req = NULL;
+    if (event->kind != CV_EV_DRAINED && event->kind != CV_EV_REQUEST) {
+        req = cv_exchange_host(event->exchange);
+        if (req == NULL)
+            return; /* the handler has ended meanwhile */
+    }
+    switch (event->kind) {
+    case CV_EV_REQUEST: on_request(native, event->exchange); break;
+    case CV_EV_BODY: on_body(native, req); break;
+    case CV_EV_WRITABLE: wake_if(req, CV_REQ_WAITS_ROOM); break;
+    case CV_EV_GONE: on_gone(native, req); break;
+    case CV_EV_DRAINED: native->is_drained = true; break;
+    }
+}
+
+void cv_native_handle_events(struct cv_native *native)
+{
+    struct cv_event event;
+    native->flushed_at = cv_loop_now(native->loop);
+    while (cv_server_next(native->server, &event)) {
+        on_event(native, &event);
+        if (event.kind != CV_EV_REQUEST && event.kind != CV_EV_BODY)
+            continue; /* no handler has run */
+        int64_t now = cv_clock_ns();
+        if (now - native->flushed_at >= FLUSH_EVERY) {
+            cv_server_flush(native->server);
+            native->flushed_at = now;
+        }
+    }
+}

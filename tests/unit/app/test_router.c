@@ -1,0 +1,387 @@
+/* Which route answers a path: precedence, parameters, decoding, methods, conflicts. */
+#include "app/router.h"
+
+#include "http/text.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct cv_arena arena;
+    struct cv_router router;
+    struct cv_match match;
+    char reason[256];
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    cv_arena_init(&f->arena, 0);
+    *state = f;
+    return cv_router_init(&f->router, &f->arena);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    cv_arena_done(&f->arena);
+    free(f);
+    return 0;
+}
+
+/* Adds a route called `name`; its line is its number. */
+static int add(struct fixture *f, const char *methods, const char *pattern, const char *name)
+{
+    struct cv_route *route = cv_arena_alloc(&f->arena, sizeof(*route));
+    *route = (struct cv_route){.how = {.name = name},
+                               .methods = methods,
+                               .pattern = pattern,
+                               .file = "app.c",
+                               .line = (int)f->router.n_routes + 1};
+    f->reason[0] = '\0';
+    return cv_router_add(&f->router, route, f->reason, sizeof(f->reason));
+}
+
+/* The name of the route found, "-" if none. */
+static const char *find(struct fixture *f, const char *method, const char *path)
+{
+    struct cv_span name = cv_span_str(method);
+    int rc = cv_router_find(&f->router, cv_method_find(name), name, cv_span_str(path), &f->arena,
+                            &f->match);
+    if (rc < 0)
+        return rc == -400 ? "400" : "error";
+    return f->match.route != NULL ? f->match.route->how.name : "-";
+}
+
+static void assert_value(struct fixture *f, size_t i, const char *value)
+{
+    assert_int_equal(f->match.values[i].len, strlen(value));
+    assert_memory_equal(f->match.values[i].at, value, strlen(value));
+}
+
+/* ---- Registering ---- */
+
+static void assert_refused(struct fixture *f, const char *pattern, const char *why)
+{
+    assert_int_equal(add(f, "GET", pattern, "x"), -EINVAL);
+    if (strstr(f->reason, why) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", f->reason, why);
+}
+
+static void test_bad_patterns_are_refused_with_their_reason(void **state)
+{
+    struct fixture *f = *state;
+    assert_refused(f, "", "must begin with /");
+    assert_refused(f, "a", "must begin with /");
+    assert_refused(f, "/<a", "whole segment");
+    assert_refused(f, "/a>", "whole segment");
+    assert_refused(f, "/x<a>", "whole segment");
+    assert_refused(f, "/<a>x", "whole segment");
+    assert_refused(f, "/<>", "name must be");
+    assert_refused(f, "/<1a>", "name must be");
+    assert_refused(f, "/<a b>", "name must be");
+    assert_refused(f, "/<a:>", "type must be");
+    assert_refused(f, "/<a:float>", "type must be");
+    assert_refused(f, "/<a:path>/b", "last segment");
+    assert_refused(f, "/<a>/<a>", "same name");
+    assert_refused(f, "/a?b", "without ?");
+    assert_refused(f, "/a#b", "without ?");
+    assert_refused(f, "/a%20b", "decoded");
+    assert_refused(f, "/a\nb", "control character");
+    assert_int_equal(f->router.n_routes, 0);
+}
+
+static void test_a_pattern_may_have_32_segments_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    char pattern[2 * 33 + 1] = "";
+    for (int i = 0; i < 32; i++)
+        memcpy(pattern + 2 * i, "/a", 3);
+    assert_int_equal(add(f, "GET", pattern, "deep"), 0);
+    assert_string_equal(find(f, "GET", pattern), "deep");
+    memcpy(pattern + 2 * 32, "/a", 3);
+    assert_string_equal(find(f, "GET", pattern), "-");
+    assert_refused(f, pattern, "at most 32 segments");
+}
+
+static void test_bad_methods_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, "", "/", "x"), -EINVAL);
+    assert_int_equal(add(f, " , ", "/", "x"), -EINVAL);
+    assert_int_equal(add(f, "GET, P@T", "/", "x"), -EINVAL);
+    assert_non_null(strstr(f->reason, "P@T"));
+}
+
+static void test_too_many_methods_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    static char names[40][8];
+    int rc = 0;
+    for (int i = 0; i < 40 && rc == 0; i++) {
+        snprintf(names[i], sizeof(names[i]), "M%d", i);
+        rc = add(f, names[i], "/", names[i]);
+        assert_int_equal(rc, i < CV_ROUTER_METHODS_MAX ? 0 : -EINVAL);
+    }
+    assert_non_null(strstr(f->reason, "32 different methods"));
+}
+
+static void test_a_conflict_names_the_other_place(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, "GET POST", "/a/<x>", "first"), 0);
+    assert_int_equal(add(f, "PUT", "/a/<y>", "second"), 0);
+    assert_int_equal(add(f, "PATCH,POST", "/a/<z:str>", "third"), -EINVAL);
+    assert_non_null(strstr(f->reason, "GET POST /a/<x>, registered at app.c:1"));
+    assert_int_equal(add(f, "GET", "/a/<n:int>", "other"), 0);
+    assert_int_equal(add(f, "GET", "/<p:path>", "rest"), 0);
+    assert_int_equal(add(f, "GET", "/<q:path>", "rest2"), -EINVAL);
+}
+
+/* ---- Precedence ---- */
+
+static void test_literal_wins_over_int_over_str_over_path(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, "GET", "/a/<p:path>", "path"), 0);
+    assert_int_equal(add(f, "GET", "/a/<s:str>", "str"), 0);
+    assert_int_equal(add(f, "GET", "/a/<i:int>", "int"), 0);
+    assert_int_equal(add(f, "GET", "/a/<u:uuid>", "uuid"), 0);
+    assert_int_equal(add(f, "GET", "/a/7", "literal"), 0);
+
+    assert_string_equal(find(f, "GET", "/a/7"), "literal");
+    assert_string_equal(find(f, "GET", "/a/8"), "int");
+    assert_string_equal(find(f, "GET", "/a/-8"), "int");
+    assert_string_equal(find(f, "GET", "/a/123e4567-e89b-12d3-a456-426614174000"), "uuid");
+    assert_string_equal(find(f, "GET", "/a/123e4567-e89b-12d3-a456-42661417400g"), "str");
+    assert_string_equal(find(f, "GET", "/a/8x"), "str");
+    assert_string_equal(find(f, "GET", "/a/8/x"), "path");
+    assert_value(f, 0, "8/x");
+    assert_string_equal(find(f, "GET", "/a/"), "-");
+    assert_string_equal(find(f, "GET", "/a//x"), "-");
+}
+
+static void test_an_int_out_of_range_is_a_str(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/<i:int>", "int");
+    add(f, "GET", "/<s>", "str");
+    assert_string_equal(find(f, "GET", "/9223372036854775807"), "int");
+    assert_string_equal(find(f, "GET", "/9223372036854775808"), "str");
+    assert_string_equal(find(f, "GET", "/-9223372036854775808"), "int");
+    assert_string_equal(find(f, "GET", "/+1"), "str");
+}
+
+static void test_a_dead_end_is_left_for_the_next_choice(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/a/b/c", "literal");
+    add(f, "GET", "/a/<x>/d", "param");
+    add(f, "GET", "/<y>/<z>/e", "params");
+    add(f, "GET", "/<rest:path>", "path");
+    assert_string_equal(find(f, "GET", "/a/b/c"), "literal");
+    assert_string_equal(find(f, "GET", "/a/b/d"), "param");
+    assert_value(f, 0, "b");
+    assert_string_equal(find(f, "GET", "/a/b/e"), "params");
+    assert_value(f, 0, "a");
+    assert_value(f, 1, "b");
+    assert_string_equal(find(f, "GET", "/a/b/f"), "path");
+    assert_value(f, 0, "a/b/f");
+}
+
+static void test_paths_are_compared_as_they_are(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/", "root");
+    add(f, "GET", "/a", "bare");
+    add(f, "GET", "/a/", "slash");
+    assert_string_equal(find(f, "GET", "/"), "root");
+    assert_string_equal(find(f, "GET", "/a"), "bare");
+    assert_string_equal(find(f, "GET", "/a/"), "slash");
+    assert_string_equal(find(f, "GET", "//a"), "-");
+    assert_string_equal(find(f, "GET", "/./a"), "-");
+    assert_string_equal(find(f, "GET", "/b/../a"), "-");
+    assert_string_equal(find(f, "GET", "/A"), "-");
+}
+
+static void test_a_path_parameter_takes_more_segments_than_patterns_have(void **state)
+{
+    struct fixture *f = *state;
+    char path[2 * 100 + 1];
+    for (int i = 0; i < 100; i++)
+        memcpy(path + 2 * i, "/a", 3);
+    add(f, "GET", "/a/<rest:path>", "path");
+    assert_string_equal(find(f, "GET", path), "path");
+    assert_value(f, 0, path + 3);
+}
+
+static void test_a_target_that_is_no_path_matches_nothing(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "OPTIONS", "/<p:path>", "path");
+    assert_string_equal(find(f, "OPTIONS", "*"), "-");
+    assert_int_equal(f->match.allowed, 0);
+}
+
+/* ---- Decoding ---- */
+
+static void test_segments_are_decoded_after_the_split(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/f/<name>", "str");
+    add(f, "GET", "/f/<name>/<more:path>", "path");
+    add(f, "GET", "/a b", "literal");
+    assert_string_equal(find(f, "GET", "/f/a%2Fb"), "str");
+    assert_value(f, 0, "a/b");
+    assert_string_equal(f->match.path.at, "/f/a/b");
+    assert_string_equal(find(f, "GET", "/f/a%2fb/c%20d/e"), "path");
+    assert_value(f, 0, "a/b");
+    assert_value(f, 1, "c d/e");
+    assert_string_equal(find(f, "GET", "/%61%20b"), "literal");
+    assert_string_equal(find(f, "GET", "/f/+"), "str");
+    assert_value(f, 0, "+");
+}
+
+static void test_broken_escapes_and_nul_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/<name>", "str");
+    assert_string_equal(find(f, "GET", "/%00"), "400");
+    assert_string_equal(find(f, "GET", "/a%0"), "400");
+    assert_string_equal(find(f, "GET", "/%zz"), "400");
+    assert_string_equal(find(f, "GET", "/nothing/here/%00"), "400");
+}
+
+/* ---- Methods ---- */
+
+static const char *allow(struct fixture *f)
+{
+    return cv_router_allow(&f->router, f->match.allowed, &f->arena);
+}
+
+static void test_head_takes_get_unless_it_has_its_own(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/a", "get");
+    add(f, "GET", "/b", "get");
+    add(f, "HEAD", "/b", "head");
+    add(f, "POST", "/c", "post");
+    assert_string_equal(find(f, "HEAD", "/a"), "get");
+    assert_string_equal(find(f, "HEAD", "/b"), "head");
+    assert_string_equal(find(f, "GET", "/b"), "get");
+    assert_string_equal(find(f, "HEAD", "/c"), "-");
+    assert_string_equal(allow(f), "POST, OPTIONS");
+}
+
+static void test_another_method_tells_what_is_allowed(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/a/<x>", "get");
+    add(f, "DELETE, PURGE", "/a/b", "delete");
+    add(f, "POST", "/c", "post");
+    assert_string_equal(find(f, "POST", "/a/b"), "-");
+    assert_string_equal(allow(f), "GET, HEAD, DELETE, PURGE, OPTIONS");
+    assert_string_equal(find(f, "POST", "/a/x"), "-");
+    assert_string_equal(allow(f), "GET, HEAD, OPTIONS");
+    assert_string_equal(find(f, "POST", "/nowhere"), "-");
+    assert_int_equal(f->match.allowed, 0);
+}
+
+static void test_a_route_without_the_method_hides_none_that_has_it(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/users/me", "me");
+    add(f, "DELETE", "/users/<id>", "delete");
+    assert_string_equal(find(f, "DELETE", "/users/me"), "delete");
+    assert_value(f, 0, "me");
+    assert_string_equal(find(f, "GET", "/users/me"), "me");
+}
+
+static void test_methods_of_ones_own_work_and_case_matters(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "PROPFIND", "/a", "propfind");
+    assert_string_equal(find(f, "PROPFIND", "/a"), "propfind");
+    assert_string_equal(find(f, "propfind", "/a"), "-");
+    assert_string_equal(find(f, "BREW", "/a"), "-");
+    assert_string_equal(allow(f), "PROPFIND, OPTIONS");
+}
+
+/* ---- Size ---- */
+
+static void test_a_thousand_routes_are_all_found(void **state)
+{
+    struct fixture *f = *state;
+    static char patterns[1000][48];
+    char path[64], value[16];
+
+    for (int i = 0; i < 1000; i++) {
+        snprintf(patterns[i], sizeof(patterns[i]), "/api/r%d/<id:int>/x%d", i * 7919 % 1000,
+                 i % 10);
+        assert_int_equal(add(f, "GET", patterns[i], patterns[i]), 0);
+    }
+    assert_int_equal(f->router.n_routes, 1000);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(path, sizeof(path), "/api/r%d/%d/x%d", i * 7919 % 1000, i, i % 10);
+        snprintf(value, sizeof(value), "%d", i);
+        assert_string_equal(find(f, "GET", path), patterns[i]);
+        assert_value(f, 0, value);
+    }
+    assert_string_equal(find(f, "GET", "/api/r1000/1/x0"), "-");
+}
+
+/* Each segment of a path fits two choices everywhere: a search that forgot where it had been would
+ * take 2^31 steps. */
+static void test_backtracking_is_bounded_by_the_routes(void **state)
+{
+    struct fixture *f = *state;
+    char both[6 * 31 + 4] = "", path[2 * 31 + 3] = "";
+    for (int i = 0; i < 31; i++) {
+        snprintf(both + strlen(both), sizeof(both) - strlen(both), "/<p%d>", i);
+        memcpy(path + 2 * i, "/a", 3);
+    }
+    memcpy(both + strlen(both), "/z", 3);
+    memcpy(path + 2 * 31, "/y", 3);
+    add(f, "GET", both, "str");
+    for (int i = 0; i < 31; i++) { /* /a/a/.../<int> dead ends */
+        char dead[80] = "";
+        snprintf(dead, sizeof(dead), "%.*s/<n:int>/q", 2 * i, path);
+        add(f, "GET", cv_arena_strndup(&f->arena, cv_span_str(dead)), "dead");
+    }
+    assert_string_equal(find(f, "GET", path), "-");
+    path[2 * 31 + 1] = 'z';
+    assert_string_equal(find(f, "GET", path), "str");
+    assert_value(f, 30, "a");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_bad_patterns_are_refused_with_their_reason),
+        TEST(test_a_pattern_may_have_32_segments_and_no_more),
+        TEST(test_bad_methods_are_refused),
+        TEST(test_too_many_methods_are_refused),
+        TEST(test_a_conflict_names_the_other_place),
+        TEST(test_literal_wins_over_int_over_str_over_path),
+        TEST(test_an_int_out_of_range_is_a_str),
+        TEST(test_a_dead_end_is_left_for_the_next_choice),
+        TEST(test_paths_are_compared_as_they_are),
+        TEST(test_a_path_parameter_takes_more_segments_than_patterns_have),
+        TEST(test_a_target_that_is_no_path_matches_nothing),
+        TEST(test_segments_are_decoded_after_the_split),
+        TEST(test_broken_escapes_and_nul_are_refused),
+        TEST(test_head_takes_get_unless_it_has_its_own),
+        TEST(test_another_method_tells_what_is_allowed),
+        TEST(test_a_route_without_the_method_hides_none_that_has_it),
+        TEST(test_methods_of_ones_own_work_and_case_matters),
+        TEST(test_a_thousand_routes_are_all_found),
+        TEST(test_backtracking_is_bounded_by_the_routes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
