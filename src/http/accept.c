@@ -54,7 +54,7 @@ static bool skip_quoted(struct reader *in)
             return true;
         if (c == '\\' && in->at < in->end)
             c = *in->at++;
-        if ((cv_chars[(uint8_t)c] & CV_CHAR_VALUE) == 0)
+        if (!cv_chars_is(c, CV_CHAR_VALUE))
             return false;
     }
     return false;

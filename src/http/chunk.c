@@ -81,7 +81,7 @@ static int read_size_lf(struct cv_chunk *decoder, char c)
 /* Text up to CR: an extension, or a trailer's value. */
 static int read_text(struct cv_chunk *decoder, char c, enum state next)
 {
-    if ((cv_chars[(uint8_t)c] & CV_CHAR_VALUE) != 0)
+    if (cv_chars_is(c, CV_CHAR_VALUE))
         return 0;
     return expect(decoder, c, '\r', next);
 }
@@ -91,12 +91,12 @@ static int read_line(struct cv_chunk *decoder, char c)
 {
     if (c == '\r')
         return go(decoder, END_LF);
-    return (cv_chars[(uint8_t)c] & CV_CHAR_TOKEN) != 0 ? go(decoder, NAME) : -400;
+    return cv_chars_is(c, CV_CHAR_TOKEN) ? go(decoder, NAME) : -400;
 }
 
 static int read_name(struct cv_chunk *decoder, char c)
 {
-    if ((cv_chars[(uint8_t)c] & CV_CHAR_TOKEN) != 0)
+    if (cv_chars_is(c, CV_CHAR_TOKEN))
         return 0;
     return expect(decoder, c, ':', VALUE);
 }

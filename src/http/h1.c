@@ -1,15 +1,13 @@
 /* HTTP/1 request heads.
  *
- * A loop over steps. Each step reads one token from where the last byte was looked at, up to the
- * token's end or the end of the input, and says what comes next:
+ * A state machine over tokens: each state reads on in one token, from the byte where the last call
+ * stopped. A token is judged where it ends, by the bytes up to there alone: that is why cutting the
+ * input elsewhere changes nothing, not even which error is found.
  *
  *     BLANK <-> BLANK_LF          empty lines before the request
  *     METHOD -> TARGET -> VERSION
  *     LINE -> NAME -> VALUE_BLANK -> VALUE -> VALUE_LF -> LINE
  *     LINE -> END_LF              the head is complete
- *
- * A token is judged where it ends, by the bytes up to there alone; that is why cutting the input
- * elsewhere changes nothing, not even which error is found.
  */
 #include "http/h1.h"
 
@@ -26,36 +24,24 @@
 /* A longer method is none that anybody implements. */
 #define METHOD_MAX 32
 
-enum state {
-    BLANK,
-    BLANK_LF,
-    METHOD,
-    TARGET,
-    VERSION,
-    LINE,
-    NAME,
-    VALUE_BLANK,
-    VALUE,
-    VALUE_LF,
-    END_LF,
-};
+enum start_state { BLANK, BLANK_LF, METHOD, TARGET, VERSION, FIELDS };
+enum field_state { LINE = FIELDS, NAME, VALUE_BLANK, VALUE, VALUE_LF, END_LF };
 
-struct input {
+/* A token: where it began, and the first byte that is not of it. */
+struct token {
     const char *base; /* first byte of the head: what offsets count from */
-    const char *at;   /* next byte to look at */
+    const char *at;
     const char *end;
 };
 
-static uint32_t offset(const struct input *in)
+static uint32_t token_at(struct token token)
 {
-    return (uint32_t)(in->at - in->base);
+    return (uint32_t)(token.at - token.base);
 }
 
-/* The next step begins at the next byte, and so does its token. */
-static void go(struct cv_h1 *parser, const struct input *in, enum state state)
+static uint32_t token_len(struct token token)
 {
-    parser->state = (uint8_t)state;
-    parser->mark = offset(in);
+    return (uint32_t)(token.end - token.at);
 }
 
 void cv_h1_init(struct cv_h1 *parser)
@@ -66,65 +52,28 @@ void cv_h1_init(struct cv_h1 *parser)
 
 /* ---- Request line ---- */
 
-static int read_blank(struct cv_h1 *parser, struct input *in)
+static int end_method(struct cv_h1 *parser, struct token token)
 {
-    if (*in->at != '\r') {
-        go(parser, in, METHOD);
-        return 0;
-    }
-    if (parser->blank_lines++ == BLANK_LINES_MAX)
-        return -400;
-    in->at++;
-    go(parser, in, BLANK_LF);
-    return 0;
-}
-
-static int read_blank_lf(struct cv_h1 *parser, struct input *in)
-{
-    if (*in->at++ != '\n')
-        return -400;
-    go(parser, in, BLANK);
-    return 0;
-}
-
-static int read_method(struct cv_h1 *parser, struct input *in)
-{
-    in->at = cv_chars_skip(in->at, in->end, CV_CHAR_TOKEN);
-    if (in->at == in->end)
-        return 0;
-
     struct cv_h1_head *head = &parser->head;
-    head->method_at = parser->mark;
-    head->method_len = offset(in) - parser->mark;
-    if (*in->at != ' ' || head->method_len == 0)
-        return -400;
-    if (head->method_len > METHOD_MAX)
-        return -501;
-    enum cv_method method = cv_method_find(cv_h1_span(in->base, head->method_at, head->method_len));
-    head->method = (uint8_t)method;
-    if (method == CV_METHOD_CONNECT)
-        return -501; /* covey is no proxy; its target has a form of its own */
+    uint32_t len = token_len(token);
 
-    in->at++;
-    go(parser, in, TARGET);
-    return 0;
+    if (*token.end != ' ' || len == 0)
+        return -400;
+    if (len > METHOD_MAX)
+        return -501;
+    enum cv_method method = cv_method_find(cv_span(token.at, len));
+    head->method = (uint8_t)method;
+    head->method_at = token_at(token);
+    head->method_len = len;
+    return method == CV_METHOD_CONNECT ? -501 : 0; /* covey is no proxy */
 }
 
-static int read_target(struct cv_h1 *parser, const struct cv_h1_limits *limits, struct input *in)
+static int end_target(struct cv_h1 *parser, struct token token)
 {
-    in->at = cv_chars_skip(in->at, in->end, CV_CHAR_TARGET);
-    uint32_t len = offset(in) - parser->mark;
-    if (len > limits->target_max)
-        return -414;
-    if (in->at == in->end)
-        return 0;
-    if (*in->at != ' ' || len == 0)
+    if (*token.end != ' ' || token_len(token) == 0)
         return -400;
-
-    parser->head.target_at = parser->mark;
-    parser->head.target_len = len;
-    in->at++;
-    go(parser, in, VERSION);
+    parser->head.target_at = token_at(token);
+    parser->head.target_len = token_len(token);
     return 0;
 }
 
@@ -152,101 +101,74 @@ static int split_target(struct cv_h1 *parser, const char *base)
     return 0;
 }
 
-static int end_request_line(struct cv_h1 *parser, struct input *in)
-{
-    const char *version = in->base + parser->mark;
+static const char version_form[] = "HTTP/1.1\r\n"; /* any digits */
+#define VERSION_LEN (sizeof(version_form) - 1)
 
-    if (version[5] != '1')
-        return -505;
-    parser->head.minor = version[7] != '0'; /* a later minor may be read as 1.1 */
-    go(parser, in, LINE);
-    return split_target(parser, in->base);
+/* The first byte of [at, end) that does not fit in a version that began at `from`, or its end. */
+static const char *skip_version(const char *from, const char *at, const char *end)
+{
+    if (at == from && end - at >= (ptrdiff_t)VERSION_LEN &&
+        memcmp(at, version_form, VERSION_LEN) == 0)
+        return at + VERSION_LEN;
+
+    for (; at < end && at < from + VERSION_LEN; at++) {
+        char wanted = version_form[at - from];
+        bool fits = wanted == '1' ? *at >= '0' && *at <= '9' : *at == wanted;
+        if (!fits)
+            break;
+    }
+    return at;
 }
 
-static int read_version(struct cv_h1 *parser, struct input *in)
+static int end_version(struct cv_h1 *parser, struct token token)
 {
-    static const char form[] = "HTTP/1.1\r\n"; /* any digits */
-    enum { LEN = sizeof(form) - 1 };
-
-    if (offset(in) == parser->mark && in->end - in->at >= LEN && memcmp(in->at, form, LEN) == 0) {
-        in->at += LEN;
-        return end_request_line(parser, in);
-    }
-    while (in->at < in->end) {
-        char wanted = form[offset(in) - parser->mark];
-        char c = *in->at++;
-        bool fits = wanted == '1' ? c >= '0' && c <= '9' : c == wanted;
-        if (!fits)
-            return -400;
-        if (wanted == '\n')
-            return end_request_line(parser, in);
-    }
-    return 0;
+    if (token_len(token) != VERSION_LEN)
+        return -400;
+    if (token.at[5] != '1')
+        return -505;
+    parser->head.minor = token.at[7] != '0'; /* a later minor may be read as 1.1 */
+    return split_target(parser, token.base);
 }
 
 /* ---- Fields ---- */
 
-static int read_line(struct cv_h1 *parser, const struct cv_h1_limits *limits, struct input *in)
-{
-    if (*in->at == '\r') {
-        in->at++;
-        go(parser, in, END_LF);
-        return 0;
-    }
-    if (parser->head.n_fields >= limits->fields_max)
-        return -431;
-    go(parser, in, NAME);
-    return 0;
-}
-
 /* A blank where a name should begin (a folded line) or before the colon is no token's byte. */
-static int read_name(struct cv_h1 *parser, struct input *in)
+static int end_name(struct cv_h1 *parser, struct token token)
 {
-    in->at = cv_chars_skip(in->at, in->end, CV_CHAR_TOKEN);
-    if (in->at == in->end)
-        return 0;
+    struct cv_h1_field *field = &parser->head.fields[parser->head.n_fields];
+    uint32_t len = token_len(token);
 
-    uint32_t len = offset(in) - parser->mark;
-    if (*in->at != ':' || len == 0)
+    if (*token.end != ':' || len == 0)
         return -400;
     if (len > UINT16_MAX)
         return -431;
-
-    struct cv_h1_field *field = &parser->head.fields[parser->head.n_fields];
-    field->name_at = parser->mark;
+    field->name_at = token_at(token);
     field->name_len = (uint16_t)len;
-    in->at++;
-    go(parser, in, VALUE_BLANK);
     return 0;
 }
 
-static int read_value_blank(struct cv_h1 *parser, struct input *in)
+static bool is_blank(char c)
 {
-    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t'))
-        in->at++;
-    if (in->at < in->end)
-        go(parser, in, VALUE);
-    return 0;
+    return c == ' ' || c == '\t';
 }
 
-static int read_value(struct cv_h1 *parser, struct input *in)
+static const char *skip_blanks(const char *at, const char *end)
 {
-    in->at = cv_chars_skip_value(in->at, in->end);
-    if (in->at == in->end)
-        return 0;
-    if (*in->at != '\r')
-        return -400;
+    while (at < end && is_blank(*at))
+        at++;
+    return at;
+}
 
-    const char *start = in->base + parser->mark;
-    const char *last = in->at;
-    while (last > start && (last[-1] == ' ' || last[-1] == '\t'))
-        last--;
-
+static int end_value(struct cv_h1 *parser, struct token token)
+{
     struct cv_h1_field *field = &parser->head.fields[parser->head.n_fields];
-    field->value_at = parser->mark;
-    field->value_len = (uint32_t)(last - start);
-    in->at++;
-    go(parser, in, VALUE_LF);
+
+    if (*token.end != '\r')
+        return -400;
+    while (token.end > token.at && is_blank(token.end[-1]))
+        token.end--;
+    field->value_at = token_at(token);
+    field->value_len = token_len(token);
     return 0;
 }
 
@@ -368,14 +290,6 @@ static int take_field(struct cv_h1 *parser, const char *base)
     return 0;
 }
 
-static int read_value_lf(struct cv_h1 *parser, struct input *in)
-{
-    if (*in->at++ != '\n')
-        return -400;
-    go(parser, in, LINE);
-    return take_field(parser, in->base);
-}
-
 /* ---- The whole head ---- */
 
 /* The target's authority counts, not Host (RFC 9112, section 3.2.2). A client must send the same in
@@ -392,47 +306,154 @@ static bool host_agrees(const struct cv_h1 *parser, const char *base)
     return true;
 }
 
-static int end_head(struct cv_h1 *parser, const struct input *in)
+static int end_head(struct cv_h1 *parser, const char *base, const char *end)
 {
     struct cv_h1_head *head = &parser->head;
 
     if (head->minor > 0 && !has_come(parser, CV_FIELD_HOST))
         return -400;
-    if (parser->authority_len > 0 && !host_agrees(parser, in->base))
+    if (parser->authority_len > 0 && !host_agrees(parser, base))
         return -400;
     if (head->chunked && has_come(parser, CV_FIELD_CONTENT_LENGTH))
         return -400;
 
-    head->len = offset(in);
+    head->len = (uint32_t)(end - base);
     head->has_body = head->chunked || head->content_length > 0;
     head->expect_continue = head->expect_continue && head->has_body;
     head->keep_alive = !parser->close && (head->minor > 0 || parser->keep_alive);
     return CV_H1_DONE;
 }
 
-static int read_end_lf(struct cv_h1 *parser, struct input *in)
+/* Where the next call goes on. */
+static void stop(struct cv_h1 *parser, unsigned state, const char *at, const char *from,
+                 const char *base)
 {
-    if (*in->at++ != '\n')
-        return -400;
-    return end_head(parser, in);
+    parser->state = (uint8_t)state;
+    parser->seen = (uint32_t)(at - base);
+    parser->mark = (uint32_t)(from - base);
 }
 
-static int step(struct cv_h1 *parser, const struct cv_h1_limits *limits, struct input *in)
+/* In both loops a state that has its token falls through to the next, and one that has not leaves
+ * with `at` at the end of the input. */
+static int read_request_line(struct cv_h1 *parser, const struct cv_h1_limits *limits,
+                             const char *base, const char *end)
 {
-    switch ((enum state)parser->state) {
-    case BLANK: return read_blank(parser, in);
-    case BLANK_LF: return read_blank_lf(parser, in);
-    case METHOD: return read_method(parser, in);
-    case TARGET: return read_target(parser, limits, in);
-    case VERSION: return read_version(parser, in);
-    case LINE: return read_line(parser, limits, in);
-    case NAME: return read_name(parser, in);
-    case VALUE_BLANK: return read_value_blank(parser, in);
-    case VALUE: return read_value(parser, in);
-    case VALUE_LF: return read_value_lf(parser, in);
-    case END_LF: return read_end_lf(parser, in);
+    enum start_state state = parser->state;
+    const char *at = base + parser->seen;
+    const char *from = base + parser->mark;
+    int rc = 0;
+
+    while (rc == 0 && at < end && state != FIELDS) {
+        switch (state) {
+        case BLANK_LF:
+            rc = *at++ == '\n' ? 0 : -400;
+            state = BLANK;
+            break;
+        case BLANK:
+            if (*at == '\r') {
+                rc = parser->blank_lines++ < BLANK_LINES_MAX ? 0 : -400;
+                state = BLANK_LF;
+                at++;
+                break;
+            }
+            state = METHOD;
+            from = at;
+            __attribute__((fallthrough));
+        case METHOD:
+            at = cv_chars_skip(at, end, CV_CHAR_TOKEN);
+            if (at == end)
+                break;
+            rc = end_method(parser, (struct token){base, from, at});
+            if (rc < 0)
+                break;
+            state = TARGET;
+            from = ++at;
+            __attribute__((fallthrough));
+        case TARGET:
+            at = cv_chars_skip(at, end, CV_CHAR_TARGET);
+            if (at - from > limits->target_max)
+                rc = -414;
+            else if (at < end)
+                rc = end_target(parser, (struct token){base, from, at});
+            if (rc < 0 || at == end)
+                break;
+            state = VERSION;
+            from = ++at;
+            __attribute__((fallthrough));
+        case VERSION:
+            at = skip_version(from, at, end);
+            if (at == end && at < from + VERSION_LEN)
+                break;
+            rc = end_version(parser, (struct token){base, from, at});
+            state = FIELDS;
+            break;
+        case FIELDS: break;
+        }
     }
-    return -400;
+    stop(parser, state, at, from, base);
+    return rc;
+}
+
+static int read_fields(struct cv_h1 *parser, const struct cv_h1_limits *limits, const char *base,
+                       const char *end)
+{
+    enum field_state state = parser->state;
+    const char *at = base + parser->seen;
+    const char *from = base + parser->mark;
+    int rc = CV_H1_MORE;
+
+    while (rc == CV_H1_MORE && at < end) {
+        switch (state) {
+        case LINE:
+            if (*at == '\r') {
+                state = END_LF;
+                at++;
+                break;
+            }
+            if (parser->head.n_fields >= limits->fields_max) {
+                rc = -431;
+                break;
+            }
+            state = NAME;
+            from = at;
+            __attribute__((fallthrough));
+        case NAME:
+            at = cv_chars_skip(at, end, CV_CHAR_TOKEN);
+            if (at == end)
+                break;
+            rc = end_name(parser, (struct token){base, from, at});
+            if (rc < 0)
+                break;
+            state = VALUE_BLANK;
+            at++;
+            __attribute__((fallthrough));
+        case VALUE_BLANK:
+            at = skip_blanks(at, end);
+            if (at == end)
+                break;
+            state = VALUE;
+            from = at;
+            __attribute__((fallthrough));
+        case VALUE:
+            at = cv_chars_skip_value(at, end);
+            if (at == end)
+                break;
+            rc = end_value(parser, (struct token){base, from, at});
+            if (rc < 0)
+                break;
+            state = VALUE_LF;
+            if (++at == end)
+                break;
+            __attribute__((fallthrough));
+        case VALUE_LF:
+            rc = *at++ == '\n' ? take_field(parser, base) : -400;
+            state = LINE;
+            break;
+        case END_LF: rc = *at++ == '\n' ? end_head(parser, base, at) : -400; break;
+        }
+    }
+    stop(parser, state, at, from, base);
+    return rc;
 }
 
 int cv_h1_parse(struct cv_h1 *parser, const struct cv_h1_limits *limits, struct cv_span bytes)
@@ -440,13 +461,13 @@ int cv_h1_parse(struct cv_h1 *parser, const struct cv_h1_limits *limits, struct 
     CV_ASSERT(parser->seen <= bytes.len && limits->fields_max <= CV_H1_FIELDS_MAX);
 
     /* Never looking past the limit keeps what we say independent of how much came at once. */
-    size_t len = bytes.len < limits->head_max ? bytes.len : limits->head_max;
-    struct input in = {bytes.at, bytes.at + parser->seen, bytes.at + len};
+    const char *end = bytes.at + (bytes.len < limits->head_max ? bytes.len : limits->head_max);
     int rc = CV_H1_MORE;
 
-    while (rc == CV_H1_MORE && in.at < in.end)
-        rc = step(parser, limits, &in);
-    parser->seen = offset(&in);
+    if (parser->state < FIELDS)
+        rc = read_request_line(parser, limits, bytes.at, end);
+    if (rc == CV_H1_MORE && parser->state >= FIELDS)
+        rc = read_fields(parser, limits, bytes.at, end);
     if (rc == CV_H1_MORE && parser->seen == limits->head_max)
         return parser->state == TARGET ? -414 : -431;
     return rc;
