@@ -48,6 +48,17 @@ static inline struct cv_link *cv_list_pop(struct cv_link *head)
     return first;
 }
 
+/* Moves all links of `from` to `to`, which becomes a head; `from` is empty then. */
+static inline void cv_list_move(struct cv_link *from, struct cv_link *to)
+{
+    cv_list_init(to);
+    if (cv_list_empty(from))
+        return;
+    *to = *from;
+    to->next->prev = to->prev->next = to;
+    cv_list_init(from);
+}
+
 /* Removing the current link inside the body is allowed with the _SAFE form only. */
 #define CV_LIST_EACH(link, head)                                                                   \
     for (struct cv_link *link = (head)->next; link != (head); link = link->next)

@@ -1,0 +1,228 @@
+#include "serve/accept.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/conn.h"
+#include "serve/inside.h"
+
+#define BUDGET_DEFAULT 64
+#define YIELD_PAUSE (10 * CV_MS)
+#define SHORTAGE_PAUSE (100 * CV_MS)
+
+/* Idle connections looked at to get a descriptor. */
+#define SHED_TRIES 16
+
+/* Bound of the last look into a queue: what the kernel lets a backlog be, by far. */
+#define REST_MAX 65536
+
+static void set_timer(struct cv_server *server, int64_t at)
+{
+    int rc = cv_timer_set(server->loop, &server->accept.timer, at);
+    CV_ASSERT(rc == 0); /* it is always set */
+}
+
+/* ---- Pauses ---- */
+
+static void unwatch_all(struct cv_server *server)
+{
+    for (size_t i = 0; i < server->accept.n_listeners; i++)
+        cv_loop_del(server->loop, &server->accept.listeners[i].watch);
+}
+
+static int watch_all(struct cv_server *server)
+{
+    for (size_t i = 0; i < server->accept.n_listeners; i++) {
+        struct cv_listener *listener = &server->accept.listeners[i];
+        int rc = cv_loop_add(server->loop, &listener->watch, listener->fd, CV_READ | CV_EXCLUSIVE);
+        if (rc < 0) {
+            unwatch_all(server);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* Leaves the listeners alone for `length`, or until a connection closes. */
+static void pause_for(struct cv_server *server, int64_t length)
+{
+    unwatch_all(server);
+    server->accept.paused = true;
+    set_timer(server, length == CV_NEVER ? CV_NEVER : cv_loop_now(server->loop) + length);
+}
+
+static void resume(struct cv_server *server)
+{
+    server->accept.paused = false;
+    set_timer(server, CV_NEVER);
+    if (watch_all(server) < 0)
+        pause_for(server, SHORTAGE_PAUSE);
+}
+
+static void pause_ends(struct cv_timer *timer)
+{
+    struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, accept.timer);
+    set_timer(server, CV_NEVER);
+    if (server->accept.paused)
+        resume(server);
+}
+
+static bool is_full(const struct cv_server *server)
+{
+    return server->limits.connections_max > 0 && server->open >= server->limits.connections_max;
+}
+
+void cv_accept_on_close(struct cv_server *server)
+{
+    if (server->accept.paused && !is_full(server))
+        resume(server);
+}
+
+/* ---- Taking ---- */
+
+/* Closes the connection that has been idle for the longest time. False if there is none. */
+static bool shed_idlest(struct cv_server *server)
+{
+    const struct cv_link *idle = &server->deadlines.lists[CV_DUE_IDLE];
+    unsigned before = server->open;
+    for (int i = 0; i < SHED_TRIES && !cv_list_empty(idle) && server->open == before; i++)
+        cv_conn_close_idle(CV_CONTAINER_OF(idle->next, struct cv_conn, due));
+    return server->open < before;
+}
+
+static void complain(struct cv_server *server, int error)
+{
+    if (server->now - server->accept.complained_at < CV_SECOND)
+        return;
+    server->accept.complained_at = server->now;
+    cv_warn("cannot accept connections (%u open): %s", server->open, strerror(-error));
+}
+
+static bool is_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+/* One connection. 0 (also if it was lost between two calls), -EAGAIN: none, or a shortage. */
+static int take_one(struct cv_server *server, int listener)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(address);
+    int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        server->accept.yielded = false;
+        struct cv_peer peer = cv_peer_of(&address);
+        return cv_conn_open(server, fd, &peer);
+    }
+    int error = -errno;
+    bool hopeless = error == -EBADF || error == -EINVAL || error == -ENOTSOCK;
+    return error == -EAGAIN || hopeless || is_shortage(error) ? error : 0;
+}
+
+/* How many to take now; 0 after a pause has been begun. */
+static int budget(struct cv_server *server)
+{
+    struct cv_accept *accept = &server->accept;
+    if (is_full(server)) {
+        pause_for(server, CV_NEVER);
+        return 0;
+    }
+    int n = accept->budget != NULL ? accept->budget(accept->arg, server->open) : BUDGET_DEFAULT;
+    if (n > 0)
+        return n;
+    /* The kernel may have woken nobody else: whoever still waits after the pause is taken. */
+    if (accept->yielded)
+        return 1;
+    accept->yielded = true;
+    pause_for(server, YIELD_PAUSE);
+    return 0;
+}
+
+static void ready(struct cv_watch *watch, unsigned events)
+{
+    (void)events;
+    struct cv_listener *listener = CV_CONTAINER_OF(watch, struct cv_listener, watch);
+    struct cv_server *server = listener->server;
+    cv_server_clock(server, cv_loop_now(server->loop));
+    int n = budget(server);
+    int rc = 0;
+    for (int i = 0; i < n && rc == 0 && !is_full(server); i++) {
+        rc = take_one(server, listener->fd);
+        if (is_shortage(rc) && shed_idlest(server))
+            rc = 0;
+    }
+    if (rc < 0 && rc != -EAGAIN) {
+        complain(server, rc);
+        pause_for(server, SHORTAGE_PAUSE);
+    }
+}
+
+void cv_accept_rest(struct cv_server *server)
+{
+    unwatch_all(server); /* whatever comes from now on wakes others */
+    for (size_t i = 0; i < server->accept.n_listeners; i++) {
+        int rc = 0;
+        for (int n = 0; n < REST_MAX && rc == 0; n++)
+            rc = take_one(server, server->accept.listeners[i].fd);
+        if (rc < 0 && rc != -EAGAIN)
+            complain(server, rc);
+    }
+}
+
+/* ---- Life ---- */
+
+int cv_accept_init(struct cv_server *server, const struct cv_server_config *config)
+{
+    struct cv_accept *accept = &server->accept;
+    accept->budget = config->accept_budget;
+    accept->arg = config->arg;
+    accept->timer.fire = pause_ends;
+    accept->complained_at = -CV_SECOND;
+    accept->listeners = calloc(config->n_listeners + 1, sizeof(*accept->listeners));
+    if (accept->listeners == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->n_listeners; i++) {
+        struct cv_listener *listener = &accept->listeners[i];
+        listener->watch = (struct cv_watch){.ready = ready, .fd = -1};
+        listener->server = server;
+        listener->fd = config->listeners[i];
+    }
+    accept->n_listeners = config->n_listeners;
+    return cv_timer_set(server->loop, &accept->timer, CV_NEVER);
+}
+
+int cv_accept_start(struct cv_server *server)
+{
+    for (size_t i = 0; i < server->accept.n_listeners; i++) {
+        /* Accepted sockets inherit it, so that none costs a call. Fails on Unix sockets. */
+        int on = 1;
+        (void)setsockopt(server->accept.listeners[i].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    return watch_all(server);
+}
+
+void cv_accept_stop(struct cv_server *server)
+{
+    struct cv_accept *accept = &server->accept;
+    unwatch_all(server);
+    accept->paused = false;
+    set_timer(server, CV_NEVER);
+    for (size_t i = 0; i < accept->n_listeners; i++)
+        (void)close(accept->listeners[i].fd);
+    accept->n_listeners = 0;
+}
+
+void cv_accept_done(struct cv_server *server)
+{
+    if (server->accept.timer.slot != 0)
+        cv_accept_stop(server);
+    cv_timer_stop(server->loop, &server->accept.timer);
+    free(server->accept.listeners);
+}

@@ -1,0 +1,49 @@
+/* Taking connections, no more than this process can and should serve.
+ *
+ * Listeners are watched level-triggered and exclusively: of the processes that share one, the
+ * kernel wakes one. It is left alone for a while when there are no descriptors (the idlest
+ * connections are closed first, to get some), at connections_max, or when the owner says that
+ * others should go first.
+ */
+#ifndef CV_SERVE_ACCEPT_H
+#define CV_SERVE_ACCEPT_H
+
+#include "base/macros.h"
+#include "loop/loop.h"
+
+struct cv_server;
+struct cv_server_config;
+
+struct cv_listener {
+    struct cv_watch watch;
+    struct cv_server *server;
+    int fd;
+};
+
+struct cv_accept {
+    struct cv_listener *listeners;
+    size_t n_listeners;
+    int (*budget)(void *arg, unsigned open);
+    void *arg;
+    struct cv_timer timer; /* end of a pause */
+    bool paused;
+    bool yielded;          /* the pause was for the sake of others */
+    int64_t complained_at; /* when the log last said that there are no descriptors */
+};
+
+/* 0 or -errno. */
+CV_MUST_CHECK int cv_accept_init(struct cv_server *server, const struct cv_server_config *config);
+CV_MUST_CHECK int cv_accept_start(struct cv_server *server);
+
+/* Stops watching and takes what is in the queues, without regard to the budget. */
+void cv_accept_rest(struct cv_server *server);
+
+/* A connection has closed: an ended pause may end earlier. */
+void cv_accept_on_close(struct cv_server *server);
+
+/* Closes the listeners. */
+void cv_accept_stop(struct cv_server *server);
+
+void cv_accept_done(struct cv_server *server);
+
+#endif

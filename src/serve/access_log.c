@@ -1,0 +1,122 @@
+#include "serve/access_log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/exchange.h"
+#include "serve/inside.h"
+
+#define WRITE_AT 16384
+#define LINES_MAX 65536
+#define WRITE_AFTER CV_SECOND
+#define TARGET_MAX 1024
+
+static void set_timer(struct cv_server *server, int64_t at)
+{
+    int rc = cv_timer_set(server->loop, &server->access_log.timer, at);
+    CV_ASSERT(rc == 0); /* it is always set, or was until just now */
+}
+
+static void write_lines(struct cv_access_log *log)
+{
+    cv_buf_consume(&log->lines, cv_log_raw(log->fd, log->lines.at, log->lines.len));
+    if (log->dropped > 0 && log->lines.len == 0) {
+        cv_warn("%" PRIu64 " lines of the access log were dropped: it was not taken", log->dropped);
+        log->dropped = 0;
+    }
+}
+
+static void fire(struct cv_timer *timer)
+{
+    struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, access_log.timer);
+    set_timer(server, CV_NEVER);
+    write_lines(&server->access_log);
+    if (server->access_log.lines.len > 0)
+        set_timer(server, cv_loop_now(server->loop) + WRITE_AFTER);
+}
+
+int cv_access_log_init(struct cv_server *server, int fd)
+{
+    struct cv_access_log *log = &server->access_log;
+    log->fd = fd;
+    log->timer.fire = fire;
+    cv_buf_init(&log->lines, LINES_MAX);
+    return cv_timer_set(server->loop, &log->timer, CV_NEVER);
+}
+
+void cv_access_log_done(struct cv_server *server)
+{
+    struct cv_access_log *log = &server->access_log;
+    if (log->lines.len > 0)
+        write_lines(log);
+    cv_timer_stop(server->loop, &log->timer);
+    cv_buf_done(&log->lines);
+}
+
+/* "2026-11-24 13:35:32", made once a second. */
+static const char *stamp(struct cv_access_log *log)
+{
+    time_t now = (time_t)cv_clock_wall_s();
+    if (log->stamp_at != now) {
+        struct tm parts;
+        (void)localtime_r(&now, &parts);
+        if (strftime(log->stamp, sizeof(log->stamp), "%Y-%m-%d %H:%M:%S", &parts) == 0)
+            log->stamp[0] = '\0';
+        log->stamp_at = now;
+    }
+    return log->stamp;
+}
+
+/* Writes the target so that it cannot be taken for anything else; its length. */
+static int put_target(char *to, struct cv_span target)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *at = to;
+    for (size_t i = 0; i < target.len && i < TARGET_MAX; i++) {
+        unsigned char byte = (unsigned char)target.at[i];
+        if (byte > ' ' && byte < 0x7f && byte != '"' && byte != '\\') {
+            *at++ = (char)byte;
+            continue;
+        }
+        *at++ = '\\';
+        *at++ = 'x';
+        *at++ = digits[byte >> 4];
+        *at++ = digits[byte & 15];
+    }
+    return (int)(at - to);
+}
+
+static int add_line(struct cv_access_log *log, const struct cv_exchange *x)
+{
+    char target[4 * TARGET_MAX];
+    char status[12] = "-";
+    const struct cv_h1_head *head = x->head;
+    int target_len = put_target(target, cv_h1_span(x->bytes, head->target_at, head->target_len));
+    const char *peer = cv_exchange_peer(x);
+    int64_t us = (cv_clock_ns() - x->started) / 1000;
+    if (x->status != 0)
+        (void)snprintf(status, sizeof(status), "%d", x->status);
+    return cv_buf_printf(&log->lines,
+                         "%s %s \"%.*s %.*s HTTP/1.%d\" %s %" PRIu64 " %" PRId64 ".%03dms %s\n",
+                         stamp(log), peer[0] != '\0' ? peer : "-", (int)head->method_len,
+                         x->bytes + head->method_at, target_len, target, head->minor, status,
+                         x->sent, us / 1000, (int)(us % 1000), x->name != NULL ? x->name : "-");
+}
+
+void cv_access_log_add(struct cv_server *server, const struct cv_exchange *x)
+{
+    struct cv_access_log *log = &server->access_log;
+    if (log->fd < 0)
+        return;
+    bool was_empty = log->lines.len == 0;
+    if (add_line(log, x) < 0)
+        log->dropped++;
+    if (log->lines.len >= WRITE_AT)
+        write_lines(log);
+    else if (was_empty)
+        set_timer(server, server->now + WRITE_AFTER);
+}

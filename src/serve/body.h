@@ -1,0 +1,20 @@
+/* Request bodies: from the bytes of a connection to what the host asked for. */
+#ifndef CV_SERVE_BODY_H
+#define CV_SERVE_BODY_H
+
+#include "serve/conn.h"
+
+/* A head has come: sets up the decoder. */
+void cv_body_start(struct cv_conn *c, const struct cv_h1_head *head);
+
+/* Whether more of the body could be used now. */
+bool cv_body_wants(const struct cv_conn *c);
+
+/* Uses body bytes from the front and says how many. May refuse the request. */
+size_t cv_body_input(struct cv_conn *c, struct cv_span bytes);
+
+/* The body will not be completed: because the peer has ended (-ECONNRESET) or is too slow
+ * (-ETIMEDOUT). Refuses the request or lets read() say so. */
+void cv_body_fail(struct cv_conn *c, int error);
+
+#endif

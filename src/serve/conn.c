@@ -1,0 +1,304 @@
+#include "serve/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "serve/exchange.h"
+#include "serve/inside.h"
+
+/* Reads in one turn, so that one busy connection does not hold up the others. */
+#define READS_MAX 16
+
+/* Parts of one send; more are sent by another. */
+#define PARTS_MAX 64
+
+static void ready(struct cv_watch *watch, unsigned events);
+
+/* ---- Input ---- */
+
+static void drop_input(struct cv_conn *c)
+{
+    cv_buf_done(&c->in);
+    c->in_at = 0;
+    free(c->torn);
+    c->torn = NULL;
+}
+
+/* Lets the protocol use what has been kept from earlier reads; false if it cannot. */
+static bool use_pending(struct cv_conn *c)
+{
+    struct cv_span bytes = cv_conn_pending(c);
+    if (bytes.len == 0)
+        return false;
+    size_t used = c->protocol->input(c, bytes);
+    if (c->state == CV_CONN_CLOSED)
+        return true;
+    CV_ASSERT(used <= bytes.len);
+    c->in_at += (uint32_t)used;
+    if (c->in_at == c->in.len) {
+        cv_buf_done(&c->in);
+        c->in_at = 0;
+    }
+    return used > 0;
+}
+
+/* Keeps bytes of the shared buffer behind what is kept already. */
+static void keep(struct cv_conn *c, struct cv_span bytes)
+{
+    if (bytes.len == 0 || c->state == CV_CONN_CLOSED)
+        return;
+    cv_buf_consume(&c->in, c->in_at);
+    c->in_at = 0;
+    if (cv_buf_append(&c->in, bytes) < 0)
+        cv_conn_close(c, CV_GONE_PEER);
+}
+
+/* One read. Bytes that follow others are appended to them, all else is used where it lies. */
+static void read_once(struct cv_conn *c)
+{
+    char *buffer = c->server->buffer;
+    ssize_t n = c->transport->recv(c, buffer, CV_RECV_BYTES);
+    if (n == -EAGAIN) {
+        c->may_read = false;
+    } else if (n < 0) {
+        cv_conn_close(c, CV_GONE_PEER);
+    } else if (n == 0) {
+        c->may_read = false;
+        c->eof = true;
+        c->protocol->eof(c);
+    } else {
+        /* A short read has emptied the socket, unless a FIN is in it that will make no edge. */
+        if (n < CV_RECV_BYTES && !c->peer_closed)
+            c->may_read = false;
+        size_t used = 0;
+        if (cv_conn_pending(c).len == 0)
+            used = c->protocol->input(c, cv_span(buffer, (size_t)n));
+        keep(c, cv_span(buffer + used, (size_t)n - used));
+    }
+}
+
+void cv_conn_run(struct cv_conn *c)
+{
+    unsigned reads = 0;
+    while (c->protocol->wants(c)) {
+        if (use_pending(c))
+            continue;
+        if (!c->may_read)
+            break;
+        if (reads++ == READS_MAX) {
+            cv_conn_dirty(c);
+            break;
+        }
+        read_once(c);
+    }
+    cv_conn_settle(c);
+}
+
+void cv_conn_resume(struct cv_conn *c)
+{
+    if (!c->may_read && cv_conn_pending(c).len == 0)
+        return;
+    if (cv_list_empty(&c->resume))
+        cv_list_push(&c->server->resume, &c->resume);
+    cv_server_kick(c->server);
+}
+
+/* ---- Output ---- */
+
+void cv_conn_dirty(struct cv_conn *c)
+{
+    if (c->state == CV_CONN_CLOSED)
+        return;
+    if (cv_list_empty(&c->todo))
+        cv_list_push(&c->server->todo, &c->todo);
+    cv_server_kick(c->server);
+}
+
+bool cv_conn_append(struct cv_conn *c, struct cv_span bytes)
+{
+    char *at = cv_out_reserve(&c->out, &c->server->pieces, bytes.len);
+    if (at == NULL)
+        return false;
+    memcpy(at, bytes.at, bytes.len);
+    cv_out_commit(&c->out, bytes.len);
+    cv_conn_dirty(c);
+    return true;
+}
+
+/* 0 or -errno. A short send means that the socket is full: an edge will tell. */
+static int send_unsent(struct cv_conn *c)
+{
+    while (c->out.unsent > 0 && !c->blocked) {
+        struct iovec parts[PARTS_MAX];
+        int n = cv_out_parts(&c->out, parts, PARTS_MAX);
+        size_t want = 0;
+        for (int i = 0; i < n; i++)
+            want += parts[i].iov_len;
+        ssize_t sent = c->transport->send(c, parts, n);
+        if (sent < 0 && sent != -EAGAIN)
+            return (int)sent;
+        c->blocked = sent < (ssize_t)want;
+        cv_out_sent(&c->out, &c->server->pieces, sent > 0 ? (size_t)sent : 0);
+    }
+    return 0;
+}
+
+static bool is_watched(const struct cv_conn *c)
+{
+    return c->watch.wants != 0;
+}
+
+/* Registered late, so that a connection that ends with its first answer costs no call for it. What
+ * has come meanwhile is reported as an edge. */
+static bool watch(struct cv_conn *c)
+{
+    if (is_watched(c))
+        return true;
+    int rc = cv_loop_add(c->server->loop, &c->watch, c->fd,
+                         CV_EDGE | CV_READ | CV_WRITE | CV_PEER_CLOSED);
+    if (rc < 0)
+        cv_conn_close(c, CV_GONE_PEER);
+    return rc == 0;
+}
+
+/* Everything is sent. Closing while bytes of the peer's are unread would send a reset, and that
+ * may destroy the answer before the peer has read it. */
+static void finish(struct cv_conn *c)
+{
+    bool rest = c->unread || c->may_read || cv_conn_pending(c).len > 0;
+    if (c->eof || !rest || c->server->deadlines.lengths[CV_DUE_LINGER] < 0) {
+        cv_conn_close(c, CV_GONE_NOT);
+        return;
+    }
+    c->transport->shutdown(c);
+    c->state = CV_CONN_LINGER;
+    c->dropped = 0;
+    drop_input(c);
+    if (watch(c))
+        cv_conn_run(c);
+}
+
+static void tell_writable(const struct cv_conn *c)
+{
+    if (c->x == NULL || !c->x->waits_write || c->out.unsent > CV_WRITE_HIGH / 4)
+        return;
+    c->x->waits_write = false;
+    cv_exchange_tell(c->x, CV_EV_WRITABLE);
+}
+
+void cv_conn_flush(struct cv_conn *c)
+{
+    size_t before = c->out.unsent;
+    if (send_unsent(c) < 0) {
+        cv_conn_close(c, CV_GONE_PEER);
+        return;
+    }
+    if (c->cut) {
+        cv_conn_close(c, CV_GONE_NOT);
+        return;
+    }
+    tell_writable(c);
+    c->batch = 0;
+    if (c->closing && c->x == NULL && c->out.unsent == 0 && c->state != CV_CONN_LINGER) {
+        finish(c);
+        return;
+    }
+    if (!watch(c))
+        return;
+    if (c->blocked && c->out.unsent < before)
+        cv_deadline_renew(c, CV_DUE_WRITE);
+    cv_conn_settle(c);
+    if (c->protocol->wants(c))
+        cv_conn_resume(c);
+    if (c->server->draining.stop && cv_conn_is_idle(c))
+        cv_conn_close_idle(c);
+}
+
+/* ---- Life ---- */
+
+void cv_conn_settle(struct cv_conn *c)
+{
+    if (c->state != CV_CONN_CLOSED)
+        cv_deadline_set(c, c->blocked ? CV_DUE_WRITE : c->protocol->due(c));
+}
+
+int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)
+{
+    struct cv_conn *c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        (void)close(fd);
+        return -ENOMEM;
+    }
+    c->watch.ready = ready;
+    c->watch.fd = -1;
+    c->server = server;
+    c->transport = &cv_transport_plain;
+    c->protocol = &cv_proto_h1;
+    c->fd = fd;
+    c->peer = *peer;
+    c->may_read = true;
+    c->body_done = true;
+    cv_buf_init(&c->in, (size_t)server->limits.head.head_max + 2 * (size_t)CV_RECV_BYTES);
+    cv_list_init(&c->due);
+    cv_list_init(&c->todo);
+    cv_list_init(&c->resume);
+    cv_server_count(server, +1);
+    cv_deadline_renew(c, CV_DUE_REQUEST);
+    cv_conn_run(c);
+    cv_conn_dirty(c); /* the next flush registers it */
+    return 0;
+}
+
+void cv_conn_close(struct cv_conn *c, enum cv_gone why)
+{
+    if (c->state == CV_CONN_CLOSED)
+        return;
+    struct cv_server *server = c->server;
+    c->state = CV_CONN_CLOSED;
+    if (c->x != NULL)
+        cv_exchange_detach(c->x, why);
+    cv_loop_del(server->loop, &c->watch);
+    c->transport->close(c, c->reset);
+    cv_out_drop(&c->out, &server->pieces);
+    drop_input(c);
+    cv_list_remove(&c->resume);
+    cv_list_remove(&c->todo);
+    cv_list_push(&server->dead, &c->todo);
+    cv_server_count(server, -1);
+    cv_deadline_drop(c);
+    cv_accept_on_close(server);
+    cv_server_kick(server);
+}
+
+void cv_conn_close_idle(struct cv_conn *c)
+{
+    c->may_read = true;
+    cv_conn_run(c);
+    if (c->state == CV_CONN_HEAD && cv_conn_is_idle(c))
+        cv_conn_close(c, CV_GONE_NOT);
+}
+
+static void ready(struct cv_watch *watched, unsigned events)
+{
+    struct cv_conn *c = CV_CONTAINER_OF(watched, struct cv_conn, watch);
+    cv_server_clock(c->server, cv_loop_now(c->server->loop));
+    if ((events & CV_FAILED) != 0 && c->x != NULL) {
+        cv_conn_close(c, CV_GONE_PEER);
+        return;
+    }
+    if ((events & (CV_READ | CV_PEER_CLOSED)) != 0)
+        c->may_read = true;
+    if ((events & CV_PEER_CLOSED) != 0 && !c->peer_closed) {
+        c->peer_closed = true;
+        if (c->x != NULL)
+            cv_exchange_warn(c->x, CV_GONE_HALF);
+    }
+    if ((events & CV_WRITE) != 0 && c->blocked) {
+        c->blocked = false;
+        cv_conn_flush(c);
+    }
+    cv_conn_run(c);
+    if (c->server->draining.stop && c->state == CV_CONN_HEAD && cv_conn_is_idle(c))
+        cv_conn_close_idle(c);
+}

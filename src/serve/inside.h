@@ -1,0 +1,66 @@
+/* The server's state, as the files of this folder share it. */
+#ifndef CV_SERVE_INSIDE_H
+#define CV_SERVE_INSIDE_H
+
+#include "base/list.h"
+#include "http/text.h"
+#include "serve/accept.h"
+#include "serve/access_log.h"
+#include "serve/deadline.h"
+#include "serve/drain.h"
+#include "serve/out.h"
+#include "serve/server.h"
+
+/* One read brings at most this much; all connections share the buffer. */
+#define CV_RECV_BYTES 65536
+
+struct cv_server {
+    struct cv_loop *loop;
+    struct cv_limits limits;
+    bool keep_alive;
+    void (*load)(void *arg, unsigned open);
+    void *arg;
+
+    int64_t now;      /* never goes back, so that lists of deadlines stay in order */
+    unsigned open;    /* connections */
+    unsigned running; /* exchanges attached to one */
+
+    struct cv_link events; /* exchanges that have something to tell */
+    struct cv_link todo;   /* connections that the next flush visits */
+    struct cv_link resume; /* connections whose input may go on */
+    struct cv_link dead;   /* closed connections, to be freed */
+
+    /* Due at once while any of these is left over, so that a step does not wait, and does what the
+     * host has not. */
+    struct cv_timer kick;
+    bool kicked;
+
+    struct cv_deadlines deadlines;
+    struct cv_accept accept;
+    struct cv_draining draining;
+    struct cv_access_log access_log;
+    struct cv_pieces pieces;
+
+    int64_t date_at; /* second of `date` */
+    char date[CV_DATE_LEN];
+
+    struct cv_h1 parser; /* for heads that come in one piece */
+    char buffer[CV_RECV_BYTES];
+};
+
+/* There is work that must not wait for an event. */
+void cv_server_kick(struct cv_server *server);
+
+/* The number of open connections has changed by `change`. */
+void cv_server_count(struct cv_server *server, int change);
+
+/* The Date field's value for now, CV_DATE_LEN bytes. */
+const char *cv_server_date(struct cv_server *server);
+
+static inline void cv_server_clock(struct cv_server *server, int64_t now)
+{
+    if (now > server->now)
+        server->now = now;
+}
+
+#endif

@@ -1,0 +1,180 @@
+#include "serve/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "serve/conn.h"
+#include "serve/exchange.h"
+#include "serve/inside.h"
+
+/* ---- Work that is left over ---- */
+
+static void set_kick(struct cv_server *server, int64_t at)
+{
+    server->kicked = at != CV_NEVER;
+    int rc = cv_timer_set(server->loop, &server->kick, at);
+    CV_ASSERT(rc == 0); /* it is always set, or was until just now */
+}
+
+void cv_server_kick(struct cv_server *server)
+{
+    if (!server->kicked)
+        set_kick(server, 0);
+}
+
+static void free_dead(struct cv_server *server)
+{
+    struct cv_link *link;
+    while ((link = cv_list_pop(&server->dead)) != NULL)
+        free(CV_CONTAINER_OF(link, struct cv_conn, todo));
+}
+
+void cv_server_flush(struct cv_server *server)
+{
+    if (!server->kicked)
+        return;
+    cv_server_clock(server, cv_clock_ns());
+    struct cv_link dirty;
+    cv_list_move(&server->todo, &dirty);
+    struct cv_link *link;
+    while ((link = cv_list_pop(&dirty)) != NULL)
+        cv_conn_flush(CV_CONTAINER_OF(link, struct cv_conn, todo));
+    free_dead(server);
+    bool is_done = cv_list_empty(&server->todo) && cv_list_empty(&server->resume) &&
+                   cv_list_empty(&server->events);
+    set_kick(server, is_done ? CV_NEVER : 0);
+}
+
+/* What the host has not flushed, and requests behind a full batch. */
+static void kick_fires(struct cv_timer *timer)
+{
+    struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, kick);
+    set_kick(server, 0);
+    cv_server_flush(server);
+    struct cv_link resumed;
+    cv_list_move(&server->resume, &resumed);
+    struct cv_link *link;
+    while ((link = cv_list_pop(&resumed)) != NULL)
+        cv_conn_run(CV_CONTAINER_OF(link, struct cv_conn, resume));
+}
+
+bool cv_server_next(struct cv_server *server, struct cv_event *ret)
+{
+    while (!cv_exchange_next(server, ret)) {
+        struct cv_link *link = cv_list_pop(&server->resume);
+        if (link != NULL) {
+            cv_conn_run(CV_CONTAINER_OF(link, struct cv_conn, resume));
+        } else {
+            *ret = (struct cv_event){CV_EV_DRAINED, NULL};
+            return cv_drain_take(server);
+        }
+    }
+    return true;
+}
+
+/* ---- Life ---- */
+
+static int init(struct cv_server *server, const struct cv_server_config *config)
+{
+    server->limits = config->limits;
+    server->keep_alive = config->keep_alive;
+    server->load = config->load;
+    server->arg = config->arg;
+    server->date_at = -1;
+    server->now = cv_clock_ns();
+    cv_list_init(&server->events);
+    cv_list_init(&server->todo);
+    cv_list_init(&server->resume);
+    cv_list_init(&server->dead);
+    server->kick.fire = kick_fires;
+    int rc = cv_timer_set(server->loop, &server->kick, CV_NEVER);
+    if (rc == 0)
+        rc = cv_deadlines_init(server);
+    if (rc == 0)
+        rc = cv_drain_init(server);
+    if (rc == 0)
+        rc = cv_access_log_init(server, config->access_log);
+    return rc == 0 ? cv_accept_init(server, config) : rc;
+}
+
+/* Fine on one whose init() has failed. */
+static void done(struct cv_server *server)
+{
+    cv_accept_done(server);
+    cv_access_log_done(server);
+    cv_drain_done(server);
+    cv_deadlines_done(server);
+    cv_timer_stop(server->loop, &server->kick);
+    cv_pieces_done(&server->pieces);
+    free(server);
+}
+
+int cv_server_new(struct cv_loop *loop, const struct cv_server_config *config,
+                  struct cv_server **ret)
+{
+    struct cv_server *server = calloc(1, sizeof(*server));
+    if (server == NULL)
+        return -ENOMEM;
+    server->loop = loop;
+    int rc = init(server, config);
+    if (rc < 0) {
+        done(server);
+        return rc;
+    }
+    *ret = server;
+    return 0;
+}
+
+int cv_server_start(struct cv_server *server)
+{
+    return cv_accept_start(server);
+}
+
+void cv_server_free(struct cv_server *server)
+{
+    if (server == NULL)
+        return;
+    cv_accept_stop(server);
+    server->load = NULL;
+    for (enum cv_due kind = CV_DUE_NONE; kind < CV_DUE_COUNT; kind++) {
+        struct cv_link *list = &server->deadlines.lists[kind];
+        while (!cv_list_empty(list))
+            cv_conn_close(CV_CONTAINER_OF(list->next, struct cv_conn, due), CV_GONE_PEER);
+    }
+    free_dead(server);
+    /* Exchanges that the host still holds are told nothing more. */
+    while (cv_list_pop(&server->events) != NULL)
+        continue;
+    done(server);
+}
+
+/* ---- Small things ---- */
+
+void cv_server_count(struct cv_server *server, int change)
+{
+    server->open += (unsigned)change;
+    if (server->load != NULL)
+        server->load(server->arg, server->open);
+}
+
+unsigned cv_server_connections(const struct cv_server *server)
+{
+    return server->open;
+}
+
+unsigned cv_server_exchanges(const struct cv_server *server)
+{
+    return server->running;
+}
+
+const char *cv_server_date(struct cv_server *server)
+{
+    int64_t now = cv_clock_wall_s();
+    if (server->date_at != now) {
+        cv_date_write(server->date, now);
+        server->date_at = now;
+    }
+    return server->date;
+}

@@ -1,0 +1,48 @@
+#include "serve/transport.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "serve/conn.h"
+
+static ssize_t plain_recv(struct cv_conn *c, void *to, size_t cap)
+{
+    ssize_t n;
+    do
+        n = recv(c->fd, to, cap, 0);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t plain_send(struct cv_conn *c, const struct iovec *parts, int n)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)n};
+    ssize_t sent;
+    do
+        sent = n == 1 ? send(c->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
+                      : sendmsg(c->fd, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+static void plain_shutdown(struct cv_conn *c)
+{
+    (void)shutdown(c->fd, SHUT_WR);
+}
+
+static void plain_close(struct cv_conn *c, bool reset)
+{
+    if (reset) {
+        struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    }
+    (void)close(c->fd);
+    c->fd = -1;
+}
+
+const struct cv_transport cv_transport_plain = {
+    .recv = plain_recv,
+    .send = plain_send,
+    .shutdown = plain_shutdown,
+    .close = plain_close,
+};
