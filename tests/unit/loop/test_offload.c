@@ -228,6 +228,43 @@ static void test_shield_that_ends_does_not_abandon_a_call(void **state)
     assert_int_equal(result, 5);
 }
 
+static int count_begun(void *arg)
+{
+    begun++;
+    *(int *)arg += 1;
+    return 1;
+}
+
+static void offload_into_own_memory(void *arg)
+{
+    int own = 0;
+    int rc = cv_offload(pool, count_begun, &own);
+    assert_true(rc == 1 || rc == -ECANCELED);
+    assert_int_equal(own, rc == 1);
+    returns += rc == 1;
+    (void)arg;
+}
+
+static void test_calls_cancelled_at_any_moment_begin_or_report_it(void **state)
+{
+    (void)state;
+    open_pool(3, 100);
+    uint32_t seed = 7;
+    for (int round = 0; round < 300; round++) {
+        struct cv_fiber *fibers[20];
+        for (int i = 0; i < 20; i++)
+            fibers[i] = rig_start(offload_into_own_memory, NULL);
+        for (int i = 0; i < 20; i++) {
+            seed = seed * 1664525 + 1013904223;
+            if (seed >> 31)
+                cv_fiber_cancel(fibers[i], 1);
+        }
+        rig_finish();
+    }
+    close_pool();
+    assert_int_equal(returns, begun);
+}
+
 static void test_wake_meant_for_a_park_does_not_end_a_call(void **state)
 {
     (void)state;
@@ -324,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_cancelled_after_it_began_it_is_waited_for_and_then_reported),
         cmocka_unit_test(test_cancelled_fiber_offloads_nothing_unless_shielded),
         cmocka_unit_test(test_shield_that_ends_does_not_abandon_a_call),
+        cmocka_unit_test(test_calls_cancelled_at_any_moment_begin_or_report_it),
         cmocka_unit_test(test_wake_meant_for_a_park_does_not_end_a_call),
         cmocka_unit_test(test_threads_block_all_signals_and_the_caller_does_not),
         cmocka_unit_test(test_threads_start_on_demand_and_are_used_again),
