@@ -68,7 +68,7 @@ struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)
     struct covey_req *req = cv_arena_alloc(&arena, sizeof(*req));
     if (req == NULL)
         return NULL;
-    *req = (struct covey_req){.app = app, .x = x, .refs = 1, .arena = arena};
+    *req = (struct covey_req){.self = req, .app = app, .x = x, .refs = 1, .arena = arena};
     cv_list_init(&req->canceled);
 
     if (find_route(req) < 0) {

@@ -34,19 +34,13 @@ static const char *head_string(struct covey_req *req, uint32_t at, uint32_t len)
     return head + at;
 }
 
-/* Getters take a const request where they change nothing but their own cache. */
-static struct covey_req *cache_of(const covey_req *req)
-{
-    return CV_CONTAINER_OF(&req->app, struct covey_req, app);
-}
-
 const char *covey_method(const covey_req *req)
 {
     if (!cv_req_here(req))
         return NULL;
     const struct cv_h1_head *head = cv_exchange_head(req->x);
     const char *name = cv_method_name((enum cv_method)head->method);
-    return name != NULL ? name : head_string(cache_of(req), head->method_at, head->method_len);
+    return name != NULL ? name : head_string(req->self, head->method_at, head->method_len);
 }
 
 const char *covey_path(const covey_req *req)
@@ -58,7 +52,7 @@ const char *covey_path(const covey_req *req)
         /* Not in the head's copy: what follows the path of an absolute-form may be its authority's.
          */
         struct cv_span path = cv_h1_span(cv_exchange_bytes(req->x), head->path_at, head->path_len);
-        cache_of(req)->path = cv_arena_strndup(&cache_of(req)->arena, path);
+        req->self->path = cv_arena_strndup(&req->self->arena, path);
     }
     return req->path;
 }

@@ -42,6 +42,7 @@ struct cv_staged {
 };
 
 struct covey_req {
+    struct covey_req *self; /* without const: getters fill in what they were asked for */
     covey_app *app;
     struct cv_exchange *x;
     const struct cv_route *route; /* NULL: none matched; `allowed` then tells 404 from 405 */

@@ -103,9 +103,10 @@ static void on_request(struct cv_native *native, struct cv_exchange *x)
 
 /* ---- Waking ---- */
 
+/* Not one that has been cancelled and is about to run: it would take the wake for its next wait. */
 static void wake_if(struct covey_req *req, enum cv_req_wait wait)
 {
-    if (req->wait == wait) {
+    if (req->wait == wait && cv_fiber_is_waiting(req->fiber)) {
         req->wait = CV_REQ_WAITS_NOT;
         cv_fiber_wake(req->fiber, 0);
     }
