@@ -30,10 +30,16 @@ static int64_t total_time(const struct cv_fleet_config *config, enum cv_fleet_st
     return 0;
 }
 
-/* Main serves: it waits for its turn. One that is only starting stops with the workers. */
-static bool does_main_wait(const struct cv_fleet *fleet)
+/* Main serves. One that is only starting stops with the workers. */
+static bool does_main_serve(const struct cv_fleet *fleet)
 {
     return cv_fleet_main(fleet)->state == CV_SLOT_READY;
+}
+
+bool cv_halt_is_turn_of(const struct cv_fleet *fleet, const struct cv_slot *slot)
+{
+    bool may_wait = slot == cv_fleet_main(fleet) && does_main_serve(fleet);
+    return !may_wait || fleet->now >= fleet->halt.drain_until || cv_balance_census(fleet).live == 0;
 }
 
 static void begin(struct cv_fleet *fleet, enum cv_fleet_stop kind)
@@ -45,10 +51,8 @@ static void begin(struct cv_fleet *fleet, enum cv_fleet_stop kind)
     halt->drain_until =
         cv_fleet_earlier(halt->drain_until, fleet->now + drain_time(&fleet->config, kind));
     halt->kill_at = cv_fleet_earlier(halt->kill_at, fleet->now + total_time(&fleet->config, kind));
-    for (unsigned i = 0; i < fleet->config.capacity; i++)
+    for (unsigned i = 0; i <= fleet->config.capacity; i++)
         cv_policy_tell(fleet, &fleet->slots[i], CV_ON_STOP);
-    if (!does_main_wait(fleet))
-        cv_policy_tell(fleet, cv_fleet_main(fleet), CV_ON_STOP);
 }
 
 void cv_halt_ask(struct cv_fleet *fleet, enum cv_fleet_stop kind)
@@ -84,11 +88,10 @@ static int exit_code(const struct cv_fleet *fleet)
 
 void cv_halt_step(struct cv_fleet *fleet)
 {
-    bool are_workers_gone = cv_balance_census(fleet).live == 0;
-    bool is_its_turn = are_workers_gone || fleet->now >= fleet->halt.drain_until;
-    if (is_its_turn && does_main_wait(fleet))
-        cv_policy_tell(fleet, cv_fleet_main(fleet), CV_ON_STOP);
-    if (are_workers_gone && cv_slot_is_gone(cv_fleet_main(fleet))) {
+    struct cv_slot *main = cv_fleet_main(fleet);
+    if (does_main_serve(fleet) && cv_halt_is_turn_of(fleet, main))
+        cv_policy_tell(fleet, main, CV_ON_STOP);
+    if (cv_slot_is_gone(main) && cv_balance_census(fleet).live == 0) {
         cv_actions_exit(fleet, exit_code(fleet));
         fleet->finished = true;
     }
@@ -96,6 +99,6 @@ void cv_halt_step(struct cv_fleet *fleet)
 
 int64_t cv_halt_deadline(const struct cv_fleet *fleet)
 {
-    bool waits = fleet->halt.asked && does_main_wait(fleet);
+    bool waits = fleet->halt.asked && does_main_serve(fleet);
     return waits ? fleet->halt.drain_until : CV_NEVER;
 }

@@ -233,6 +233,8 @@ static void stop(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_f
         return;
     }
     wake(fleet, slot);
+    if (!cv_halt_is_turn_of(fleet, slot))
+        return;
     slot->drain_until = cv_fleet_earlier(slot->drain_until, fleet->halt.drain_until);
     drain(fleet, slot, false, cv_fleet_earlier(slot->deadline, stop_deadline(fleet, slot)));
 }

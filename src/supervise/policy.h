@@ -219,6 +219,9 @@ void cv_halt_ask(struct cv_fleet *fleet, enum cv_fleet_stop kind);
 /* Stops for a reason of our own, which is the exit code. */
 void cv_halt_fail(struct cv_fleet *fleet, enum cv_fleet_stop kind, int code);
 
+/* False only for main while it serves and workers are still draining. */
+bool cv_halt_is_turn_of(const struct cv_fleet *fleet, const struct cv_slot *slot);
+
 /* Stops main once it is its turn; leaves when nobody is left. */
 void cv_halt_step(struct cv_fleet *fleet);
 
