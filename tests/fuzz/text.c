@@ -37,7 +37,7 @@ static void check_percent(struct cv_span text, bool plus)
         CHECK(memcmp(in_place, decoded, (size_t)len) == 0);
         CHECK(memchr(decoded, 0, (size_t)len) == NULL);
         for (size_t i = 0; i < (size_t)len; i++)
-            (void)sprintf(escaped + 3 * i, "%%%02x", (uint8_t)decoded[i]);
+            (void)snprintf(escaped + 3 * i, 4, "%%%02x", (uint8_t)decoded[i]);
         CHECK(cv_percent_decode(cv_span(escaped, 3 * (size_t)len), plus, in_place) == len);
         CHECK(memcmp(in_place, decoded, (size_t)len) == 0);
     }

@@ -127,6 +127,7 @@ static const struct head_case head_cases[] = {
     REFUSE(501, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"),
     REFUSE(501, "CONNECT / HTTP/1.1\r\n" END),
     REFUSE(505, "GET / HTTP/2.0\r\n" END),
+    REFUSE(505, "GET / HTTP/2.0\r\n"),
     REFUSE(505, "GET / HTTP/0.9\r\n" END),
     REFUSE(505, "GET / HTTP/9.9\r\n" END),
     REFUSE(505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),

@@ -1,3 +1,4 @@
+/* Accept: malformed fields first, then what wins over what. */
 #include "http/text.h"
 
 #include <setjmp.h>
@@ -78,6 +79,7 @@ static void test_the_greater_weight_wins(void **state)
         {"text/html;q=0.501, application/json;q=0.5", CV_FORMAT_HTML},
         {"text/html;q=0.5, application/json;Q=0.6, text/plain;q=0.7", CV_FORMAT_TEXT},
         {"text/html;q=0, */*", CV_FORMAT_TEXT},
+        {"text/html;q=0.05, application/json;q=0.049", CV_FORMAT_HTML},
         {"text/*;q=0.1, application/*;q=0.2", CV_FORMAT_JSON},
         {"text/html;q=0.001", CV_FORMAT_HTML},
         {"text/plain;q=0, */*;q=0.1", CV_FORMAT_HTML},
@@ -90,6 +92,7 @@ static void test_a_range_is_overruled_by_a_more_specific_one(void **state)
 {
     static const struct accept_case cases[] = {
         {"*/*, text/*;q=0.1", CV_FORMAT_JSON},
+        {"text/html;q=0.1, text/html;q=0.9, application/json;q=0.5", CV_FORMAT_JSON},
         {"text/*, text/plain;q=0.1", CV_FORMAT_HTML},
         {"text/plain;q=0.1, text/*", CV_FORMAT_HTML},
         {"*/*;q=0.1, text/html;q=0.2, text/*;q=0.9", CV_FORMAT_TEXT},

@@ -1,3 +1,4 @@
+/* The classes of bytes, and the eight-byte scan against the plain one. */
 #include "http/chars.h"
 
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* Chunked coding: what is refused, however it is cut; the bounds; what comes out. */
 #include "http/chunk.h"
 
 #include <setjmp.h>
@@ -151,7 +152,7 @@ static int decode_with_extra(const char *before, size_t n, const char *after)
 
     memcpy(bytes, before, len);
     memset(bytes + len, 'x', n);
-    strcpy(bytes + len + n, after);
+    memcpy(bytes + len + n, after, strlen(after));
     struct cv_span all = cv_span(bytes, len + n + strlen(after));
     int rc = decode(all, SIZE_MAX).rc;
     assert_int_equal(decode(all, 1).rc, rc);
@@ -168,6 +169,16 @@ static void test_extensions_and_trailers_are_bounded(void **state)
                      CV_CHUNK_END);
     assert_int_equal(decode_with_extra("0\r\nT:", CV_CHUNK_EXTRA_MAX - 1, "\r\n\r\n"), -400);
     assert_int_equal(decode_with_extra("0\r\n", CV_CHUNK_EXTRA_MAX + 1, ""), -400);
+}
+
+static void test_blanks_behind_the_size_are_bounded(void **state)
+{
+    static char bytes[2 * CV_CHUNK_EXTRA_MAX];
+    (void)state;
+    memset(bytes, ' ', sizeof(bytes));
+    bytes[0] = '1';
+    assert_int_equal(decode(cv_span(bytes, CV_CHUNK_EXTRA_MAX + 1), SIZE_MAX).rc, CV_CHUNK_MORE);
+    assert_int_equal(decode(cv_span(bytes, CV_CHUNK_EXTRA_MAX + 2), SIZE_MAX).rc, -400);
 }
 
 static void test_extensions_of_all_chunks_count_together(void **state)
@@ -215,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_data_comes_out_whatever_the_pieces),
         cmocka_unit_test(test_a_body_is_unfinished_until_its_last_byte),
         cmocka_unit_test(test_extensions_and_trailers_are_bounded),
+        cmocka_unit_test(test_blanks_behind_the_size_are_bounded),
         cmocka_unit_test(test_extensions_of_all_chunks_count_together),
         cmocka_unit_test(test_an_opened_chunk_is_its_length_in_hex),
     };

@@ -1,3 +1,4 @@
+/* Request targets and authorities. */
 #include "http/target.h"
 
 #include <setjmp.h>

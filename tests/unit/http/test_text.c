@@ -1,3 +1,4 @@
+/* The small grammars but Accept. */
 #include "http/text.h"
 
 #include <setjmp.h>
@@ -150,6 +151,14 @@ static void test_broken_escapes_and_nul_are_refused(void **state)
     }
 }
 
+static void test_an_escape_is_not_read_past_the_end(void **state)
+{
+    char to[4];
+    (void)state;
+    assert_int_equal(cv_percent_decode(cv_span("%41", 2), false, to), -400);
+    assert_int_equal(cv_percent_decode(cv_span("%41", 1), false, to), -400);
+}
+
 static void test_escapes_are_decoded_once(void **state)
 {
     (void)state;
@@ -232,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_tokens_and_values_are_told_by_every_byte),
         cmocka_unit_test(test_nothing_is_a_value_but_no_token),
         cmocka_unit_test(test_broken_escapes_and_nul_are_refused),
+        cmocka_unit_test(test_an_escape_is_not_read_past_the_end),
         cmocka_unit_test(test_escapes_are_decoded_once),
         cmocka_unit_test(test_decoding_in_place_is_the_same),
         cmocka_unit_test(test_queries_are_split_at_ampersands_and_the_first_equals_sign),
