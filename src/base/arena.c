@@ -21,7 +21,16 @@ struct cv_arena_chunk {
 static _Thread_local struct cv_arena_chunk *kept;
 static _Thread_local unsigned n_kept;
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define CV_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define CV_ASAN 1
+#endif
+
+#ifdef CV_ASAN
 #define KEEPS 0
 #else
 #define KEEPS 1
@@ -93,7 +102,7 @@ void *cv_arena_alloc(struct cv_arena *arena, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
-    size = (size + 15) & ~(size_t)15;
+    size = size == 0 ? 16 : (size + 15) & ~(size_t)15; /* NULL would mean "out of memory" */
     if (arena->max != 0 && size > arena->max - arena->total)
         return NULL;
 

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 
 void cv_buf_init(struct cv_buf *buf, size_t max)
@@ -23,12 +24,14 @@ int cv_buf_reserve(struct cv_buf *buf, size_t more)
     size_t need = buf->len + more;
     if (need <= buf->cap)
         return 0;
+    if (need == SIZE_MAX)
+        return -ENOMEM;
     size_t cap = buf->cap < 256 ? 256 : buf->cap * 2;
     if (cap < need)
         cap = need;
     if (cap > buf->max)
         cap = buf->max;
-    char *at = realloc(buf->at, cap);
+    char *at = realloc(buf->at, cap + 1); /* and the NUL of vsnprintf(), which nobody counts */
     if (at == NULL)
         return -ENOMEM;
     buf->at = at;
@@ -55,8 +58,8 @@ int cv_buf_vprintf(struct cv_buf *buf, const char *format, va_list args)
     va_end(again);
     if (len < 0)
         return -EINVAL;
-    int rc = cv_buf_reserve(buf, (size_t)len + 1); /* vsnprintf writes a NUL */
-    if (rc < 0)
+    int rc = cv_buf_reserve(buf, (size_t)len);
+    if (rc < 0 || len == 0)
         return rc;
     (void)vsnprintf(buf->at + buf->len, (size_t)len + 1, format, args);
     buf->len += (size_t)len;

@@ -65,7 +65,11 @@ static bool would_wait(int fd)
     if (flags < 0 || (flags & O_NONBLOCK) != 0)
         return false;
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    return poll(&ready, 1, 0) <= 0;
+    int n;
+    do
+        n = poll(&ready, 1, 0);
+    while (n < 0 && errno == EINTR); /* also without a wait, if a handler has to run */
+    return n <= 0;
 }
 
 size_t cv_log_raw(int fd, const char *lines, size_t len)
@@ -95,13 +99,14 @@ static size_t put_head(char *line, size_t cap, enum cv_log_level level)
     return len + (size_t)n;
 }
 
-static void emit(enum cv_log_level level, const char *format, va_list args)
+/* Whether the line has been taken. */
+static bool emit(enum cv_log_level level, const char *format, va_list args)
 {
     char line[CV_LOG_LINE_MAX];
     size_t len = put_head(line, sizeof(line), level);
     int n = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
     if (n < 0)
-        return;
+        return false;
     size_t end = len + (size_t)n;
     if (end > sizeof(line) - 2)
         end = sizeof(line) - 2;
@@ -109,19 +114,27 @@ static void emit(enum cv_log_level level, const char *format, va_list args)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             line[i] = line[i] == '\t' ? '\t' : ' ';
     line[end++] = '\n';
-    if (cv_log_raw(log_fd, line, end) == 0) {
-        atomic_fetch_add(&dropped, 1);
-        atomic_fetch_add(&unreported, 1);
-    }
+    return cv_log_raw(log_fd, line, end) > 0;
 }
 
-static void emit_f(enum cv_log_level level, const char *format, ...) CV_PRINTF(2, 3);
-static void emit_f(enum cv_log_level level, const char *format, ...)
+static bool emit_f(enum cv_log_level level, const char *format, ...) CV_PRINTF(2, 3);
+static bool emit_f(enum cv_log_level level, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    emit(level, format, args);
+    bool taken = emit(level, format, args);
     va_end(args);
+    return taken;
+}
+
+/* What could not be told of now is told of later. */
+static void report_dropped(void)
+{
+    uint64_t lost = atomic_exchange(&unreported, 0);
+    if (lost > 0 &&
+        !emit_f(CV_LOG_WARN, "%llu lines were dropped: standard error did not take them",
+                (unsigned long long)lost))
+        atomic_fetch_add(&unreported, lost);
 }
 
 void cv_log_v(enum cv_log_level level, const char *format, va_list args)
@@ -129,11 +142,11 @@ void cv_log_v(enum cv_log_level level, const char *format, va_list args)
     if (level < threshold || level >= CV_LOG_OFF)
         return;
     int saved = errno;
-    uint64_t lost = atomic_exchange(&unreported, 0);
-    if (lost > 0)
-        emit_f(CV_LOG_WARN, "%llu lines were dropped: standard error did not take them",
-               (unsigned long long)lost);
-    emit(level, format, args);
+    report_dropped();
+    if (!emit(level, format, args)) {
+        atomic_fetch_add(&dropped, 1);
+        atomic_fetch_add(&unreported, 1);
+    }
     errno = saved;
 }
 

@@ -83,10 +83,10 @@ int cv_num_duration_ms(struct cv_span text, int64_t *ret)
     if (point != NULL) {
         whole.len = (size_t)(point - text.at);
         struct cv_span digits = cv_span(point + 1, text.len - whole.len - 1);
-        for (size_t i = 0; i < digits.len; i++)
-            scale *= 10;
         if (digits.len > 9)
             return -EINVAL;
+        for (size_t i = 0; i < digits.len; i++)
+            scale *= 10;
         int rc = cv_num_u64(digits, scale, &fraction);
         if (rc < 0)
             return rc;
