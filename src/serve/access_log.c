@@ -112,11 +112,12 @@ void cv_access_log_add(struct cv_server *server, const struct cv_exchange *x)
     struct cv_access_log *log = &server->access_log;
     if (log->fd < 0)
         return;
-    bool was_empty = log->lines.len == 0;
+    size_t before = log->lines.len;
     if (add_line(log, x) < 0)
         log->dropped++;
-    if (log->lines.len >= WRITE_AT)
+    /* Only when the mark is passed: a descriptor that takes nothing is tried once a second. */
+    if (before < WRITE_AT && log->lines.len >= WRITE_AT)
         write_lines(log);
-    else if (was_empty)
+    if (log->lines.len > 0 && log->timer.at == CV_NEVER)
         set_timer(server, server->now + WRITE_AFTER);
 }

@@ -83,7 +83,7 @@ struct cv_conn {
 };
 
 /* What an idle connection costs; the kernel's part comes on top. */
-_Static_assert(sizeof(struct cv_conn) <= 272, "an idle connection stays small");
+_Static_assert(sizeof(struct cv_conn) <= 256, "an idle connection stays small");
 
 /* Takes over `fd`, reads what has come already. 0, or -ENOMEM (closed). */
 CV_MUST_CHECK int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer);

@@ -66,7 +66,9 @@ static int64_t tick_of(const int64_t lengths[CV_DUE_COUNT])
 
 static int64_t length_of(int64_t ms)
 {
-    return ms < 0 || ms > CV_NEVER / 2 / CV_MS ? -1 : ms * CV_MS;
+    if (ms < 0 || ms > CV_NEVER / 2 / CV_MS)
+        return -1;
+    return ms > 0 ? ms * CV_MS : TICK_MIN; /* never due at once: expire() would not end */
 }
 
 int cv_deadlines_init(struct cv_server *server)

@@ -96,13 +96,17 @@ void cv_server_drain(struct cv_server *server, enum cv_drain kind, int64_t until
         draining->stop = true;
         each_conn(server, close_if_idle);
     }
+    cv_server_kick(server); /* it may be drained already */
+}
+
+bool cv_drain_is_due(const struct cv_server *server)
+{
+    return server->draining.on && server->open == 0 && !server->draining.told;
 }
 
 bool cv_drain_take(struct cv_server *server)
 {
-    struct cv_draining *draining = &server->draining;
-    if (!draining->on || server->open > 0 || draining->told)
-        return false;
-    draining->told = true;
-    return true;
+    bool is_due = cv_drain_is_due(server);
+    server->draining.told |= is_due;
+    return is_due;
 }

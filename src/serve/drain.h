@@ -20,7 +20,8 @@ struct cv_draining {
 CV_MUST_CHECK int cv_drain_init(struct cv_server *server);
 void cv_drain_done(struct cv_server *server);
 
-/* Whether CV_EV_DRAINED is to be told now. Says so once. */
+/* Whether CV_EV_DRAINED is to be told now; take() says so once. */
+bool cv_drain_is_due(const struct cv_server *server);
 bool cv_drain_take(struct cv_server *server);
 
 #endif

@@ -31,6 +31,13 @@ static void free_dead(struct cv_server *server)
         free(CV_CONTAINER_OF(link, struct cv_conn, todo));
 }
 
+/* Something that the host or the next flush has to see, for which no descriptor will wake. */
+static bool has_work(const struct cv_server *server)
+{
+    return !cv_list_empty(&server->todo) || !cv_list_empty(&server->resume) ||
+           !cv_list_empty(&server->events) || cv_drain_is_due(server);
+}
+
 void cv_server_flush(struct cv_server *server)
 {
     if (!server->kicked)
@@ -42,9 +49,7 @@ void cv_server_flush(struct cv_server *server)
     while ((link = cv_list_pop(&dirty)) != NULL)
         cv_conn_flush(CV_CONTAINER_OF(link, struct cv_conn, todo));
     free_dead(server);
-    bool is_done = cv_list_empty(&server->todo) && cv_list_empty(&server->resume) &&
-                   cv_list_empty(&server->events);
-    set_kick(server, is_done ? CV_NEVER : 0);
+    set_kick(server, has_work(server) ? 0 : CV_NEVER);
 }
 
 /* What the host has not flushed, and requests behind a full batch. */

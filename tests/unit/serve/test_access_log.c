@@ -1,0 +1,145 @@
+/* Access lines: their form, when they are written, what becomes of those that nobody takes. */
+#include "rig.h"
+
+static char lines[1 << 20];
+
+/* A rig whose access log goes to a pipe. */
+static struct rig *rig_logging(int pipe_fds[2], void (*host)(struct rig *, const struct cv_event *))
+{
+    struct rig *rig = rig_new(host);
+    assert_int_equal(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC), 0);
+    rig->config.access_log = pipe_fds[1];
+    rig_start(rig);
+    return rig;
+}
+
+/* What has been written, as text. */
+static const char *written(int fd)
+{
+    ssize_t n = read(fd, lines, sizeof(lines) - 1);
+    lines[n > 0 ? n : 0] = '\0';
+    return lines;
+}
+
+/* Behind date and time. */
+static const char *without_stamp(const char *line)
+{
+    assert_true(strlen(line) > 20);
+    assert_int_equal(line[10], ' ');
+    assert_int_equal(line[19], ' ');
+    return line + 20;
+}
+
+static void done(struct rig *rig, int pipe_fds[2])
+{
+    rig_free(rig);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
+
+static void test_lines_that_nobody_takes_are_dropped_past_a_bound(void **state)
+{
+    (void)state;
+    int pipe_fds[2];
+    struct rig *rig = rig_logging(pipe_fds, host_target);
+    static char fill[4096];
+    while (write(pipe_fds[1], fill, sizeof(fill)) > 0)
+        continue;
+    int fd = rig_connect(rig);
+    static char long_request[1200];
+    snprintf(long_request, sizeof(long_request), "GET /%01000d HTTP/1.1\r\nHost: x\r\n\r\n", 0);
+    for (unsigned i = 1; i <= 100; i++) {
+        say_text(fd, long_request);
+        rig_until(rig, rig->requests == i);
+        fetch(rig, fd);
+    }
+    close(fd);
+    rig_until(rig, cv_server_connections(rig->server) == 0);
+    while (read(pipe_fds[0], fill, sizeof(fill)) > 0)
+        continue;
+    cv_server_free(rig->server);
+    rig->server = NULL;
+    size_t len = strlen(written(pipe_fds[0]));
+    assert_in_range(len, 30000, 65536);
+    assert_int_equal(lines[len - 1], '\n'); /* whole lines only */
+    done(rig, pipe_fds);
+}
+
+static void test_a_line_says_who_what_and_how(void **state)
+{
+    (void)state;
+    int pipe_fds[2];
+    struct rig *rig = rig_logging(pipe_fds, host_target);
+    say_and_hear_all(rig, "GET /hello/you?x=1 HTTP/1.0\r\n\r\n");
+    assert_string_equal(written(pipe_fds[0]), ""); /* collected */
+    cv_server_free(rig->server);
+    rig->server = NULL;
+    const char *line = without_stamp(written(pipe_fds[0]));
+    const char *expected = "127.0.0.1 \"GET /hello/you?x=1 HTTP/1.0\" 200 14 ";
+    assert_memory_equal(line, expected, strlen(expected));
+    assert_string_equal(line + strlen(line) - 5, "ms -\n");
+    done(rig, pipe_fds);
+}
+
+static void host_named(struct rig *rig, const struct cv_event *event)
+{
+    if (event->kind == CV_EV_REQUEST)
+        cv_exchange_set_name(event->exchange, "the_route");
+    host_target(rig, event);
+}
+
+static void test_lines_are_written_after_a_second(void **state)
+{
+    (void)state;
+    int pipe_fds[2];
+    struct rig *rig = rig_logging(pipe_fds, host_named);
+    say_and_hear_all(rig, "GET / HTTP/1.0\r\n\r\n");
+    lines[0] = '\0';
+    rig_until(rig, lines[0] != '\0' || written(pipe_fds[0])[0] != '\0');
+    assert_non_null(strstr(lines, "ms the_route\n"));
+    done(rig, pipe_fds);
+}
+
+static void test_an_exchange_without_an_answer_has_no_status(void **state)
+{
+    (void)state;
+    int pipe_fds[2];
+    struct rig *rig = rig_logging(pipe_fds, host_hold);
+    int fd = rig_connect(rig);
+    say_text(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    rig_until(rig, rig->held != NULL);
+    cv_exchange_abort(rig->held);
+    cv_exchange_release(rig->held);
+    rig_until(rig, cv_server_connections(rig->server) == 0);
+    cv_server_free(rig->server);
+    rig->server = NULL;
+    assert_non_null(strstr(written(pipe_fds[0]), "\" - 0 "));
+    close(fd);
+    done(rig, pipe_fds);
+}
+
+static void test_a_target_cannot_forge_a_line(void **state)
+{
+    (void)state;
+    int pipe_fds[2];
+    struct rig *rig = rig_logging(pipe_fds, host_target);
+    say_and_hear_all(rig, "GET /\"\\ HTTP/1.0\r\n\r\n");
+    if (strstr(rig->got, "200 OK") != NULL) { /* else the parser has refused it */
+        cv_server_free(rig->server);
+        rig->server = NULL;
+        assert_non_null(strstr(written(pipe_fds[0]), "/\\x22\\x5C HTTP/1.0"));
+    }
+    done(rig, pipe_fds);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines_that_nobody_takes_are_dropped_past_a_bound),
+        cmocka_unit_test(test_a_line_says_who_what_and_how),
+        cmocka_unit_test(test_lines_are_written_after_a_second),
+        cmocka_unit_test(test_an_exchange_without_an_answer_has_no_status),
+        cmocka_unit_test(test_a_target_cannot_forge_a_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
