@@ -100,7 +100,14 @@ static void put_back(struct cv_tasks *tasks, struct task *task)
     pthread_mutex_unlock(&tasks->lock);
 }
 
-void cv_tasks_start(struct cv_tasks *tasks, struct cv_fibers *fibers)
+static int start(struct task *task, struct cv_fibers *fibers, size_t max)
+{
+    if (cv_fibers_count(fibers) >= max)
+        return -EAGAIN;
+    return cv_fiber_start(fibers, run, task, &task->fiber);
+}
+
+void cv_tasks_start(struct cv_tasks *tasks, struct cv_fibers *fibers, size_t max)
 {
     if (!tasks->is_woken)
         return;
@@ -109,7 +116,7 @@ void cv_tasks_start(struct cv_tasks *tasks, struct cv_fibers *fibers)
     for (struct task *task; (task = take_first(tasks)) != NULL;) {
         cv_list_push(&tasks->running, &task->link);
         /* `task` may be gone once the fiber has started. */
-        if (cv_fiber_start(fibers, run, task, &task->fiber) < 0) {
+        if (start(task, fibers, max) < 0) {
             cv_list_remove(&task->link);
             put_back(tasks, task);
             tasks->is_woken = true;

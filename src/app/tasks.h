@@ -30,8 +30,9 @@ void cv_tasks_done(struct cv_tasks *tasks);
 /* From any thread: 0, -EAGAIN (CV_TASKS_WAITING_MAX wait), -ESHUTDOWN (closed), -ENOMEM. */
 CV_MUST_CHECK int cv_tasks_add(struct cv_tasks *tasks, void (*fn)(void *arg), void *arg);
 
-/* Starts what has come in, as far as fibers are left. Outside of fibers, after each step. */
-void cv_tasks_start(struct cv_tasks *tasks, struct cv_fibers *fibers);
+/* Starts what has come in, as long as fewer than `max` fibers are alive. Outside of fibers, after
+ * each step. */
+void cv_tasks_start(struct cv_tasks *tasks, struct cv_fibers *fibers, size_t max);
 
 /* Takes no more, drops what waits and cancels what runs. */
 void cv_tasks_close(struct cv_tasks *tasks, int cause);

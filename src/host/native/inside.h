@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "host/native/native.h"
 
-/* The listeners of one event, run on a fiber. Lives in the native: the fiber may outlast the
+/* The listeners of one event, run on a fiber. Lives in the app's arena: the fiber may outlast the
  * caller's patience. */
 struct cv_native_listeners {
     struct cv_native *native;
@@ -23,8 +23,8 @@ struct cv_native {
     struct cv_loop *loop;
     struct cv_fibers *fibers;
     struct cv_offload *offload;
-    struct cv_server *server; /* NULL in the main process */
-    struct cv_native_listeners listeners;
+    struct cv_server *server;              /* NULL in the main process */
+    struct cv_native_listeners *listeners; /* that run, or have run last; NULL: none yet */
 
     /* The wish to end. */
     bool is_drain_wanted;

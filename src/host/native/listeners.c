@@ -80,8 +80,12 @@ static void run_stop(void *arg)
 
 static int begin(struct cv_native *native, enum covey_event event, void (*fn)(void *arg))
 {
-    native->listeners = (struct cv_native_listeners){.native = native, .event = event};
-    return cv_fiber_start(native->fibers, fn, &native->listeners, &native->listeners.fiber);
+    struct cv_native_listeners *run = cv_arena_alloc(&native->app.arena, sizeof(*run));
+    if (run == NULL)
+        return -ENOMEM;
+    *run = (struct cv_native_listeners){.native = native, .event = event};
+    native->listeners = run;
+    return cv_fiber_start(native->fibers, fn, run, &run->fiber);
 }
 
 int cv_native_start_listeners(struct cv_native *native, enum covey_event event)
@@ -90,20 +94,20 @@ int cv_native_start_listeners(struct cv_native *native, enum covey_event event)
         return 0;
     int rc = begin(native, event, run_start);
     if (rc == 0)
-        rc = cv_native_turn_until(native, &native->listeners.is_done);
+        rc = cv_native_turn_until(native, &native->listeners->is_done);
     if (rc < 0) {
         cv_app_fail(&native->app, "%s listeners could not be run: %s", cv_app_event_name(event),
                     strerror(-rc));
         return rc;
     }
-    return native->listeners.code;
+    return native->listeners->code;
 }
 
 /* When the running stop listeners must have ended. A second wish may bring the end of the drain
  * nearer, and what comes before the drain with it. */
 static int64_t stop_limit(const struct cv_native *native, int64_t hard)
 {
-    bool is_before = native->listeners.event == COVEY_BEFORE_SERVER_STOP;
+    bool is_before = native->listeners->event == COVEY_BEFORE_SERVER_STOP;
     return is_before && native->drain_until < hard ? native->drain_until : hard;
 }
 
@@ -111,7 +115,7 @@ static int64_t stop_limit(const struct cv_native *native, int64_t hard)
  */
 static int watch_stop(struct cv_native *native, int64_t hard)
 {
-    struct cv_native_listeners *run = &native->listeners;
+    struct cv_native_listeners *run = native->listeners;
     const int64_t reserve = native->config.stop_timeout * CV_MS / 10;
     int64_t give_up = CV_NEVER;
 
@@ -144,7 +148,7 @@ int cv_native_stop_listeners(struct cv_native *native, enum covey_event event)
         native->stop_left = 0;
     if (rc == -EBUSY) {
         char what[256];
-        describe(&native->listeners, what, sizeof(what));
+        describe(native->listeners, what, sizeof(what));
         cv_error("%s goes on although its time is over and it was cancelled", what);
     } else if (rc < 0)
         cv_error("%s listeners could not be run: %s", cv_app_event_name(event), strerror(-rc));

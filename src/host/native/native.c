@@ -19,7 +19,7 @@
 static int open_parts(struct cv_native *native)
 {
     const struct cv_native_config *config = &native->config;
-    const struct cv_fibers_config fibers = {.max = config->fibers_max};
+    const struct cv_fibers_config fibers = {.max = config->fibers_max + 1}; /* listeners */
     const struct cv_app_host host = {config->setting, config->arg, config->debug};
 
     int rc = cv_loop_new(&native->loop);
@@ -124,6 +124,12 @@ const char *cv_native_route_name(const struct cv_native *native, size_t i)
 
 /* ---- The wish to end ---- */
 
+static bool is_start(enum covey_event event)
+{
+    return event == COVEY_MAIN_PROCESS_START || event == COVEY_MAIN_PROCESS_READY ||
+           event == COVEY_BEFORE_SERVER_START || event == COVEY_AFTER_SERVER_START;
+}
+
 void cv_native_drain(struct cv_native *native, enum cv_drain kind, int64_t until)
 {
     if (!native->is_drain_wanted || kind == CV_DRAIN_STOP)
@@ -132,11 +138,8 @@ void cv_native_drain(struct cv_native *native, enum cv_drain kind, int64_t until
         native->drain_until = until;
     native->is_drain_wanted = true;
 
-    const struct cv_native_listeners *run = &native->listeners;
-    bool is_start =
-        run->event == COVEY_MAIN_PROCESS_START || run->event == COVEY_MAIN_PROCESS_READY ||
-        run->event == COVEY_BEFORE_SERVER_START || run->event == COVEY_AFTER_SERVER_START;
-    if (run->fiber != NULL && is_start)
+    const struct cv_native_listeners *run = native->listeners;
+    if (run != NULL && run->fiber != NULL && is_start(run->event))
         cv_fiber_cancel(run->fiber, COVEY_CAUSE_DRAIN);
     if (native->is_draining)
         cv_server_drain(native->server, native->drain_kind, native->drain_until);
@@ -182,18 +185,11 @@ static int fail_os(struct cv_native *native, const char *what, int rc)
 /* From accepting to the wish to end. 0 or a negative code. */
 static int serve_until_wanted(struct cv_native *native)
 {
-    int rc = cv_server_start(native->server);
-    if (rc < 0) {
-        cv_app_fail(&native->app, "cannot accept connections: %s", strerror(-rc));
-        return rc;
-    }
     if (native->config.ready != NULL)
         native->config.ready(native->config.arg);
-    rc = cv_native_start_listeners(native, COVEY_AFTER_SERVER_START);
+    int rc = cv_native_start_listeners(native, COVEY_AFTER_SERVER_START);
     native->app.phase = CV_APP_RUNNING;
-    if (rc == 0)
-        rc = cv_native_turn_until(native, &native->is_drain_wanted);
-    return rc;
+    return rc == 0 ? cv_native_turn_until(native, &native->is_drain_wanted) : rc;
 }
 
 /* From the wish to end (or a failed start, which runs no stop listeners) to the last fiber. */
@@ -219,6 +215,7 @@ static int wind_up(struct cv_native *native, bool has_served)
 
 int cv_native_serve(struct cv_native *native)
 {
+    int code = CV_EXIT_BOOT; /* if it fails */
     bool has_served = false;
 
     int rc = cv_server_new(native->loop, &native->config.server, &native->server);
@@ -226,8 +223,12 @@ int cv_native_serve(struct cv_native *native)
         return fail_os(native, "the server could not be set up", rc);
     rc = cv_native_start_listeners(native, COVEY_BEFORE_SERVER_START);
     if (rc == 0 && !native->is_drain_wanted) {
-        has_served = true;
-        rc = serve_until_wanted(native);
+        rc = cv_server_start(native->server);
+        has_served = rc == 0;
+        if (rc < 0)
+            code = fail_os(native, "cannot accept connections", rc);
+        else
+            rc = serve_until_wanted(native);
     }
     /* A start that was interrupted half-way has nothing to stop. */
     if (!has_served && rc == -ECANCELED && !native->app.failed)
@@ -236,7 +237,7 @@ int cv_native_serve(struct cv_native *native)
     bool failed = native->app.failed;
     rc = wind_up(native, has_served);
     if (failed)
-        return CV_EXIT_BOOT;
+        return code;
     return rc < 0 ? fail_os(native, "the event loop failed", rc) : CV_EXIT_OK;
 }
 

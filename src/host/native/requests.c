@@ -49,6 +49,14 @@ static void apply_timeout(const struct covey_req *req)
         cv_exchange_timeout(req->x, ms < 0 ? -1 : ms);
 }
 
+/* One fiber is kept for the listeners. */
+static int start_fiber(struct cv_native *native, struct covey_req *req)
+{
+    if (cv_fibers_count(native->fibers) >= native->config.fibers_max)
+        return -EAGAIN;
+    return cv_fiber_start(native->fibers, run_request, req, &req->fiber);
+}
+
 /* Gives the host's reference to the fiber, or ends the request here. */
 static void start(struct cv_native *native, struct covey_req *req)
 {
@@ -59,7 +67,7 @@ static void start(struct cv_native *native, struct covey_req *req)
         return;
     }
     apply_timeout(req);
-    int rc = cv_fiber_start(native->fibers, run_request, req, &req->fiber);
+    int rc = start_fiber(native, req);
     if (rc == 0)
         return; /* the request may be gone already */
     if (rc == -EAGAIN)
