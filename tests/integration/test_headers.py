@@ -1,0 +1,88 @@
+"""The public headers and macros as users compile them: every dialect, both compilers, all warnings."""
+
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WARNINGS = ("-Werror -Wall -Wextra -Wconversion -Wpedantic -Wshadow -Wundef -Wstrict-prototypes "
+            "-Wmissing-prototypes -Wcast-qual -Wwrite-strings").split()
+
+# Every macro with and without options.
+PROGRAM = r"""
+#include <covey/covey.h>
+
+static int hello(covey_req *req)
+{
+    int rc = covey_respond(req, 200);
+    if (rc == 0)
+        rc = covey_respond(req, 200, .type = "text/plain", .length = 5);
+    return rc < 0 ? rc : covey_textf(req, 200, "Hello, %s\n", covey_param(req, "name"));
+}
+
+static int init(covey_app *app) { return covey_setup_fail(app, "no %d", 1); }
+
+static int setup(covey_app *app)
+{
+    covey_listener(app, COVEY_BEFORE_SERVER_START, init);
+    covey_middleware(app, COVEY_REQUEST, hello);
+    covey_get(app, "/a", hello);
+    covey_get(app, "/b", hello, .name = "b");
+    covey_post(app, "/c", hello, .body_max = 1 << 20, .stream = true);
+    covey_put(app, "/d", hello, .response_timeout = COVEY_OFF);
+    covey_patch(app, "/e", hello, .half_close = true);
+    covey_delete(app, "/f", hello);
+    covey_options(app, "/g", hello);
+    covey_route(app, "GET, POST", "/h", hello);
+    return 0;
+}
+COVEY_APP(setup)
+COVEY_APP_AS(other_entry, setup)
+
+int main(int argc, char **argv)
+{
+    if (argc > 9)
+        return covey_main(argc, argv, setup, .port = 9000, .env_prefix = "X_");
+    if (argc > 8)
+        return covey_run(setup);
+    if (argc > 7)
+        return covey_run(setup, .workers = COVEY_WORKERS_FAST);
+    return covey_main(argc, argv, setup);
+}
+"""
+
+
+def compile_c(source, compiler, dialect, folder):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    path = folder / "app.c"
+    path.write_text(source)
+    result = subprocess.run(
+        [compiler, f"-std={dialect}", "-fsyntax-only", *WARNINGS, f"-I{ROOT}/include", str(path)],
+        capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("dialect", ["c11", "gnu11", "c17", "c2x"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_a_program_compiles_without_warnings(compiler, dialect, tmp_path):
+    compile_c(PROGRAM, compiler, dialect, tmp_path)
+
+
+@pytest.mark.parametrize("header", sorted(p.name for p in (ROOT / "include/covey").glob("*.h")))
+def test_each_header_stands_alone(header, tmp_path):
+    include = f"#include <covey/{header}>\n"
+    compile_c(include + include + "extern int unused;\n", "gcc", "c11", tmp_path)
+
+
+def test_cxx_is_refused_with_a_sentence(tmp_path):
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    path = tmp_path / "app.cc"
+    path.write_text("#include <covey/covey.h>\n")
+    result = subprocess.run(["g++", "-fsyntax-only", f"-I{ROOT}/include", str(path)],
+                            capture_output=True, text=True, timeout=60)
+    assert result.returncode != 0
+    assert "covey's headers are C only" in result.stderr
