@@ -191,8 +191,10 @@ int cv_entry(const char *program, const char *usage, char *const *flags,
     if (born == -EPROTO)
         exit(say(&conf, CV_EXIT_CONFIG,
                  "the master that started this worker is another version of covey"));
-    if (born < 0)
+    if (born == -ESRCH)
         exit(say(&conf, CV_EXIT_PEER_LOST, "the master that started this worker is gone"));
+    if (born < 0)
+        exit(say(&conf, CV_EXIT_OS, strerror(-born)));
     if (born == 1)
         live_as_worker(&conf, rc, source, &child);
 

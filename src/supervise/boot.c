@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,6 +14,7 @@
 static const char magic[8] = {'c', 'o', 'v', 'e', 'y', 'B', 'T', '\n'};
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define DYING_MS 100
 
 void cv_boot_init(struct cv_boot *boot)
 {
@@ -40,7 +43,20 @@ static int named_descriptor(const char *text)
     uint64_t fd;
     if (text == NULL || cv_num_u64(cv_span_str(text), INT32_MAX, &fd) < 0)
         return -1;
-    return fcntl((int)fd, F_GET_SEALS) == SEALS ? (int)fd : -1;
+    int seals = fcntl((int)fd, F_GET_SEALS);
+    return seals >= 0 && (seals & SEALS) == SEALS ? (int)fd : -1; /* vm.memfd_noexec adds one */
+}
+
+/* A dying master's children have another parent a moment before its pidfd tells of the death: hence
+ * the wait. */
+static bool is_dead(int pidfd)
+{
+    struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+    int n;
+    do
+        n = poll(&gone, 1, DYING_MS);
+    while (n < 0 && errno == EINTR);
+    return n > 0 && (gone.revents & POLLIN) != 0;
 }
 
 int cv_boot_read(struct cv_boot *ret)
@@ -60,8 +76,10 @@ int cv_boot_read(struct cv_boot *ret)
     if (boot.layout != CV_BOOT_LAYOUT || boot.size != sizeof(boot) ||
         st.st_size != (off_t)sizeof(boot))
         return -EPROTO;
-    if (boot.parent != getppid() || boot.n_listeners > CV_BOOT_LISTENERS_MAX)
+    if (boot.n_listeners > CV_BOOT_LISTENERS_MAX)
         return 0;
+    if (boot.parent != getppid()) /* a worker's child, or a worker that came too late */
+        return is_dead(boot.parent_fd) ? -ESRCH : 0;
     *ret = boot;
     return 1;
 }

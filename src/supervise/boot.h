@@ -47,7 +47,8 @@ void cv_boot_init(struct cv_boot *boot);
 CV_MUST_CHECK int cv_boot_seal(const struct cv_boot *boot);
 
 /* Reads the variable and removes it. 1: this process is a worker and *ret says which; 0: it is not;
- * -EPROTO: the master is another version of covey. */
+ * -EPROTO: the master is another version of covey; -ESRCH: it was to be a worker, but its master is
+ * gone. */
 CV_MUST_CHECK int cv_boot_read(struct cv_boot *ret);
 
 #endif

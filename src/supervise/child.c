@@ -15,7 +15,11 @@
 static bool is_over(int pidfd)
 {
     struct pollfd gone = {.fd = pidfd, .events = POLLIN};
-    return poll(&gone, 1, 0) != 0;
+    int n;
+    do
+        n = poll(&gone, 1, 0);
+    while (n < 0 && errno == EINTR); /* also without a wait, if a handler has to run */
+    return n != 0;
 }
 
 /* The order matters: a master that dies after the arming kills us, one that died before is seen by

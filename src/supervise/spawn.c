@@ -1,5 +1,6 @@
 #include "supervise/spawn.h"
 
+#include "base/exit.h"
 #include "base/fd.h"
 #include "supervise/signals.h"
 
@@ -17,11 +18,14 @@ extern char **environ;
 /* So much likelier than master and guardian is a worker to be chosen when memory runs out. */
 #define OOM_SCORE "200"
 
-/* Runs in the new process, in a vfork in its parent's memory: system calls only. */
-static void set_up(void)
+/* Runs in the new process, in a vfork in its parent's memory: system calls only. A parent that is
+ * killed before the parent-death signal is armed is seen right after. */
+static void set_up(pid_t parent)
 {
-    cv_signals_reset();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(CV_EXIT_PEER_LOST);
+    cv_signals_reset();
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
         (void)!write(fd, OOM_SCORE, sizeof(OOM_SCORE) - 1);
@@ -69,7 +73,7 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct cv_pinned *pinned
     pid_t pid = vfork();
     if (pid != 0)
         return pid < 0 ? -errno : pid;
-    set_up();
+    set_up(boot->parent);
     keep_descriptors(boot, boot_fd);
     (void)syscall(SYS_execveat, pinned->program, "", argv, envp, AT_EMPTY_PATH);
     *error = errno;
@@ -99,10 +103,11 @@ pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot, 
 pid_t cv_spawn_fork(void)
 {
     (void)fflush(NULL);
+    pid_t self = getpid();
     pid_t pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        set_up();
+        set_up(self);
     return pid;
 }
