@@ -21,7 +21,7 @@ const char *cv_app_event_name(enum covey_event event)
     return names[event];
 }
 
-static void fail_v(covey_app *app, const char *format, va_list args)
+static CV_PRINTF(2, 0) void fail_v(covey_app *app, const char *format, va_list args)
 {
     if (app->failed)
         return; /* what came first is the cause of what follows */

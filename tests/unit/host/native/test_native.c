@@ -457,12 +457,15 @@ static int setup_never_ends(covey_app *app)
 static void test_a_stop_listener_that_never_ends_is_named_and_abandoned(void **state)
 {
     (void)state;
+    static struct cv_native *volatile abandoned; /* reachable for the leak checker */
     reset();
     rig_init(&rig, setup_never_ends);
     rig.config.stop_timeout = 200;
     rig_start(&rig);
     rig_drain(&rig, CV_DRAIN_STOP, 60000);
     assert_int_equal(rig_join(&rig), 0);
+    abandoned = rig.native;
+    assert_non_null(abandoned);
     rig_assert_logged(&rig, "before_server_stop listener never_ends (");
     rig_assert_logged(&rig, "goes on although its time is over");
     rig_assert_logged(&rig, "1 handlers, listeners or tasks have not ended and are abandoned");
