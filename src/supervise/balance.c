@@ -93,9 +93,10 @@ static struct cv_slot *missing(const struct cv_fleet *fleet, const struct cv_cen
     return is_short ? empty_slot(fleet) : NULL;
 }
 
+/* A slot moves at most twice: given up, then taken anew. */
 void cv_balance_step(struct cv_fleet *fleet)
 {
-    for (;;) {
+    for (unsigned left = 2 * fleet->config.capacity; left > 0; left--) {
         struct cv_census census = cv_balance_census(fleet);
         struct cv_slot *slot = superfluous(fleet, &census);
         if (slot != NULL) {

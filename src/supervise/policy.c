@@ -314,7 +314,7 @@ static void found(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_
     [CV_ON_EXTEND] = extend
 
 /* clang-format off */
-const cv_rule_table cv_policy_rules = {
+const struct cv_rules cv_policy_rules = {.at = {
     [CV_SLOT_EMPTY] = {0},
     [CV_SLOT_WAITING] = {
         [CV_ON_SPAWNED] = spawned,
@@ -364,18 +364,17 @@ const cv_rule_table cv_policy_rules = {
         [CV_ON_EXITED] = gone,
         [CV_ON_DEADLINE] = lost,
         [CV_ON_RETIRE] = let_go,
-        [CV_ON_STOP] = let_go,
     },
     [CV_SLOT_LOST] = {
         [CV_ON_EXITED] = found,
     },
-};
+}};
 /* clang-format on */
 
 void cv_policy_apply(struct cv_fleet *fleet, struct cv_slot *slot,
                      const struct cv_fleet_event *event)
 {
-    cv_rule *rule = (*fleet->rules)[slot->state][event->what];
+    cv_rule *rule = fleet->rules->at[slot->state][event->what];
     if (rule != NULL)
         rule(fleet, slot, event);
 }

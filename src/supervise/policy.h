@@ -39,7 +39,9 @@ typedef void cv_rule(struct cv_fleet *fleet, struct cv_slot *slot,
                      const struct cv_fleet_event *event);
 
 /* A missing rule is a decision: the event means nothing in that state. */
-typedef cv_rule *cv_rule_table[CV_SLOT_STATE_COUNT][CV_SLOT_EVENT_COUNT];
+struct cv_rules {
+    cv_rule *at[CV_SLOT_STATE_COUNT][CV_SLOT_EVENT_COUNT];
+};
 
 struct cv_generation {
     uint32_t number; /* 0: none */
@@ -73,8 +75,8 @@ struct cv_brake {
 
 struct cv_fleet {
     struct cv_fleet_config config;
-    const cv_rule_table *rules; /* cv_policy_rules; tests/sim puts broken ones here */
-    int64_t now;                /* of the event being handled */
+    const struct cv_rules *rules; /* cv_policy_rules; tests/sim puts broken ones here */
+    int64_t now;                  /* of the event being handled */
     int64_t deadline;
     struct cv_slot *slots; /* capacity workers, then main */
     unsigned wanted;
@@ -154,7 +156,7 @@ static inline bool cv_slot_is_leftover(const struct cv_fleet *fleet, const struc
 
 /* ---- policy.c ---- */
 
-extern const cv_rule_table cv_policy_rules;
+extern const struct cv_rules cv_policy_rules;
 
 /* Lets the rule for (state, event) act, if there is one. */
 void cv_policy_apply(struct cv_fleet *fleet, struct cv_slot *slot,

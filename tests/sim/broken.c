@@ -1,0 +1,71 @@
+#include "broken.h"
+
+static void start_again_at_once(struct cv_fleet *fleet, struct cv_slot *slot,
+                                const struct cv_fleet_event *event)
+{
+    (void)fleet;
+    (void)event;
+    cv_fleet_enter(slot, CV_SLOT_WAITING, CV_NEVER);
+}
+
+static void kill_at_once(struct cv_fleet *fleet, struct cv_slot *slot,
+                         const struct cv_fleet_event *event)
+{
+    (void)event;
+    slot->going = true;
+    cv_actions_order(fleet, slot, CV_ACT_KILL);
+    cv_fleet_enter(slot, CV_SLOT_KILLING, fleet->now + fleet->config.kill_wait);
+}
+
+static void drain_anew(struct cv_fleet *fleet, struct cv_slot *slot,
+                       const struct cv_fleet_event *event)
+{
+    (void)event;
+    slot->drain_until = fleet->now + fleet->config.drain_timeout;
+    slot->deadline = slot->drain_until + fleet->config.stop_timeout;
+    cv_actions_drain(fleet, slot, false);
+}
+
+static void go_without_main(struct cv_fleet *fleet, struct cv_slot *slot,
+                            const struct cv_fleet_event *event)
+{
+    (void)event;
+    cv_fleet_enter(slot, CV_SLOT_HELD, slot->deadline);
+    cv_policy_tell(fleet, slot, CV_ON_GO);
+}
+
+static void forget_the_wish(struct cv_fleet *fleet, struct cv_slot *slot,
+                            const struct cv_fleet_event *event)
+{
+    (void)event;
+    slot->spawn_asked = false;
+    slot->incarnation++;
+    slot->spawned_at = fleet->now;
+    cv_fleet_enter(slot, CV_SLOT_SPAWNING, fleet->now + fleet->config.start_timeout);
+}
+
+static void leave_the_slot(struct cv_fleet *fleet, struct cv_slot *slot,
+                           const struct cv_fleet_event *event)
+{
+    (void)fleet;
+    (void)event;
+    cv_fleet_enter(slot, CV_SLOT_EMPTY, CV_NEVER);
+}
+
+const struct sim_broken sim_broken[] = {
+    {"a stop does not reach a worker that is starting (sanic#2997)", CV_SLOT_STARTING, CV_ON_STOP,
+     NULL},
+    {"nobody minds a drain that takes too long", CV_SLOT_DRAINING, CV_ON_DEADLINE, NULL},
+    {"KILL is believed to help", CV_SLOT_KILLING, CV_ON_DEADLINE, NULL},
+    {"a crashed worker is started again at once", CV_SLOT_READY, CV_ON_EXITED, start_again_at_once},
+    {"a retired worker is killed", CV_SLOT_READY, CV_ON_RETIRE, kill_at_once},
+    {"a second stop begins the drain anew", CV_SLOT_DRAINING, CV_ON_STOP, drain_anew},
+    {"workers do not wait for main", CV_SLOT_SPAWNING, CV_ON_HELLO, go_without_main},
+    {"a worker whose fork was under way is forgotten by the stop", CV_SLOT_WAITING, CV_ON_SPAWNED,
+     forget_the_wish},
+    {"a failed start is not counted", CV_SLOT_STARTING, CV_ON_EXITED, leave_the_slot},
+    {"a worker may sleep in a stop signal for ever", CV_SLOT_READY, CV_ON_DEADLINE, NULL},
+    {"the death of a stopping worker is not noticed", CV_SLOT_STOPPING, CV_ON_EXITED, NULL},
+};
+
+const unsigned sim_broken_count = CV_COUNT(sim_broken);
