@@ -1,4 +1,4 @@
-/* A worker's life: setup, listeners in order, failing starts, middleware, drains, the main process.
+/* A worker's life: setup, listeners in order, failing starts, drains, the main process.
  */
 #include "rig.h"
 
@@ -512,87 +512,6 @@ static void test_registering_after_setup_is_refused_and_logged(void **state)
     rig_stop(&rig);
 }
 
-/* ---- Middleware ---- */
-
-static int mark_in(covey_req *req)
-{
-    covey_set_ctx(req, order);
-    note("in1");
-    return covey_query(req, "stop1") != NULL ? covey_text(req, 200, "stopped") : 0;
-}
-
-static int mark_in_2(covey_req *req)
-{
-    note("in2");
-    return covey_query(req, "fail2") != NULL ? covey_fail(req, 403, "not you") : 0;
-}
-
-static int mark_out(covey_req *req)
-{
-    note("out1");
-    return covey_set_header(req, "X-Status", covey_sprintf(req, "%d", covey_status(req)));
-}
-
-static int mark_out_2(covey_req *req)
-{
-    note("out2");
-    if (covey_query(req, "failout") != NULL)
-        return covey_fail(req, 500, "in the response middleware");
-    return covey_query(req, "again") != NULL ? covey_text(req, 200, "again") * 0 : 0;
-}
-
-static int handler(covey_req *req)
-{
-    note("handler");
-    return covey_ctx(req) == order ? covey_text(req, 200, "handled") : -EIO;
-}
-
-static int streaming(covey_req *req)
-{
-    covey_respond(req, 200);
-    covey_send(req, "x", 1);
-    return 0;
-}
-
-static int setup_middleware(covey_app *app)
-{
-    covey_middleware(app, COVEY_REQUEST, mark_in);
-    covey_middleware(app, COVEY_REQUEST, mark_in_2);
-    covey_middleware(app, COVEY_RESPONSE, mark_out);
-    covey_middleware(app, COVEY_RESPONSE, mark_out_2);
-    covey_get(app, "/h", handler);
-    covey_get(app, "/s", streaming);
-    return 0;
-}
-
-static void assert_chain(const char *target, int status, const char *chain)
-{
-    order[0] = '\0';
-    const char *answer = rig_get(&rig, target);
-    assert_status(answer, status);
-    assert_string_equal(order, chain);
-}
-
-static void test_middleware_runs_around_the_handler(void **state)
-{
-    (void)state;
-    reset();
-    rig_init(&rig, setup_middleware);
-    rig_start(&rig);
-    assert_chain("/h?stop1", 200, "in1 out2 out1 ");
-    assert_chain("/h?fail2", 403, "in1 in2 out2 out1 ");
-    assert_chain("/h?failout", 500, "in1 in2 handler out2 ");
-    assert_chain("/h?again", 200, "in1 in2 handler out2 out1 ");
-    assert_chain("/h", 200, "in1 in2 handler out2 out1 ");
-    assert_chain("/nowhere", 404, "in1 in2 out2 out1 ");
-    assert_chain("/h%", 400, "out2 out1 ");
-    assert_chain("/s", 200, "in1 in2 out2 out1 ");
-    assert_chain("/s?failout", 500, "in1 in2 out2 ");
-    assert_has(rig_get(&rig, "/nowhere"), "X-Status: 404\r\n");
-    assert_has(rig_get(&rig, "/s"), "X-Status: 200\r\n");
-    rig_stop(&rig);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -609,7 +528,6 @@ int main(void)
         cmocka_unit_test(test_a_stop_listener_that_never_ends_is_named_and_abandoned),
         cmocka_unit_test(test_a_second_wish_shortens_the_first),
         cmocka_unit_test(test_registering_after_setup_is_refused_and_logged),
-        cmocka_unit_test(test_middleware_runs_around_the_handler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
