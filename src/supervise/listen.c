@@ -19,6 +19,8 @@
 #define RETRY_FOR CV_SECOND
 #define RETRY_EVERY_MS 50
 
+#define FORMS "give host:port (port 0 to 65535), [v6]:port or unix:path"
+
 /* ---- From text ---- */
 
 static int parse_unix(struct cv_listener *listener, struct cv_span path, char *reason, size_t cap)
@@ -78,13 +80,10 @@ static int parse_tcp(struct cv_listener *listener, struct cv_span text, char *re
     uint64_t port;
     if (colon == NULL ||
         cv_num_u64(cv_span(colon + 1, text.len - host.len - 1), 65535, &port) < 0) {
-        (void)snprintf(
-            reason, cap,
-            "\"%.*s\" is no address: give host:port (port 0 to 65535), [v6]:port or unix:path",
-            (int)text.len, text.at);
+        (void)snprintf(reason, cap, "\"%.*s\" is no address: " FORMS, (int)text.len, text.at);
         return -EINVAL;
     }
-    bool v6 = host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']';
+    bool v6 = host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']';
     if (v6)
         host = cv_span(host.at + 1, host.len - 2);
     char name[256];
@@ -117,6 +116,10 @@ int cv_listen_parse(struct cv_listeners *listeners, const char *list, char *reas
         if (rc < 0)
             return rc;
         listeners->n++;
+    }
+    if (listeners->n == 0) {
+        (void)snprintf(reason, cap, "no address to listen on: " FORMS);
+        return -EINVAL;
     }
     return 0;
 }
@@ -151,9 +154,23 @@ static int bind_and_listen(const struct cv_listener *listener, int backlog)
     return cv_take_fd(&fd);
 }
 
-/* Nobody answers at the socket file: what left it is gone. */
+static const char *path_of(const struct cv_listener *listener)
+{
+    return ((const struct sockaddr_un *)&listener->address)->sun_path;
+}
+
+static bool look_at(const char *path, struct statx *ret)
+{
+    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, ret) == 0;
+}
+
+/* Nobody answers at the socket file: what left it is gone. (A file that is no socket refuses the
+ * connection in the same way.) */
 static bool is_stale(const struct cv_listener *listener)
 {
+    struct statx file;
+    if (!look_at(path_of(listener), &file) || !S_ISSOCK(file.stx_mode))
+        return false;
     CV_AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     return fd >= 0 &&
            connect(fd, (const struct sockaddr *)&listener->address, listener->address_len) < 0 &&
@@ -161,16 +178,16 @@ static bool is_stale(const struct cv_listener *listener)
 }
 
 /* The folder is locked meanwhile, so that two servers started at once cannot both take the file for
- * stale. */
+ * stale. Anybody may hold such a lock, so nobody waits for it: -EAGAIN. */
 static int open_unix(struct cv_listener *listener, int backlog)
 {
-    const char *path = ((const struct sockaddr_un *)&listener->address)->sun_path;
+    const char *path = path_of(listener);
     char copy[PATH_MAX];
     (void)snprintf(copy, sizeof(copy), "%s", path);
     CV_AUTOCLOSE int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return -errno;
-    if (flock(folder, LOCK_EX) < 0)
+    if (flock(folder, LOCK_EX | LOCK_NB) < 0)
         return -errno;
 
     int fd = bind_and_listen(listener, backlog);
@@ -179,11 +196,8 @@ static int open_unix(struct cv_listener *listener, int backlog)
             return -errno;
         fd = bind_and_listen(listener, backlog);
     }
-    struct stat st;
-    if (fd >= 0 && stat(path, &st) == 0) {
-        listener->device = st.st_dev;
-        listener->inode = st.st_ino;
-    }
+    if (fd >= 0 && !look_at(path, &listener->file))
+        listener->file = (struct statx){0};
     return fd;
 }
 
@@ -203,8 +217,14 @@ static void explain(const struct cv_listener *listener, int error, char *reason,
     if (error == -EADDRINUSE)
         why = is_unix ? "another server listens there, or the file is no socket"
                       : "the address is in use (ss -ltnp shows by whom)";
+    if (error == -EADDRNOTAVAIL)
+        why = "this machine does not have the address (ip addr lists those it has)";
     if (error == -EACCES && !is_unix)
         why = "not permitted (ports below 1024 need CAP_NET_BIND_SERVICE)";
+    if (error == -ENOENT && is_unix)
+        why = "its folder does not exist";
+    if (error == -EAGAIN)
+        why = "another process holds a lock on its folder (lslocks shows which)";
     (void)snprintf(reason, cap, "cannot listen on %s: %s", listener->text, why);
 }
 
@@ -213,7 +233,7 @@ static int open_one(struct cv_listener *listener, int backlog, int64_t until)
     for (;;) {
         int fd = listener->address.ss_family == AF_UNIX ? open_unix(listener, backlog)
                                                         : bind_and_listen(listener, backlog);
-        if (fd != -EADDRINUSE || cv_clock_ns() >= until)
+        if ((fd != -EADDRINUSE && fd != -EAGAIN) || cv_clock_ns() >= until)
             return fd;
         (void)poll(NULL, 0, RETRY_EVERY_MS);
     }
@@ -246,15 +266,22 @@ void cv_listen_close(struct cv_listeners *listeners)
     }
 }
 
+/* The number of a removed file is soon given to a new one: the time of birth tells them apart. */
+static bool is_same_file(const struct statx *a, const struct statx *b)
+{
+    return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major &&
+           a->stx_dev_minor == b->stx_dev_minor && a->stx_btime.tv_sec == b->stx_btime.tv_sec &&
+           a->stx_btime.tv_nsec == b->stx_btime.tv_nsec;
+}
+
 void cv_listen_unlink(const struct cv_listeners *listeners)
 {
     for (int i = 0; i < listeners->n; i++) {
         const struct cv_listener *listener = &listeners->item[i];
-        if (listener->address.ss_family != AF_UNIX || listener->inode == 0)
+        if (listener->address.ss_family != AF_UNIX || listener->file.stx_ino == 0)
             continue;
-        const char *path = ((const struct sockaddr_un *)&listener->address)->sun_path;
-        struct stat st;
-        if (stat(path, &st) == 0 && st.st_ino == listener->inode && st.st_dev == listener->device)
-            (void)unlink(path);
+        struct statx now;
+        if (look_at(path_of(listener), &now) && is_same_file(&now, &listener->file))
+            (void)unlink(path_of(listener));
     }
 }

@@ -15,9 +15,8 @@ struct cv_listener {
     char text[CV_LISTEN_TEXT_MAX]; /* "http://127.0.0.1:8000", "unix:/run/app.sock" */
     struct sockaddr_storage address;
     socklen_t address_len;
-    int fd;       /* -1 until opened */
-    dev_t device; /* of a Unix socket's file, so that only our own is removed */
-    ino_t inode;
+    int fd;            /* -1 until opened */
+    struct statx file; /* of a Unix socket, so that only our own is removed; stx_ino 0: none */
 };
 
 struct cv_listeners {
@@ -25,14 +24,14 @@ struct cv_listeners {
     int n;
 };
 
-/* Adds the addresses of a comma-separated list: "host:port", "[v6]:port", "unix:path". 0, or
- * -EINVAL with a sentence in `reason`. */
+/* Adds the addresses of a comma-separated list, one at least: "host:port", "[v6]:port",
+ * "unix:path". 0, or -EINVAL with a sentence in `reason`. */
 CV_MUST_CHECK int cv_listen_parse(struct cv_listeners *listeners, const char *list, char *reason,
                                   size_t cap);
 
 /* Binds and listens on all; an address in use is tried again for a second. A socket file that
- * nobody serves is replaced. 0, or -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, ... with a sentence in
- * `reason`; then none is left open. */
+ * nobody serves is replaced, any other file is left alone. 0, or -EADDRINUSE, -EADDRNOTAVAIL,
+ * -EACCES, ... with a sentence in `reason`; then none is left open. */
 CV_MUST_CHECK int cv_listen_open(struct cv_listeners *listeners, int backlog, char *reason,
                                  size_t cap);
 
