@@ -369,7 +369,7 @@ static void test_two_that_start_at_once_do_not_both_win(void **state)
             (void)!read(go[0], &byte, 1);
             int rc = listen_on(where);
             (void)!read(hold[0], &byte, 1); /* a winner serves until all have tried */
-            _exit(rc == 0 ? 0 : rc == -EADDRINUSE ? 1 : 2);
+            _exit(rc == 0 ? 0 : 1);         /* in use, or locked by another one that tries */
         }
     }
     (void)close(go[1]);
