@@ -17,7 +17,7 @@
  *     /204 /304    no body
  *     /later       answers after 50 ms;  /never: does not answer;  /stalls: begins and stops there
  *     /drop        releases without an answer;  /abort: begins and aborts
- *     /pid         the process
+ *     /pid         the process;  /peer: the client's address
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -102,6 +102,11 @@ static void start_pid(struct job *job)
     char pid[24];
     int n = snprintf(pid, sizeof(pid), "%d", (int)getpid());
     reply(job, 200, cv_span(pid, (size_t)n));
+}
+
+static void start_peer(struct job *job)
+{
+    reply(job, 200, cv_span_str(cv_exchange_peer(job->x)));
 }
 
 static void start_head(struct job *job)
@@ -323,6 +328,7 @@ static const struct route routes[] = {
     {"/drop", end, NULL},
     {"/abort", start_abort, NULL},
     {"/pid", start_pid, NULL},
+    {"/peer", start_peer, NULL},
 };
 
 /* ---- The contract ---- */
