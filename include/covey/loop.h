@@ -29,7 +29,8 @@ COVEY_API int covey_wait_fd(int fd, int events, int64_t timeout_ms);
 COVEY_API int covey_offload(int (*fn)(void *arg), void *arg);
 
 /* Runs `fn(arg)` on a fiber of this process's loop. The only call besides logging that other
- * threads may make. 0, -EAGAIN (queue full) or -ESHUTDOWN (the worker is ending). */
+ * threads may make. 0, -EAGAIN (queue full), -ESHUTDOWN (the worker is ending) or -ENOMEM. What has
+ * not begun by then is dropped; what runs is cancelled. */
 COVEY_API int covey_add_task(covey_app *app, void (*fn)(void *arg), void *arg);
 
 enum covey_cause {

@@ -54,8 +54,8 @@ COVEY_API ssize_t covey_body_read(covey_req *req, void *to, size_t cap);
 COVEY_API void *covey_alloc(covey_req *req, size_t size);
 COVEY_API char *covey_sprintf(covey_req *req, const char *format, ...) COVEY_PRINTF(2, 3);
 
-/* Calls `fn(arg)` when the request ends, in reverse order of registration. 0 or -ENOMEM (then fn
- * has been called already). */
+/* Calls `fn(arg)` when the request ends, in reverse order of registration. It must not wait: it may
+ * run off a fiber. 0 or -ENOMEM (then fn has been called already). */
 COVEY_API int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg);
 
 /* A pointer of the app's own that travels with the request (from middleware to handler). */

@@ -154,7 +154,8 @@ static int headers(covey_req *req)
     bad += covey_set_header(req, "X-Set", "old") != 0;
     bad += covey_add_header(req, "X-Set", "older") != 0;
     bad += covey_set_header(req, "x-set", "new") != 0;
-    bad += covey_set_header(req, "Content-Type", "text/own") != 0;
+    bad += covey_set_header(req, "Content-Type", "text/first") != 0;
+    bad += covey_add_header(req, "content-type", "text/own") != 0;
     return covey_textf(req, 200, "bad=%d", bad);
 }
 

@@ -52,6 +52,8 @@ static int wrong_order(covey_req *req)
     int bad = covey_send(req, "x", 1) != -EINVAL;
     bad += covey_end(req) != -EINVAL;
     bad += covey_respond(req, 99) != -EINVAL;
+    bad +=
+        covey_respond_with(req, &(struct covey_response){.status = 200, .size = 4096}) != -EINVAL;
     bad += covey_respond(req, 200, .type = "a\r\nb") != -EINVAL;
     bad += covey_respond(req, 200) != 0;
     bad += covey_respond(req, 200) != -EALREADY;

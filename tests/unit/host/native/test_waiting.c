@@ -200,6 +200,7 @@ static int setup(covey_app *app)
     covey_get(app, "/shields", shields);
     covey_get(app, "/stubborn", stubborn);
     covey_get(app, "/quick", quick);
+    covey_post(app, "/collects", quick);
     covey_get(app, "/sleeps", sleeps);
     covey_get(app, "/waits-fd", waits_fd);
     covey_get(app, "/offloads", offloads);
@@ -347,6 +348,54 @@ static void test_the_end_of_a_drain_cancels_with_503(void **state)
     assert_int_equal(last_cause, COVEY_CAUSE_DRAIN);
     assert_int_equal(rig.n_drained, 1);
     close(rig.log);
+}
+
+/* Sends half a body to a route that wants all of it. */
+static int send_half_a_body(void)
+{
+    int fd = rig_connect(&rig);
+    rig_send(fd, "POST /collects HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    for (int i = 0; i < 25; i++)
+        rig_nap();
+    return fd;
+}
+
+static void test_a_body_that_never_ends_is_answered_when_the_drain_ends(void **state)
+{
+    (void)state;
+    reset();
+    rig_init(&rig, setup);
+    rig_start(&rig);
+    int fd = send_half_a_body();
+    rig_drain(&rig, CV_DRAIN_STOP, 100);
+    assert_status(rig_read_all(fd, NULL), 503);
+    close(fd);
+    assert_int_equal(rig_join(&rig), 0);
+    close(rig.log);
+}
+
+static void test_a_client_that_leaves_in_its_body_is_forgotten(void **state)
+{
+    (void)state;
+    close(send_half_a_body());
+    int fd = send_half_a_body();
+    shutdown(fd, SHUT_WR);
+    assert_lacks(rig_read_all(fd, NULL), "200 OK");
+    close(fd);
+    assert_body(rig_get(&rig, "/quick"), "quick");
+}
+
+static void test_a_body_that_stalls_is_a_408(void **state)
+{
+    (void)state;
+    reset();
+    rig_init(&rig, setup);
+    rig.config.server.limits.request_timeout = 100;
+    rig_start(&rig);
+    int fd = send_half_a_body();
+    assert_status(rig_read_all(fd, NULL), 408);
+    close(fd);
+    rig_stop(&rig);
 }
 
 static void test_a_shield_gives_time_once(void **state)
@@ -527,6 +576,9 @@ int main(void)
         TEST(test_response_timeout_cancels_and_answers_503),
         cmocka_unit_test(test_the_setting_for_response_timeout_can_be_switched_off),
         cmocka_unit_test(test_the_end_of_a_drain_cancels_with_503),
+        cmocka_unit_test(test_a_body_that_never_ends_is_answered_when_the_drain_ends),
+        TEST(test_a_client_that_leaves_in_its_body_is_forgotten),
+        cmocka_unit_test(test_a_body_that_stalls_is_a_408),
         TEST(test_a_shield_gives_time_once),
         TEST(test_a_stubborn_handler_is_named_and_starves_nobody),
         TEST(test_sleeping_does_not_hold_up_others),
