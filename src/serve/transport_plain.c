@@ -1,3 +1,4 @@
+/* Plain sockets, TCP and Unix. */
 #include "serve/transport.h"
 
 #include <errno.h>
