@@ -42,9 +42,9 @@ struct covey_options {
     size_t size;      /* set by the macros below */
     const char *host; /* "127.0.0.1" */
     int port;         /* 8000 */
-    const char
-        *listen; /* "host:port", "[v6]:port", "unix:path", comma-separated; replaces host, port */
-    int workers; /* 1; COVEY_WORKERS_FAST: one per CPU */
+    /* "host:port", "[v6]:port", "unix:path", separated by commas; replaces host and port */
+    const char *listen;
+    int workers;              /* 1; COVEY_WORKERS_FAST: one per CPU */
     const char *start_method; /* "spawn" or "fork" */
     const char *env_prefix;   /* "COVEY_" */
     const char *log_level;    /* "info" */
