@@ -34,6 +34,6 @@ char *cv_arena_strndup(struct cv_arena *arena, struct cv_span bytes);
 
 /* Formatted text, NUL-terminated, or NULL. */
 char *cv_arena_printf(struct cv_arena *arena, const char *format, ...) CV_PRINTF(2, 3);
-char *cv_arena_vprintf(struct cv_arena *arena, const char *format, va_list args);
+char *cv_arena_vprintf(struct cv_arena *arena, const char *format, va_list args) CV_PRINTF(2, 0);
 
 #endif

@@ -31,7 +31,8 @@ CV_MUST_CHECK int cv_buf_append(struct cv_buf *buf, struct cv_span bytes);
 
 /* Appends formatted text (no NUL is counted). Errors as cv_buf_reserve(). */
 CV_MUST_CHECK int cv_buf_printf(struct cv_buf *buf, const char *format, ...) CV_PRINTF(2, 3);
-CV_MUST_CHECK int cv_buf_vprintf(struct cv_buf *buf, const char *format, va_list args);
+CV_MUST_CHECK int cv_buf_vprintf(struct cv_buf *buf, const char *format, va_list args)
+    CV_PRINTF(2, 0);
 
 /* Drops the first `n` bytes (n <= len). */
 void cv_buf_consume(struct cv_buf *buf, size_t n);

@@ -26,7 +26,7 @@ void cv_log_open(const char *who, enum cv_log_level least);
 
 bool cv_log_on(enum cv_log_level level);
 void cv_log(enum cv_log_level level, const char *format, ...) CV_PRINTF(2, 3);
-void cv_log_v(enum cv_log_level level, const char *format, va_list args);
+void cv_log_v(enum cv_log_level level, const char *format, va_list args) CV_PRINTF(2, 0);
 
 /* Writes bytes that are already lines (the access log) the same way to `fd`, which must be
  * non-blocking. Returns the number of bytes taken. */
