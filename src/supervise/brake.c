@@ -114,25 +114,28 @@ static unsigned remember(struct cv_fleet *fleet)
     if (brake->count == brake->size)
         forget_oldest(brake);
     brake->times[(brake->first + brake->count) % brake->size] = fleet->now;
+    brake->since_ready++;
     return ++brake->count;
 }
 
-static bool has_none_served(const struct cv_fleet *fleet)
+/* Nobody has served for so long, and not for want of trying. Not only the failures of the window
+ * count: a single worker in its longest back-off has but six of them a minute. */
+static bool is_hopeless(const struct cv_fleet *fleet)
 {
     int64_t since = fleet->brake.none_ready_since;
-    return since != CV_NEVER && fleet->now - since >= fleet->config.crash_window;
+    return since != CV_NEVER && fleet->now - since >= fleet->config.crash_window &&
+           fleet->brake.since_ready > limit(fleet);
 }
 
 static void judge_rate(struct cv_fleet *fleet, unsigned failures)
 {
     struct cv_brake *brake = &fleet->brake;
-    bool is_above = failures > limit(fleet);
-    if (is_above && has_none_served(fleet)) {
-        cv_actions_say(fleet, NULL, CV_SAY_CRASH_LOOP, failures);
+    if (is_hopeless(fleet)) {
+        cv_actions_say(fleet, NULL, CV_SAY_CRASH_LOOP, brake->since_ready);
         cv_halt_fail(fleet, CV_STOP_TERM, CV_EXIT_CRASH_LOOP);
         return;
     }
-    bool is_degraded = is_above && fleet->ever_ready;
+    bool is_degraded = failures > limit(fleet) && fleet->ever_ready;
     if (is_degraded && !brake->degraded)
         cv_actions_say(fleet, NULL, CV_SAY_DEGRADED, failures);
     brake->degraded = is_degraded;
@@ -155,8 +158,10 @@ void cv_brake_judge(struct cv_fleet *fleet, struct cv_slot *slot, const struct c
 void cv_brake_step(struct cv_fleet *fleet, unsigned ready)
 {
     struct cv_brake *brake = &fleet->brake;
-    if (ready > 0)
+    if (ready > 0) {
         brake->none_ready_since = CV_NEVER;
-    else if (brake->none_ready_since == CV_NEVER)
+        brake->since_ready = 0;
+    } else if (brake->none_ready_since == CV_NEVER) {
         brake->none_ready_since = fleet->now;
+    }
 }

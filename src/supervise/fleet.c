@@ -1,5 +1,6 @@
 #include "supervise/fleet.h"
 
+#include "base/assert.h"
 #include "supervise/policy.h"
 
 #include <errno.h>
@@ -132,7 +133,10 @@ static void handle(struct cv_fleet *fleet, const struct cv_fleet_event *event)
 {
     switch (event->kind) {
     case CV_FLEET_TICK: break;
-    case CV_FLEET_SLOT: cv_policy_apply(fleet, &fleet->slots[event->slot], event); break;
+    case CV_FLEET_SLOT:
+        CV_ASSERT(event->slot <= fleet->config.capacity);
+        cv_policy_apply(fleet, &fleet->slots[event->slot], event);
+        break;
     case CV_FLEET_RELOAD: cv_roll_begin(fleet, event->generation); break;
     case CV_FLEET_SCALE:
         if (!fleet->halt.asked)

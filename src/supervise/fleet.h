@@ -49,8 +49,8 @@ struct cv_fleet_config {
     int64_t backoff_first; /* 100 ms: the pauses are 0, first, 2 x first, ... max, +-20 % */
     int64_t backoff_max;   /* 10 s */
     int64_t healthy_after; /* so long in READY resets the back-off; 10 s */
-    int64_t crash_window;  /* 60 s: more than max(10, 5 x workers) failures within, and none ready
-                              for as long:  exit 75 */
+    int64_t crash_window;  /* 60 s. More than max(10, 5 x workers) failures within: degraded. None
+                              ready for as long, and as many failures since: exit 75 */
     int64_t same_signal;   /* 500 ms: a stop asked twice within is one stop */
     uint64_t seed;         /* of the jitter */
 };
@@ -122,7 +122,7 @@ enum cv_say {
     CV_SAY_UNKILLABLE,  /* KILL did not end it */
     CV_SAY_LEAVING,     /* was asked to go by somebody else and is replaced */
     CV_SAY_DEGRADED, /* failures above the limit while some serve; value: failures in the window */
-    CV_SAY_CRASH_LOOP,    /* giving up; value: failures in the window */
+    CV_SAY_CRASH_LOOP,    /* giving up; value: failures since one was ready */
     CV_SAY_START_FAILED,  /* the first start ends; value: exit code */
     CV_SAY_RELOADED,      /* the new generation serves alone; value: its number */
     CV_SAY_RELOAD_FAILED, /* a new worker failed (slot): the old generation stays; value: its number

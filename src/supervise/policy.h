@@ -69,8 +69,9 @@ struct cv_brake {
     unsigned size;
     unsigned first;
     unsigned count;
+    unsigned since_ready;     /* failures since a worker was last ready */
+    int64_t none_ready_since; /* CV_NEVER while one is */
     bool degraded;            /* said */
-    int64_t none_ready_since; /* CV_NEVER while a worker is ready */
 };
 
 struct cv_fleet {

@@ -237,10 +237,12 @@ static void check_retired(struct sim_world *world, const struct cv_fleet_event *
 
 static void remember_ready(struct sim_world *world)
 {
-    if (cv_fleet_ready(world->fleet) > 0)
+    if (cv_fleet_ready(world->fleet) > 0) {
         world->none_ready_since = CV_NEVER;
-    else if (world->none_ready_since == CV_NEVER)
+        world->failures_since_ready = 0;
+    } else if (world->none_ready_since == CV_NEVER) {
         world->none_ready_since = world->now;
+    }
 }
 
 void sim_check_states(struct sim_world *world, const struct cv_fleet_event *event)

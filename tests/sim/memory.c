@@ -39,21 +39,12 @@ static void judge_start(struct sim_world *world, unsigned slot, const struct cv_
         world->start_code = exit->code;
 }
 
-static unsigned failures_in_window(const struct sim_world *world)
-{
-    unsigned known = world->failed < 64 ? world->failed : 64;
-    unsigned count = 0;
-    for (unsigned i = 0; i < known; i++)
-        count += world->now - world->failed_at[i] <= world->config.crash_window;
-    return count;
-}
-
 static void judge_rate(struct sim_world *world)
 {
     unsigned limit = 5 * world->wanted > 10 ? 5 * world->wanted : 10;
     bool has_none = world->none_ready_since != CV_NEVER &&
                     world->now - world->none_ready_since >= world->config.crash_window;
-    if (has_none && failures_in_window(world) > limit && world->start_code == 0)
+    if (has_none && world->failures_since_ready > limit && world->start_code == 0)
         world->is_crash_loop = true;
 }
 
@@ -75,7 +66,7 @@ void sim_memory_failed(struct sim_world *world, unsigned slot, const struct cv_f
         proc->ready_at != CV_NEVER && world->now - proc->ready_at >= world->config.healthy_after;
     memory->failures = was_healthy ? 1 : memory->failures + 1;
     memory->not_before = world->now + shortest_pause(world, memory->failures);
-    world->failed_at[world->failed++ % 64] = world->now;
+    world->failures_since_ready++;
     world->starts_allowed++;
     judge_start(world, slot, exit);
     judge_rate(world);

@@ -126,8 +126,7 @@ struct sim_world {
     bool was_failed_said;
     unsigned wanted;
     int64_t none_ready_since; /* CV_NEVER while one is */
-    int64_t failed_at[64];    /* the last failures, a ring */
-    unsigned failed;
+    unsigned failures_since_ready;
     int64_t starts_allowed; /* by all that has happened */
 };
 
