@@ -211,6 +211,8 @@ def lose_worker(scene, name, limit):
     doomed = {victim, *scene.family[victim]}
     if name == "STOP":
         scene.stop_one_worker()
+    if name == "TERM" and scene.phase not in ("booting", "serving"):
+        scene.connections.pop(victim).close()  # a retiring worker would wait for its next request
     sent = server.send(victim, SIGNALS[name])
 
     def left():

@@ -1,6 +1,7 @@
 """What each signal means to a running server, and the conditions it may be started under."""
 
 import os
+import resource
 import shutil
 import signal
 import time
@@ -101,6 +102,23 @@ def send_and_wait(server, path, seconds=0.15):
     return connection
 
 
+def cut(connection):
+    """Whether the request got no answer but, at most, that the server ends."""
+    try:
+        return connection.response().status == 503
+    except Closed:
+        return True
+
+
+def versions(server, count=2):
+    """The version that each worker runs."""
+    found = []
+    for connection in server.reach_all(count).values():
+        with connection:
+            found.append(connection.get("/version").text)
+    return found
+
+
 # Stopping
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
@@ -143,15 +161,14 @@ def test_quit_cuts_what_is_in_flight(jobs, program, method):
     server = jobs.server(program, method=method).wait_serving()
     connection = send_and_wait(server, "/wait/20000")
     assert server.stop(signal.SIGQUIT) < 3.0
-    with pytest.raises(Closed):
-        connection.response()
+    assert cut(connection)
 
 
 def test_int_ends_a_long_request_within_its_bound(jobs, program, method):
     def attempt(limit):
         server = jobs.server(program, method=method).wait_serving()
-        send_and_wait(server, "/wait/60000")
-        return server.wait_gone(server.send(server.guardian, signal.SIGINT), limit)
+        with send_and_wait(server, "/wait/60000"):
+            return server.wait_gone(server.send(server.guardian, signal.SIGINT), limit)
 
     within(INT_BOUND, attempt)
 
@@ -160,8 +177,8 @@ def test_int_ends_a_long_request_within_its_bound(jobs, program, method):
 def test_int_ends_a_worker_that_does_not_co_operate(jobs, program, method, path):
     def attempt(limit):
         server = jobs.server(program, method=method).wait_serving()
-        send_and_wait(server, path)
-        taken = server.wait_gone(server.send(server.guardian, signal.SIGINT), limit)
+        with send_and_wait(server, path):
+            taken = server.wait_gone(server.send(server.guardian, signal.SIGINT), limit)
         assert server.code == 0
         return taken
 
@@ -172,8 +189,8 @@ def test_int_ends_a_worker_that_does_not_co_operate(jobs, program, method, path)
 def test_term_ends_every_request_when_the_drain_is_over(jobs, program, path):
     def attempt(limit):
         server = jobs.server(program, ["--graceful-shutdown-timeout", "1", "--stop-timeout", "0.5"]).wait_serving()
-        send_and_wait(server, path)
-        taken = server.wait_gone(server.send(server.guardian, signal.SIGTERM), limit)
+        with send_and_wait(server, path):
+            taken = server.wait_gone(server.send(server.guardian, signal.SIGTERM), limit)
         assert server.code == 0
         assert taken > 0.9, "it must wait for the request until the drain is over"
         return taken
@@ -209,26 +226,25 @@ def test_a_later_second_int_is_immediate(jobs, program):
     sent = server.send(server.guardian, signal.SIGINT)
     server.wait_gone(sent, 1.0)
     assert server.code == 0
-    with pytest.raises(Closed):
-        connection.response()
+    assert cut(connection)
 
 
 def test_int_after_term_speeds_up(jobs, program):
     server = jobs.server(program).wait_serving()
-    send_and_wait(server, "/wait/60000")
-    server.send(server.guardian, signal.SIGTERM)
-    time.sleep(0.7)
-    server.wait_gone(server.send(server.guardian, signal.SIGINT), INT_BOUND)
+    with send_and_wait(server, "/wait/60000"):
+        server.send(server.guardian, signal.SIGTERM)
+        time.sleep(0.7)
+        server.wait_gone(server.send(server.guardian, signal.SIGINT), INT_BOUND)
     assert server.code == 0
 
 
 def test_term_after_int_does_not_slow_down(jobs, program):
     server = jobs.server(program).wait_serving()
-    send_and_wait(server, "/wait/60000")
-    sent = server.send(server.guardian, signal.SIGINT)
-    time.sleep(0.7)
-    server.send(server.guardian, signal.SIGTERM)
-    server.wait_gone(sent, INT_BOUND + 0.5)
+    with send_and_wait(server, "/wait/60000"):
+        sent = server.send(server.guardian, signal.SIGINT)
+        time.sleep(0.7)
+        server.send(server.guardian, signal.SIGTERM)
+        server.wait_gone(sent, INT_BOUND + 0.5)
     assert server.code == 0
 
 
@@ -247,8 +263,12 @@ def test_term_to_every_process_at_once_still_answers(jobs, program):
     """systemd's KillMode=mixed and pkill hit all of them."""
     server = jobs.server(program).wait_serving()
     connection = send_and_wait(server, "/wait/1000")
+    sent = time.monotonic()
     for pid in (server.guardian, server.master(), *server.workers()):
-        sent = server.send(pid, signal.SIGTERM)
+        try:
+            server.send(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass  # idle, so already gone
     assert connection.response().text == "waited"
     server.wait_gone(sent, TERM_BOUND)
     assert server.code == 0
@@ -279,11 +299,8 @@ def test_stop_before_the_first_ready(jobs, method, number):
     within(STARTING_BOUND, attempt)
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT,
-                                    signal.SIGPIPE, signal.SIGALRM])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGWINCH, signal.SIGCONT, signal.SIGPIPE])
 def test_other_signals_before_the_first_ready_do_not_end_the_server(jobs, number):
-    if number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
-        pytest.skip("not taken by this version: they keep their default action")
     server = jobs.server("testbed", boot_delay=1)
     server.wait_booting()
     server.send(server.guardian, number)
@@ -324,8 +341,7 @@ def test_reload_runs_the_new_program_and_a_crash_the_pinned_one(jobs, deployed):
     victim = next(iter(server.workers()))
     server.send(victim, signal.SIGKILL)
     eventually("it is replaced", lambda: victim not in server.workers() and len(server.workers()) == 2, 10)
-    for connection in server.reach_all().values():
-        assert connection.get("/version").text == "1", "a crash must not deploy"
+    assert versions(server) == ["1", "1"], "a crash must not deploy"
     reload_to(server, "2")
 
 
@@ -334,8 +350,7 @@ def reload_to(server, version):
     server.send(server.guardian, signal.SIGHUP)
     eventually("all are replaced", lambda: len(server.workers()) == len(before) and not before & set(server.workers()),
                15)
-    for connection in server.reach_all(len(before)).values():
-        assert connection.get("/version").text == version
+    assert set(versions(server, len(before))) == {version}
 
 
 def test_reload_of_a_shared_object(jobs, deployed, method):
@@ -492,17 +507,26 @@ def test_closed_standard_descriptors(jobs, method, closed):
             assert not open_ones[fd].startswith("socket:")
 
 
-def test_inherited_descriptors_and_small_limits(jobs, method):
-    """500 inherited descriptors; workers get none of them but what they need."""
+def test_inherited_descriptors_are_no_trap(jobs, method):
+    """500 of them, beyond what the soft limit allows to add."""
     def prepare():
         for _ in range(500):
             os.set_inheritable(os.open("/dev/zero", os.O_RDONLY), True)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (520, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
     server = jobs.server("testbed", method=method, prepare=prepare)
     server.reach_all()
-    if method == "spawn":
-        for pid in server.workers():
-            assert "/dev/zero" not in proc.fds(pid).values()
+
+
+@pytest.mark.parametrize("path", ["/child", "/child?double=1"])
+def test_what_a_handler_starts_gets_none_of_coveys_descriptors(jobs, method, path):
+    """Above all not the listener: the port must be free even if such a child lived on."""
+    server = jobs.server("testbed", method=method, workers=1)
+    server.reach_all()
+    assert server.get(path).status == 200
+    child = eventually("the child sleeps", lambda: [process.pid for process in server.tree()
+                                                    if proc.cmdline(process.pid) == "sleep 300"], 5)[0]
+    assert set(proc.fds(child)) == {0, 1, 2}, proc.fds(child)
 
 
 def test_empty_environment(jobs, method):

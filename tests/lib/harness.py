@@ -113,6 +113,7 @@ class Job:
             files = [terminal] * 3
         for number, fd in enumerate(files):
             os.dup2(fd, number)
+        reaper.close_on_exec_from(3)  # the tester's own descriptors are not the job's
         os.chdir(self.cwd)
         if prepare:
             prepare()

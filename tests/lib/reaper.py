@@ -23,12 +23,18 @@ import traceback
 import proc
 
 PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
+CLOSE_RANGE_CLOEXEC = 4
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def become_subreaper():
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def close_on_exec_from(least):
+    if libc.close_range(least, 0x7FFFFFFF, CLOSE_RANGE_CLOEXEC) != 0:
+        raise OSError(ctypes.get_errno(), "close_range")
 
 
 def kill(process):
