@@ -163,6 +163,14 @@ static bool is_longer(const struct cv_exchange *x, int64_t max)
     return max >= 0 && !x->head->chunked && x->head->content_length > (uint64_t)max;
 }
 
+/* CV_EV_BODY will tell, or CV_EV_GONE. Whose time runs depends on whether the host waits. */
+static void wait_for_body(struct cv_exchange *x)
+{
+    x->waits_body = true;
+    if (x->conn != NULL)
+        cv_conn_settle(x->conn);
+}
+
 int cv_exchange_collect(struct cv_exchange *x, int64_t max)
 {
     CV_ASSERT(x->mode != CV_BODY_STREAM);
@@ -178,11 +186,10 @@ int cv_exchange_collect(struct cv_exchange *x, int64_t max)
         return 1;
     x->body_max = max;
     x->conn->protocol->ask(x);
-    if (x->conn != NULL && !x->body_end) {
-        x->waits_body = true;
-        cv_conn_settle(x->conn);
-    }
-    return x->body_end ? 1 : 0;
+    if (x->body_end)
+        return 1;
+    wait_for_body(x);
+    return 0;
 }
 
 struct cv_span cv_exchange_body(const struct cv_exchange *x)
@@ -234,8 +241,7 @@ ssize_t cv_exchange_read(struct cv_exchange *x, void *to, size_t cap)
     if (n > 0)
         return (ssize_t)n;
     int rc = standing(x);
-    x->waits_body = rc == -EAGAIN;
-    if (x->waits_body)
-        cv_conn_settle(x->conn);
+    if (rc == -EAGAIN)
+        wait_for_body(x);
     return rc;
 }

@@ -271,11 +271,25 @@ void cv_conn_close(struct cv_conn *c, enum cv_gone why)
     cv_server_kick(server);
 }
 
+static bool is_empty_lines(struct cv_span bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        if (bytes.at[i] != '\r' && bytes.at[i] != '\n')
+            return false;
+    }
+    return true; /* the parser has seen to their form and number */
+}
+
+bool cv_conn_is_idle(const struct cv_conn *c)
+{
+    return c->state == CV_CONN_HEAD && c->out.unsent == 0 && is_empty_lines(cv_conn_pending(c));
+}
+
 void cv_conn_close_idle(struct cv_conn *c)
 {
     c->may_read = true;
     cv_conn_run(c);
-    if (c->state == CV_CONN_HEAD && cv_conn_is_idle(c))
+    if (cv_conn_is_idle(c))
         cv_conn_close(c, CV_GONE_NOT);
 }
 
@@ -299,6 +313,6 @@ static void ready(struct cv_watch *watched, unsigned events)
         cv_conn_flush(c);
     }
     cv_conn_run(c);
-    if (c->server->draining.stop && c->state == CV_CONN_HEAD && cv_conn_is_idle(c))
+    if (c->server->draining.stop && cv_conn_is_idle(c))
         cv_conn_close_idle(c);
 }

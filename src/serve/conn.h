@@ -118,11 +118,8 @@ static inline struct cv_span cv_conn_pending(const struct cv_conn *c)
     return (struct cv_span){c->in.at + c->in_at, c->in.len - c->in_at};
 }
 
-/* Between two requests, with no byte of the next and nothing to send. */
-static inline bool cv_conn_is_idle(const struct cv_conn *c)
-{
-    return c->state == CV_CONN_HEAD && c->torn == NULL && c->in.len == c->in_at &&
-           c->out.unsent == 0;
-}
+/* Between two requests, with nothing to send and no byte of the next request (empty lines, which
+ * some clients send behind a body, are none). */
+bool cv_conn_is_idle(const struct cv_conn *c);
 
 #endif

@@ -26,7 +26,7 @@ static void each_conn(struct cv_server *server, void (*fn)(struct cv_conn *c))
 
 static void close_if_idle(struct cv_conn *c)
 {
-    if (c->state == CV_CONN_HEAD && cv_conn_is_idle(c))
+    if (cv_conn_is_idle(c))
         cv_conn_close_idle(c);
 }
 

@@ -46,8 +46,9 @@ struct cv_event {
 /* Takes the next event. False when there is none. */
 bool cv_server_next(struct cv_server *server, struct cv_event *ret);
 
-/* Sends what the dirty connections hold, one send each. Also called by the server itself at the
- * start of each step. */
+/* Sends what the dirty connections hold, one send each, and frees closed connections. What a host
+ * has not flushed leaves with the next step, which does not wait then. Calls `release` of answers
+ * that have been sent, and those must not call the server. */
 void cv_server_flush(struct cv_server *server);
 
 /* ---- Requests ---- */
@@ -74,7 +75,8 @@ void *cv_exchange_host(const struct cv_exchange *x);
 
 /* Asks for the whole body, of at most `max` bytes (< 0: no limit). 1: it is there already; 0:
  * CV_EV_BODY will tell. If it is too long or too slow, the server answers 413 or 408 itself and
- * CV_EV_GONE tells. Sends 100 Continue where expected. */
+ * CV_EV_GONE tells. -ECONNRESET: the exchange is gone already. Sends 100 Continue where
+ * expected. */
 int cv_exchange_collect(struct cv_exchange *x, int64_t max);
 
 /* The collected body; a NUL follows it. Valid until released. */
@@ -110,7 +112,8 @@ struct cv_answer {
 };
 
 /* A whole answer. HEAD and statuses without a body are taken care of. 0, -EALREADY (begun or ended
- * before), -ECONNRESET (swallowed), -ENOMEM. `release` is called in any case. */
+ * before), -ECONNRESET (swallowed), -EINVAL (no status from 200 to 999), -ENOMEM. `release` is
+ * called in any case, at once or by a later flush. */
 int cv_exchange_answer(struct cv_exchange *x, const struct cv_answer *answer);
 
 /* A streamed answer: head, pieces, end. begin: 0 or as above. write: bytes now unsent on the

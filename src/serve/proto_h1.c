@@ -210,7 +210,7 @@ static void request_expired(struct cv_conn *c)
         c->late = true;
     else if (c->state == CV_CONN_RUN)
         cv_body_fail(c, -ETIMEDOUT);
-    else if (c->state == CV_CONN_HEAD && c->torn != NULL && !c->closing)
+    else if (c->state == CV_CONN_HEAD && !cv_conn_is_idle(c) && !c->closing)
         refuse_head(c, 408);
     else
         cv_conn_close(c, CV_GONE_NOT);
@@ -273,7 +273,7 @@ static void ask(struct cv_exchange *x)
 {
     struct cv_conn *c = x->conn;
     cv_conn_run(c);
-    if (x->conn == NULL || x->begun || !c->expects || c->body_done)
+    if (c->x != x || x->begun || !c->expects || c->body_done)
         return;
     c->expects = false;
     if (!cv_conn_append(c, CV_SPAN("HTTP/1.1 100 Continue\r\n\r\n")))

@@ -30,7 +30,8 @@ struct cv_server_config {
     int access_log; /* descriptor for access lines, or -1 */
 
     /* How many connections to take in one turn while `open` are open: 0 leaves the listener alone
-     * for a moment (the server asks again within 10 ms or when a connection closes). NULL: 64. */
+     * for a moment (the server asks again after 10 ms or when a connection closes, and then takes
+     * one whatever the answer, because the kernel may have woken nobody else). NULL: 64. */
     int (*accept_budget)(void *arg, unsigned open);
     /* Told whenever the number of open connections changes. NULL: nobody. */
     void (*load)(void *arg, unsigned open);
@@ -43,11 +44,12 @@ CV_MUST_CHECK int cv_server_new(struct cv_loop *loop, const struct cv_server_con
 CV_MUST_CHECK int cv_server_start(struct cv_server *server);
 
 /* How a server ends its work. It stops accepting and queues CV_EV_DRAINED when the last connection
- * is gone. STOP: takes what is in the accept queue, closes the listeners; idle connections close at
- * once; running requests are answered with Connection: close. RETIRE (others go on serving): leaves
- * the queue to them; idle connections stay until their next request, answered with Connection:
- * close, or `until`. At `until` (loop time) running exchanges get CV_EV_GONE (CV_GONE_DRAIN), then
- * 1 s later every connection is cut. Calling again may only shorten, or turn RETIRE into STOP. */
+ * is gone. What waits in the accept queue at this moment is taken in any case, since nobody else
+ * may have been woken for it. STOP: idle connections close at once; running requests are answered
+ * with Connection: close. RETIRE (others go on serving): idle connections stay until their next
+ * request, answered with Connection: close, or `until`. At `until` (loop time) running exchanges
+ * get CV_EV_GONE (CV_GONE_DRAIN), then 1 s later every connection is cut. Calling again may only
+ * shorten, or turn RETIRE into STOP. */
 enum cv_drain { CV_DRAIN_STOP, CV_DRAIN_RETIRE };
 void cv_server_drain(struct cv_server *server, enum cv_drain kind, int64_t until);
 

@@ -23,6 +23,11 @@ class Host:
         words = self.process.stdout.readline().split()
         self.port = int(words[1]) if words and words[0] == "port" else None
 
+    @property
+    def sanitized(self):
+        with open(f"/proc/{self.process.pid}/exe", "rb") as program:
+            return b"__asan_init" in program.read()
+
     def connect(self):
         if self.path:
             client = socket.socket(socket.AF_UNIX)

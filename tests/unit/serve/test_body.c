@@ -254,6 +254,31 @@ static void test_a_long_body_is_collected_over_many_reads(void **state)
     rig_free(rig);
 }
 
+static void test_a_body_of_many_reads_is_collected_whole(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of(host_hold);
+    static char much[8 << 20];
+    int fd = rig_connect(rig);
+    int large = sizeof(much); /* much more than one turn reads, ready in the socket */
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+    say_text(fd, POST("8388608"));
+    rig_until(rig, rig->held != NULL);
+    struct cv_exchange *x = rig->held;
+    size_t sent = 0;
+    assert_int_equal(cv_exchange_collect(x, -1), 0);
+    while (rig->bodies == 0) {
+        ssize_t n = send(fd, much + sent, sizeof(much) - sent, MSG_DONTWAIT);
+        sent += n > 0 ? (size_t)n : 0;
+        rig_step(rig, 1);
+    }
+    assert_int_equal(cv_exchange_body(x).len, sizeof(much));
+    cv_exchange_release(x);
+    hear(rig, fd, "500");
+    close(fd);
+    rig_free(rig);
+}
+
 /* ---- Streaming ---- */
 
 static void test_a_host_that_does_not_read_stops_the_client(void **state)
@@ -415,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_a_collected_body_ends_with_nul_and_stays_after_the_answer),
         cmocka_unit_test(test_no_body_is_an_empty_one),
         cmocka_unit_test(test_a_long_body_is_collected_over_many_reads),
+        cmocka_unit_test(test_a_body_of_many_reads_is_collected_whole),
         cmocka_unit_test(test_a_host_that_does_not_read_stops_the_client),
         cmocka_unit_test(test_100_continue_leaves_when_the_host_asks),
         cmocka_unit_test(test_no_100_to_a_client_that_has_not_waited),

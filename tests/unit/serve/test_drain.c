@@ -155,6 +155,19 @@ static void test_stop_waits_for_a_torn_request(void **state)
     rig_free(rig);
 }
 
+static void test_stop_takes_empty_lines_for_no_request(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of(host_target);
+    int fd = idle_connection(rig);
+    say_text(fd, "\r\n");
+    rig_settle(rig);
+    cv_server_drain(rig->server, CV_DRAIN_STOP, CV_NEVER);
+    rig_until(rig, rig->drained == 1);
+    close(fd);
+    rig_free(rig);
+}
+
 static void test_stop_closes_behind_an_answer_that_promised_to_keep_alive(void **state)
 {
     (void)state;
@@ -291,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_stop_takes_what_waits_in_the_accept_queue),
         cmocka_unit_test(test_stop_waits_for_a_running_request_and_closes_behind_it),
         cmocka_unit_test(test_stop_waits_for_a_torn_request),
+        cmocka_unit_test(test_stop_takes_empty_lines_for_no_request),
         cmocka_unit_test(test_stop_closes_behind_an_answer_that_promised_to_keep_alive),
         cmocka_unit_test(test_retire_keeps_idle_connections_until_their_next_request),
         cmocka_unit_test(test_a_retirement_can_become_a_stop),
