@@ -31,6 +31,7 @@ def c_function(lines):
 
 def test_tidy_files_pass(tmp_path):
     judge(tmp_path, "src/base/header_first.c", '#include "base/header_first.h"\n')
+    judge(tmp_path, "tests/unit/base/test_buf.c", "#include <errno.h>\n")
     judge(tmp_path, "tools/script", "#!/bin/sh\n# Does it.\n")
     judge(tmp_path, "tests/a.py", '"""Tests it."""\n')
     result = judge(tmp_path, "src/base/a.c", "/* What it is for. */\n")
