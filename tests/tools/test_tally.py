@@ -32,6 +32,11 @@ def test_program_that_counts_nothing_is_one_test(tmp_path):
     assert tally(tmp_path / "testlog.json", log) == (1, 2)
 
 
+def test_failure_that_is_expected_has_passed(tmp_path):
+    log = meson_log({"result": "EXPECTEDFAIL"}, {"result": "UNEXPECTEDPASS"})
+    assert tally(tmp_path / "testlog.json", log) == (1, 1)
+
+
 def test_program_that_dies_after_passing_tests_has_failed(tmp_path):
     log = meson_log({"result": "FAIL", "stderr": "[  PASSED  ] 3 test(s).\n"})
     assert tally(tmp_path / "testlog.json", log) == (3, 1)
