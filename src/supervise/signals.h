@@ -1,7 +1,7 @@
 /* Signals of guardian and master, as readable events.
  *
  * They are blocked before the first fork and read through a signalfd, so that none is lost between
- * fork and the child's own set-up. What the process was started with is kept for whatever it execs.
+ * fork and the child's own set-up. What is exec'd starts with the defaults.
  */
 #ifndef CV_SUPERVISE_SIGNALS_H
 #define CV_SUPERVISE_SIGNALS_H

@@ -110,34 +110,45 @@ int cv_strays_kill(pid_t pid)
     return syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0 ? 0 : -errno;
 }
 
-static bool is_kept(pid_t pid, const pid_t *kept, int n_kept)
+static bool is_among(pid_t pid, const pid_t *pids, int n)
 {
-    for (int i = 0; i < n_kept; i++)
-        if (kept[i] == pid)
+    for (int i = 0; i < n; i++)
+        if (pids[i] == pid)
             return true;
     return false;
 }
 
-static void reap_all(void)
+/* Reaps who is dead. Whether there are living children. */
+static bool reap_all(void)
 {
     siginfo_t info;
-    do
+    int rc;
+    do {
         info.si_pid = 0;
-    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0);
+        rc = waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
+    } while (rc == 0 && info.si_pid != 0);
+    return rc == 0;
 }
 
 int cv_strays_end(const pid_t *kept, int n_kept, const struct cv_run *run, int bound_ms)
 {
     static pid_t children[LIST_MAX];
+    static pid_t known[LIST_MAX]; /* to carry the tag: who is dying shows it no longer */
+    int n_known = 0;
     int64_t until = cv_clock_ns() + bound_ms * CV_MS;
     for (int round = 0;; round++) {
-        reap_all();
+        bool has_children = reap_all();
         int n = cv_strays_list(children, LIST_MAX);
-        int left = 0;
+        int left = n < 0 && has_children ? 1 : 0; /* who they are cannot be told: try again */
         for (int i = 0; i < n; i++) {
-            if (is_kept(children[i], kept, n_kept) ||
-                (run != NULL && cv_strays_incarnation(run, children[i]) == 0))
+            if (is_among(children[i], kept, n_kept))
                 continue;
+            if (run != NULL && !is_among(children[i], known, n_known)) {
+                if (cv_strays_incarnation(run, children[i]) == 0)
+                    continue;
+                if (n_known < LIST_MAX)
+                    known[n_known++] = children[i];
+            }
             left++;
             (void)cv_strays_kill(children[i]);
         }

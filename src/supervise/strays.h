@@ -33,7 +33,8 @@ uint32_t cv_strays_incarnation(const struct cv_run *run, pid_t pid);
 int cv_strays_kill(pid_t pid);
 
 /* Kills and reaps every child but `kept` until none is left or `bound_ms` are over. `run` not NULL:
- * only those that carry its tag. The number of children that could not be ended. */
+ * only those that carry its tag. The number of children that could not be ended, as far as that can
+ * be told. */
 int cv_strays_end(const pid_t *kept, int n_kept, const struct cv_run *run, int bound_ms);
 
 #endif

@@ -71,23 +71,21 @@ static size_t environment_bytes(void)
 
 /* Gives title (and environment) an area of their own. It stays mapped as long as the process lives.
  */
-static bool move_out(const char *title, const char *variable, struct prctl_mm_map *map)
+static void move_out(const char *title, const char *variable, struct prctl_mm_map *map)
 {
     size_t bytes = TITLE_BYTES;
     if (variable != NULL)
         bytes += environment_bytes() + strlen(variable) + 1;
     char *area = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (area == MAP_FAILED)
-        return false;
+        return;
     (void)snprintf(area, TITLE_BYTES, "%s", title);
     map->arg_start = (uint64_t)(uintptr_t)area;
     map->arg_end = map->arg_start + strlen(area) + 1;
     if (variable != NULL)
         lay_out_environment(area + TITLE_BYTES, variable, map);
-    if (prctl(PR_SET_MM, PR_SET_MM_MAP, map, sizeof(*map), 0) == 0)
-        return true;
-    (void)munmap(area, bytes);
-    return false;
+    if (prctl(PR_SET_MM, PR_SET_MM_MAP, map, sizeof(*map), 0) < 0)
+        (void)munmap(area, bytes);
 }
 
 void cv_title_set(const char *name, const char *what, const char *variable)
@@ -97,13 +95,6 @@ void cv_title_set(const char *name, const char *what, const char *variable)
     (void)prctl(PR_SET_NAME, name, 0, 0, 0);
 
     struct prctl_mm_map map;
-    if (!read_map(&map))
-        return;
-    uint64_t start = map.arg_start;
-    size_t room = (size_t)(map.arg_end - map.arg_start);
-    if (move_out(title, variable, &map) || room == 0)
-        return;
-    char *argv_area = (char *)(uintptr_t)start;
-    memset(argv_area, 0, room);
-    (void)snprintf(argv_area, room, "%s", title);
+    if (read_map(&map))
+        move_out(title, variable, &map);
 }

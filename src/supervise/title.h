@@ -2,10 +2,10 @@
 #ifndef CV_SUPERVISE_TITLE_H
 #define CV_SUPERVISE_TITLE_H
 
-/* Shows "NAME: WHAT". Where the kernel allows it (PR_SET_MM_MAP, no privilege needed) the title
- * gets memory of its own; elsewhere it is cut to the room that argv had. `variable` ("NAME=value",
- * or NULL) is added to what /proc/PID/environ shows, for a process that has not been exec'd with
- * it; the process's own environ is not touched. */
+/* Shows "NAME: WHAT". The title gets memory of its own (PR_SET_MM_MAP, no privilege needed);
+ * where the kernel cannot do that, only the name changes: argv's memory is the app's. `variable`
+ * ("NAME=value", or NULL) is added to what /proc/PID/environ shows, for a process that has not been
+ * exec'd with it; the process's own environ is not touched. */
 void cv_title_set(const char *name, const char *what, const char *variable);
 
 #endif
