@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /* Starts the pinned program with this process's own argv and environment, plus boot and tag: vfork
- * and exec. Descriptors named in `boot` are inherited, fd 0 is /dev/null. The pid or -errno (also
- * if exec fails). */
+ * and exec. Descriptors named in `boot` are inherited, and 0 to 2 as they are. The pid or -errno
+ * (also if exec fails). */
 CV_MUST_CHECK pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot,
                                   char *const *argv);
 
