@@ -115,15 +115,16 @@ void cv_fleet_enter(struct cv_slot *slot, enum cv_slot_state state, int64_t dead
     slot->deadline = deadline;
 }
 
-/* Processes that are starting or paused get back the time in which nobody could have heard them. */
+/* Time in which nobody could have heard them is given back to those that start, are paused, or have
+ * been killed and may be waiting to be reaped. A stop waits for nobody. */
 static void forgive(struct cv_fleet *fleet, int64_t gap)
 {
     for (unsigned i = 0; i <= fleet->config.capacity; i++) {
         struct cv_slot *slot = &fleet->slots[i];
-        if (cv_slot_is_starting(slot)) {
+        if (cv_slot_is_starting(slot) || slot->state == CV_SLOT_KILLING)
             slot->deadline += gap;
+        if (cv_slot_is_starting(slot))
             slot->spawned_at += gap;
-        }
         if (slot->paused && !fleet->halt.asked)
             slot->pause_deadline += gap;
     }

@@ -73,8 +73,9 @@ enum cv_fleet_event_kind {
                         shell to keep (one, coalesced) */
     CV_FLEET_SCALE,  /* .by workers more (or fewer, negative) */
     CV_FLEET_ASK_STOP, /* .stop */
-    CV_FLEET_GAP,      /* this process itself did not run for .gap ns (suspended, paused): start and
-                          pause deadlines      move on by as much, those of a stop do not */
+    CV_FLEET_GAP,      /* this process itself did not run for .gap ns (suspended, paused): the
+                          deadlines of a start, of a pause and of kill_wait move on by as much, those
+                          of a stop do not */
 };
 
 /* How a process ended, as by waitid(2). */

@@ -1,3 +1,4 @@
+/* Each entry is a mistake that somebody could make, or that another server has made. */
 #include "broken.h"
 
 static void start_again_at_once(struct cv_fleet *fleet, struct cv_slot *slot,

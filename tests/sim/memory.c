@@ -17,10 +17,9 @@ static bool have_all_failed_to_boot(const struct sim_world *world)
 {
     for (unsigned i = 0; i < world->config.capacity; i++) {
         enum cv_slot_state state = world->before[i];
-        bool is_wanted =
-            state >= CV_SLOT_WAITING && state <= CV_SLOT_READY && !world->fleet->slots[i].going;
-        bool comes_back = state == CV_SLOT_KILLING && world->procs[i].asked_at == CV_NEVER;
-        if ((is_wanted || comes_back) && !world->slots[i].boot_failed)
+        bool is_wanted = (state >= CV_SLOT_WAITING && state <= CV_SLOT_READY) ||
+                         state == CV_SLOT_KILLING; /* comes back */
+        if (is_wanted && !world->fleet->slots[i].going && !world->slots[i].boot_failed)
             return false;
     }
     return true;
@@ -125,6 +124,14 @@ static void note_exit(struct sim_world *world, unsigned slot, const struct cv_fl
         sim_memory_failed(world, slot, exit);
 }
 
+static void note_spawn_failed(struct sim_world *world, unsigned slot)
+{
+    if (world->fleet->slots[slot].going)
+        world->slots[slot] = (struct sim_slot){0};
+    else if (!world->is_stopping)
+        sim_memory_failed(world, slot, NULL);
+}
+
 static void note_hello(struct sim_world *world, unsigned slot, const struct cv_fleet_event *event)
 {
     struct sim_proc *proc = &world->procs[slot];
@@ -157,10 +164,7 @@ static void note_slot(struct sim_world *world, const struct cv_fleet_event *even
     enum cv_slot_state state = world->before[slot];
     bool is_starting = state >= CV_SLOT_SPAWNING && state <= CV_SLOT_STARTING;
     switch (event->what) {
-    case CV_ON_SPAWN_FAILED:
-        if (!world->is_stopping && !world->fleet->slots[slot].going)
-            sim_memory_failed(world, slot, NULL);
-        break;
+    case CV_ON_SPAWN_FAILED: note_spawn_failed(world, slot); break;
     case CV_ON_HELLO:
         if (state == CV_SLOT_SPAWNING)
             note_hello(world, slot, event);
@@ -217,6 +221,8 @@ static void note_gap(struct sim_world *world, int64_t gap)
         }
         if (proc->pause_by != CV_NEVER && !world->is_stopping)
             proc->pause_by += gap;
+        if (proc->killed_at != CV_NEVER)
+            proc->killed_at += gap;
     }
 }
 

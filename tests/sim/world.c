@@ -1,3 +1,4 @@
+/* The shell of the make-believe world, and the run of one schedule from its seed. */
 #include "world.h"
 
 #include "base/rand.h"

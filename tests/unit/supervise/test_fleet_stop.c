@@ -266,6 +266,19 @@ static void test_gap_does_not_move_a_stop(void **state)
     end(&s);
 }
 
+static void test_gap_does_not_give_up_a_killed_worker(void **state)
+{
+    (void)state;
+    struct story s = serving(1);
+    stop(&s, CV_STOP_NOW);
+    s.now += 30 * CV_SECOND;
+    story_tell(&s, (struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = 30 * CV_SECOND});
+    expect(&s, "STOPPING 3, kill 0");
+    dies(&s, 0, 9);
+    expect(&s, "exit 70");
+    end(&s);
+}
+
 static void test_nothing_happens_after_exit(void **state)
 {
     (void)state;
@@ -303,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_main_stops_when_the_drain_is_over),
         cmocka_unit_test(test_main_that_dies_during_the_stop_does_not_come_back),
         cmocka_unit_test(test_gap_does_not_move_a_stop),
+        cmocka_unit_test(test_gap_does_not_give_up_a_killed_worker),
         cmocka_unit_test(test_nothing_happens_after_exit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
