@@ -11,9 +11,11 @@
 
 /* ---- Work that is left over ---- */
 
-static void set_kick(struct cv_server *server, int64_t at)
+static void set_kick(struct cv_server *server, bool on)
 {
-    server->kicked = at != CV_NEVER;
+    server->kicked = on;
+    /* Not in this step: what it has brought is the host's first. */
+    int64_t at = on ? cv_loop_now(server->loop) + 1 : CV_NEVER;
     int rc = cv_timer_set(server->loop, &server->kick, at);
     CV_ASSERT(rc == 0); /* it is always set, or was until just now */
 }
@@ -21,7 +23,7 @@ static void set_kick(struct cv_server *server, int64_t at)
 void cv_server_kick(struct cv_server *server)
 {
     if (!server->kicked)
-        set_kick(server, 0);
+        set_kick(server, true);
 }
 
 static void free_dead(struct cv_server *server)
@@ -49,14 +51,14 @@ void cv_server_flush(struct cv_server *server)
     while ((link = cv_list_pop(&dirty)) != NULL)
         cv_conn_flush(CV_CONTAINER_OF(link, struct cv_conn, todo));
     free_dead(server);
-    set_kick(server, has_work(server) ? 0 : CV_NEVER);
+    set_kick(server, has_work(server));
 }
 
 /* What the host has not flushed, and requests behind a full batch. */
 static void kick_fires(struct cv_timer *timer)
 {
     struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, kick);
-    set_kick(server, 0);
+    set_kick(server, true);
     cv_server_flush(server);
     struct cv_link resumed;
     cv_list_move(&server->resume, &resumed);
