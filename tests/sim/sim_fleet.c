@@ -131,8 +131,7 @@ static unsigned report_seen(const struct sim_seen *seen)
 static void show_failure(uint64_t seed, const struct cv_rules *rules, const char *error)
 {
     (void)sim_run(seed, rules, true, NULL);
-    printf("BROKEN %s\nseed %llu; again: sim_fleet --trace %llu\n", error, (unsigned long long)seed,
-           (unsigned long long)seed);
+    printf("BROKEN %s\nseed %llu\n", error, (unsigned long long)seed);
     fflush(stdout);
 }
 
