@@ -72,7 +72,7 @@ static int parse(enum cv_setting id, const char *text, int64_t *ret)
     struct cv_span span = cv_span_str(text);
     int rc = 0;
     switch (setting->type) {
-    case STR: return 0;
+    case STR: return span.len < (size_t)setting->least ? -EINVAL : 0;
     case BOOL: return parse_bool(text, ret);
     case CHOICE: return parse_choice(id, text, ret);
     case INT:
@@ -96,33 +96,39 @@ static int parse(enum cv_setting id, const char *text, int64_t *ret)
     return rc;
 }
 
+/* " from 1 to 10 bytes", " of at least 1 byte", "": what a number may be. */
+static void put_limits(const struct setting *setting, char *to, size_t cap)
+{
+    const char *unit = setting->type == TIME ? " ms" : setting->type == SIZE ? " bytes" : "";
+    to[0] = '\0';
+    if (setting->most > 0)
+        (void)snprintf(to, cap, " from %lld to %lld%s", (long long)setting->least,
+                       (long long)setting->most, unit);
+    else if (setting->type == SIZE)
+        (void)snprintf(to, cap, " of at least %lld%s", (long long)setting->least, unit);
+}
+
 /* What would have been right. */
 static void explain(struct cv_conf *conf, const char *where, enum cv_setting id, const char *text)
 {
-    static const char *const kinds[] = {[STR] = "",
+    static const char *const kinds[] = {[STR] = "a name or address",
                                         [INT] = "a number",
                                         [BOOL] = "true or false",
                                         [TIME] = "a time like 30, 1.5s, 250ms, 2m or off",
                                         [SIZE] = "a size like 8192, 64k, 10M or off",
                                         [CHOICE] = "one of the words"};
     const struct setting *setting = &settings[id];
-    char limits[80] = "";
-    const char *unit = setting->type == TIME ? " ms" : setting->type == SIZE ? " bytes" : "";
-    if (setting->most > 0)
-        (void)snprintf(limits, sizeof(limits), " from %lld to %lld%s", (long long)setting->least,
-                       (long long)setting->most, unit);
+    char limits[80];
+    put_limits(setting, limits, sizeof(limits));
     (void)snprintf(conf->reason, sizeof(conf->reason), "%s: \"%.100s\" is not %s%s (%s)", where,
                    text, kinds[setting->type], limits, setting->sentence);
 }
 
-static int keep_number(struct cv_conf *conf, enum cv_setting id, int64_t value)
+static void keep_number(struct cv_conf *conf, enum cv_setting id, int64_t value)
 {
-    char *text = NULL;
-    if (asprintf(&text, "%lld", (long long)value) < 0) /* kept as long as the process */
-        return -ENOMEM;
+    (void)snprintf(conf->digits[id], sizeof(conf->digits[id]), "%lld", (long long)value);
     conf->value[id] = value;
-    conf->text[id] = text;
-    return 0;
+    conf->text[id] = conf->digits[id];
 }
 
 static int set(struct cv_conf *conf, enum cv_setting id, const char *text, const char *where)
@@ -133,12 +139,10 @@ static int set(struct cv_conf *conf, enum cv_setting id, const char *text, const
         explain(conf, where, id, text);
         return -EINVAL;
     }
-    if (settings[id].type == STR || settings[id].type == CHOICE) {
-        conf->value[id] = value;
+    keep_number(conf, id, value);
+    if (settings[id].type == STR || settings[id].type == CHOICE)
         conf->text[id] = text;
-        return 0;
-    }
-    return keep_number(conf, id, value);
+    return 0;
 }
 
 /* ---- The sources, the weakest first ---- */
@@ -157,17 +161,19 @@ static int read_defaults(struct cv_conf *conf)
 static int set_number(struct cv_conf *conf, enum cv_setting id, int64_t value, const char *where)
 {
     const struct setting *setting = &settings[id];
-    bool may_be_off = setting->type == TIME || setting->type == SIZE;
+    bool is_off = value == COVEY_OFF && (setting->type == TIME || setting->type == SIZE);
+    bool is_within = value >= setting->least && (setting->most == 0 || value <= setting->most);
     if (value == 0)
         return 0;
-    if (value == COVEY_OFF && may_be_off)
-        return keep_number(conf, id, CV_CONF_OFF);
-    if (value < setting->least || (setting->most > 0 && value > setting->most)) {
-        (void)snprintf(conf->reason, sizeof(conf->reason), "option .%s: %lld is out of range (%s)",
-                       where, (long long)value, setting->sentence);
+    if (!is_off && !is_within) {
+        char limits[80];
+        put_limits(setting, limits, sizeof(limits));
+        (void)snprintf(conf->reason, sizeof(conf->reason), "option .%s: %lld is not%s (%s)", where,
+                       (long long)value, limits, setting->sentence);
         return -EINVAL;
     }
-    return keep_number(conf, id, value);
+    keep_number(conf, id, is_off ? CV_CONF_OFF : value);
+    return 0;
 }
 
 static int read_options(struct cv_conf *conf, const struct covey_options *given)
@@ -211,7 +217,7 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
     for (size_t i = 0; rc == 0 && i < CV_COUNT(numbers); i++)
         rc = set_number(conf, numbers[i].id, numbers[i].value, numbers[i].where);
     if (rc == 0 && options.access_log != 0)
-        rc = keep_number(conf, CV_SET_ACCESS_LOG, options.access_log > 0);
+        keep_number(conf, CV_SET_ACCESS_LOG, options.access_log > 0);
     return rc;
 }
 
@@ -337,15 +343,17 @@ int cv_conf_read(struct cv_conf *conf, const char *program, const struct covey_o
 
 /* ---- For the app ---- */
 
-/* Names the app has asked for, so that a misspelt variable can be told from the app's own. */
+/* Names the app has asked for, so that a misspelt variable can be told from the app's own. Longer
+ * ones are told apart by their beginnings. */
 #define ASKED_MAX 256
-static char asked[ASKED_MAX][64];
+#define ASKED_BYTES 64
+static char asked[ASKED_MAX][ASKED_BYTES];
 static int n_asked;
 
 static bool has_asked(const char *name)
 {
     for (int i = 0; i < n_asked; i++)
-        if (strcmp(asked[i], name) == 0)
+        if (strncmp(asked[i], name, ASKED_BYTES - 1) == 0)
             return true;
     return false;
 }
@@ -371,10 +379,10 @@ static bool is_setting(const char *name)
 void cv_conf_warn_unknown(const struct cv_conf *conf)
 {
     size_t len = strlen(conf->prefix);
-    for (char **entry = environ; len > 0 && *entry != NULL; entry++) {
+    for (char **entry = environ; len > 0 && entry != NULL && *entry != NULL; entry++) {
         if (strncmp(*entry, conf->prefix, len) != 0)
             continue;
-        char name[64];
+        char name[ASKED_BYTES];
         (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(*entry + len, "="), *entry + len);
         if (!is_setting(name) && !has_asked(name))
             cv_warn("%s%s is set, but no setting of covey, nor has the app read it", conf->prefix,

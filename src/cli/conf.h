@@ -15,10 +15,12 @@ enum cv_setting { CV_SETTINGS(CV_CONF_NAME) CV_SET_COUNT };
 
 struct cv_conf {
     int64_t value[CV_SET_COUNT]; /* INT, TIME (ms), SIZE (bytes), BOOL (0, 1), CHOICE (its place) */
-    const char *text[CV_SET_COUNT]; /* STR: the value; all others: `value` in decimal. Never NULL */
-    const char *prefix;             /* of environment variables */
-    char name[64];                  /* of the program, for titles, logs and messages */
-    char reason[512];               /* what was wrong */
+    const char
+        *text[CV_SET_COUNT]; /* STR, CHOICE: as given; others: `value` in decimal. Never NULL */
+    char digits[CV_SET_COUNT][24]; /* where `text` of numbers stands */
+    const char *prefix;            /* of environment variables */
+    char name[64];                 /* of the program, for titles, logs and messages */
+    char reason[512];              /* what was wrong */
 };
 
 /* What the command line asks for besides settings. */

@@ -1,9 +1,9 @@
 /* Which worker takes the next connection. Pure.
  *
- * EPOLLEXCLUSIVE wakes the worker that began to wait last, so that with keep-alive one would hold
- * nearly all. So: one connection a turn while others have fewer, and a worker well above the mean
- * leaves the listener alone for a moment. It never does so twice in a row: the others may be unable
- * to take what waits.
+ * EPOLLEXCLUSIVE wakes the worker that watched the listener first among those that wait, so that
+ * with keep-alive one would hold nearly all. So: one connection a turn while others have fewer, and
+ * a worker well above the mean leaves the listener alone for a moment, which puts it behind the
+ * others. It never does so twice in a row: they may be unable to take what waits.
  */
 #ifndef CV_CLI_SHARE_H
 #define CV_CLI_SHARE_H
