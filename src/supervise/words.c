@@ -53,7 +53,7 @@ static void say_stopping(int64_t kind)
         [CV_STOP_TERM] = "stopping: requests in flight are finished",
         [CV_STOP_INT] = "stopping: requests in flight have a moment to finish (again: at once)",
         [CV_STOP_QUIT] = "stopping at once",
-        [CV_STOP_NOW] = "killing everything: the guardian is gone, or the start has failed"};
+        [CV_STOP_NOW] = "killing everything: the guardian is gone"};
     cv_info("%s", how[kind]);
 }
 
@@ -63,7 +63,7 @@ static void say_failed(const char *who, struct cv_fleet_exit last, int64_t pause
     if (pause_ms > 0)
         cv_error("%s ended with %s; next try in %lld ms", who, how.text, (long long)pause_ms);
     else
-        cv_error("%s ended with %s; it is replaced", who, how.text);
+        cv_error("%s ended with %s", who, how.text); /* the next one starts at once, if any does */
 }
 
 void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_fleet_exit last,
