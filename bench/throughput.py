@@ -61,8 +61,9 @@ def shown(values, digits):
 def report():
     cpu = 0 if PINNED else None
     print("### Requests\n")
-    print(f"One worker{' on CPU 0, wrk on CPU 1' if PINNED else ', nothing pinned (one CPU)'}; {CONNECTIONS}")
-    print(f"connections, {ROUNDS} interleaved rounds of {SECONDS} s. Median (least-most).\n")
+    where = "on CPU 0, wrk on CPU 1" if PINNED else "nothing pinned (one CPU)"
+    print(f"One worker, {where}; {CONNECTIONS} connections; {ROUNDS} interleaved rounds of {SECONDS} s: median")
+    print("(least-most).\n")
     print("| | server | requests/s | server CPU, us a request |")
     print("|---|---|---:|---:|")
     with servers.Server("covey", cpu=cpu) as ours, servers.Server("nginx", cpu=cpu) as theirs:
