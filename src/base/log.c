@@ -65,11 +65,7 @@ static bool would_wait(int fd)
     if (flags < 0 || (flags & O_NONBLOCK) != 0)
         return false;
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    int n;
-    do
-        n = poll(&ready, 1, 0);
-    while (n < 0 && errno == EINTR); /* also without a wait, if a handler has to run */
-    return n <= 0;
+    return poll(&ready, 1, 0) <= 0;
 }
 
 size_t cv_log_raw(int fd, const char *lines, size_t len)
