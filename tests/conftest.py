@@ -19,6 +19,7 @@ LIMIT = 120  # seconds per test, unless @pytest.mark.limit(n)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): the test may take that long")
+    config.addinivalue_line("markers", "timed: means nothing on a machine or build that is much slower than usual")
     reaper.become_subreaper()  # so that even what a dead reaper leaves behind is found here
 
 

@@ -158,9 +158,29 @@ static void on_drained(void *arg)
 
 /* ---- Single process: what it is told ---- */
 
+static int single_fd = -1;
+
+static void note_stop(int signal)
+{
+    (void)signal;
+    int saved = errno;
+    (void)eventfd_write(single_fd, 1);
+    errno = saved;
+}
+
+static void catch_stop(int signal)
+{
+    struct sigaction action = {.sa_handler = note_stop, .sa_flags = SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(signal, &action, NULL);
+}
+
+/* Until here INT and TERM have had their default action: a blocked start-up ends at once. */
 static void on_single_ready(void *arg)
 {
     const struct life *life = arg;
+    catch_stop(SIGINT);
+    catch_stop(SIGTERM);
     for (int i = 0; i < life->open->n; i++)
         cv_info("listening on %s (single process)", life->open->item[i].text);
     cv_conf_warn_unknown(life->conf);
@@ -309,16 +329,6 @@ int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, str
 
 /* ---- Single process ---- */
 
-static int single_fd = -1;
-
-static void note_stop(int signal)
-{
-    (void)signal;
-    int saved = errno;
-    (void)eventfd_write(single_fd, 1);
-    errno = saved;
-}
-
 /* Asked again: at once. */
 static void on_stop(struct cv_watch *watch, unsigned events)
 {
@@ -329,21 +339,9 @@ static void on_stop(struct cv_watch *watch, unsigned events)
     drain(life, CV_DRAIN_STOP, life->is_stopping ? cv_clock_ns() : grace(life));
 }
 
-static void catch_stop(void)
-{
-    cv_child_signals();
-    struct sigaction action = {.sa_handler = note_stop, .sa_flags = SA_RESTART};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)signal(SIGHUP, SIG_DFL);
-    (void)signal(SIGQUIT, SIG_DFL);
-    (void)signal(SIGTTIN, SIG_DFL);
-    (void)signal(SIGTTOU, SIG_DFL);
-}
-
 static int single(struct life *life, const struct cv_app_source *source)
 {
+    (void)signal(SIGPIPE, SIG_IGN);
     int code = open_native(life, source);
     if (code != CV_EXIT_OK)
         return code;
@@ -352,7 +350,6 @@ static int single(struct life *life, const struct cv_app_source *source)
     if (single_fd < 0 ||
         cv_loop_add(cv_native_loop(life->native), &life->signals, single_fd, CV_READ) < 0)
         return failed(life, CV_EXIT_OS, strerror(errno));
-    catch_stop();
     code = cv_native_serve(life->native);
     return failed(life, code, cv_native_reason(life->native));
 }

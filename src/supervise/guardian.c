@@ -126,20 +126,27 @@ static void tell(const struct guardian *guardian, enum cv_message_kind kind, uin
     cv_channel_tell(guardian->channel, kind, word, 0);
 }
 
+/* A master that somebody has stopped runs on: it could not hear us. */
+static void ask_stop(const struct guardian *guardian, enum cv_fleet_stop stop)
+{
+    tell(guardian, CV_MSG_STOP, stop);
+    (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, SIGCONT, NULL, 0);
+}
+
 static void on_hangup(const struct guardian *guardian)
 {
     if (!is_hung_up(guardian->terminal))
         tell(guardian, CV_MSG_RELOAD, 0);
     else if (!guardian->signals.hangup_ignored)
-        tell(guardian, CV_MSG_STOP, CV_STOP_TERM);
+        ask_stop(guardian, CV_STOP_TERM);
 }
 
 static void on_signal(const struct guardian *guardian, int signal, bool by_user)
 {
     switch (signal) {
-    case SIGTERM: tell(guardian, CV_MSG_STOP, CV_STOP_TERM); break;
-    case SIGINT: tell(guardian, CV_MSG_STOP, CV_STOP_INT); break;
-    case SIGQUIT: tell(guardian, CV_MSG_STOP, CV_STOP_QUIT); break;
+    case SIGTERM: ask_stop(guardian, CV_STOP_TERM); break;
+    case SIGINT: ask_stop(guardian, CV_STOP_INT); break;
+    case SIGQUIT: ask_stop(guardian, CV_STOP_QUIT); break;
     case SIGHUP: on_hangup(guardian); break;
     case SIGTTIN:
     case SIGTTOU:

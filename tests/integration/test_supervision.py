@@ -91,6 +91,7 @@ def test_death_of_a_worker_does_not_touch_the_others(jobs, program):
     assert int(working.get("/pid").text) == other
 
 
+@pytest.mark.timed
 def test_first_death_is_replaced_at_once(jobs, program):
     def attempt(limit):
         server = jobs.server(program)
@@ -101,6 +102,7 @@ def test_first_death_is_replaced_at_once(jobs, program):
     within(0.25, attempt)
 
 
+@pytest.mark.timed
 def test_repeated_deaths_are_replaced_more_and_more_slowly(jobs, program):
     """0, 100, 200, 400, 800 ms (and 20 % either way), counted from death to the successor's appearance."""
     server = jobs.server(program, workers=1)
@@ -116,6 +118,7 @@ def test_repeated_deaths_are_replaced_more_and_more_slowly(jobs, program):
     assert server.stop() < 1.0, "a stop does not wait for a back-off"
 
 
+@pytest.mark.timed
 def test_one_bad_worker_does_not_slow_down_the_others(jobs, program):
     """Back-off belongs to the slot."""
     server = jobs.server(program)
@@ -212,6 +215,7 @@ def test_stopped_worker_is_replaced(jobs, method):
     server.reach_all()
 
 
+@pytest.mark.timed
 def test_briefly_stopped_worker_is_left_alone(jobs):
     server = jobs.server("testbed", ["--hang-timeout", "2"])
     before = server.reach_all()
@@ -223,6 +227,7 @@ def test_briefly_stopped_worker_is_left_alone(jobs):
     assert set(server.workers()) == set(before)
 
 
+@pytest.mark.timed
 def test_pause_of_the_whole_server_is_no_hang(jobs):
     """A suspended machine or a frozen container: nobody was running, nobody is to blame."""
     server = jobs.server("testbed", ["--hang-timeout", "1"])
@@ -239,6 +244,7 @@ def test_pause_of_the_whole_server_is_no_hang(jobs):
         assert int(connection.get("/pid").text) == pid
 
 
+@pytest.mark.timed
 def test_idle_server_has_no_wake_up(jobs):
     """No connection, nothing to do: nobody's timer goes off."""
     server = jobs.server("testbed")

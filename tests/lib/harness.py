@@ -5,6 +5,7 @@ and with a random tag in its environment. Its processes are found by descent fro
 the tag, never by name, zombies included; they are ended by pidfd.
 """
 
+import functools
 import os
 import random
 import select
@@ -23,6 +24,7 @@ BUILD = Path(os.environ.get("COVEY_BUILD", "build"))
 BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
 
 
+@functools.cache
 def sanitized():
     """The sanitizer the build under test carries, "" if none: such a build has no time bounds."""
     library = proc.read(BUILD / "libcovey.so")
@@ -72,6 +74,8 @@ def environment(tag, folder, more=None):
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
         if name in os.environ:
             env[name] = os.environ[name]
+    if sanitized():  # a crash that a test asks for shall be one
+        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":handle_segv=0:handle_abort=0"
     env.update(more or {})
     return {name: str(value) for name, value in env.items() if value is not None}
 

@@ -46,7 +46,7 @@ class Load:
         self.address, self.dice, self.running = address, random.Random(seed), True
         self.failures, self.answers, self.connections, self.workers = [], 0, 0, Counter()
         self.slowest = 0.0
-        pauses = [(0.0, 0.02, 200)] * kept + [(0.5, 3.0, 50)] * lazy + [(0.0, 0.01, 1)] * fresh
+        pauses = [(0.0, 0.02, 200)] * kept + [(0.5, 1.5, 50)] * lazy + [(0.0, 0.01, 1)] * fresh
         self.tasks = [asyncio.create_task(self._client(*pause)) for pause in pauses]
 
     async def finish(self):

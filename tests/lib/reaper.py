@@ -94,6 +94,8 @@ def _run(launch, report, control):
 
 
 def _fork(launch, say, report):
+    # Blocked until the child has all defaults back: a signal sent at once must not meet what is ignored here.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid == 0:
         try:
@@ -109,6 +111,7 @@ def _fork(launch, say, report):
             say(f"X {error.errno}")
         finally:
             os._exit(127)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
@@ -125,20 +128,28 @@ def _close_all_but(*keep):
 def _watch(say, control, wake):
     left = True
     while True:
-        while left:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                say(f"E {time.monotonic()}")
-                left = False
-                break
-            if pid == 0:
-                break
-            say(f"R {pid} {os.waitstatus_to_exitcode(status)} {time.monotonic()}")
+        if left:
+            news = _reap()
+            left = not (news and news[-1].startswith("E"))
+            if news:
+                say("\n".join(news))
         ready, _, _ = select.select([control, wake], [], [])
         if control in ready:
             return
         os.read(wake, 512)
+
+
+def _reap():
+    """What has ended, in one report: whoever hears that the last process ended hears that nothing is left, too."""
+    news = []
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return [*news, f"E {time.monotonic()}"]
+        if pid == 0:
+            return news
+        news.append(f"R {pid} {os.waitstatus_to_exitcode(status)} {time.monotonic()}")
 
 
 def _kill_all():

@@ -2,6 +2,8 @@
 
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -22,3 +24,14 @@ def test_files_that_are_named_exist(page):
     missing = [name for name in named if not exists(name) and not placeholder.search(name)]
     missing += [name for name in linked if not (page.parent / name).exists()]
     assert missing == []
+
+
+def test_settings_page_is_what_the_table_makes():
+    made = subprocess.run([sys.executable, ROOT / "tools/settings"], capture_output=True, text=True, check=True, timeout=30)
+    assert (ROOT / "docs/settings.md").read_text() == made.stdout
+
+
+def test_settings_page_has_every_setting():
+    names = re.findall(r"^ +X\((\w+),", (ROOT / "src/cli/conf.def").read_text(), re.MULTILINE)
+    page = (ROOT / "docs/settings.md").read_text()
+    assert names != [] and [name for name in names if f"`--{name.lower().replace('_', '-')}`" not in page] == []
