@@ -97,6 +97,10 @@ struct covey_entry {
  * covey_setup_fail(app, ...)`. Returns a negative code. */
 COVEY_API int covey_setup_fail(covey_app *app, const char *format, ...) COVEY_PRINTF(2, 3);
 
+/* Reports progress of a long start: START_TIMEOUT then runs from now, for `ms` more, but never past
+ * START_TIMEOUT_MAX after the worker's birth. For use in setup and start listeners. */
+COVEY_API void covey_extend_start(covey_app *app, int64_t ms);
+
 /* ---- Routes ---- */
 
 /* How one route differs from the settings. */

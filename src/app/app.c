@@ -204,3 +204,11 @@ void cv_app_done(covey_app *app)
     cv_tasks_done(&app->tasks);
     cv_arena_done(&app->arena);
 }
+
+void covey_extend_start(covey_app *app, int64_t ms)
+{
+    if (!cv_app_here(app, "covey_extend_start") || app->phase == CV_APP_RUNNING || ms <= 0)
+        return;
+    if (app->host.extend != NULL)
+        app->host.extend(app->host.arg, ms);
+}

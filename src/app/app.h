@@ -45,6 +45,7 @@ struct cv_hooks {
 /* What an app asks of its host. */
 struct cv_app_host {
     const char *(*setting)(void *arg, const char *name); /* NULL: not set */
+    void (*extend)(void *arg, int64_t ms);               /* more time to start; NULL: no limit */
     void *arg;
     bool debug; /* error pages show the reason of a 5xx */
 };

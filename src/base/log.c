@@ -53,6 +53,16 @@ bool cv_log_on(enum cv_log_level level)
     return level >= threshold;
 }
 
+int cv_log_fd(void)
+{
+    return log_fd;
+}
+
+const char *cv_log_name(void)
+{
+    return name;
+}
+
 uint64_t cv_log_dropped(void)
 {
     return atomic_load(&dropped);

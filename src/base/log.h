@@ -36,6 +36,10 @@ size_t cv_log_raw(int fd, const char *lines, size_t len);
  * -errno on error. The caller closes it. */
 int cv_log_reopen(int fd);
 
+/* For a signal handler: the descriptor lines go to, and the name that stands in them. */
+int cv_log_fd(void);
+const char *cv_log_name(void);
+
 /* Lines dropped since start. */
 uint64_t cv_log_dropped(void);
 

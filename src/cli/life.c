@@ -7,6 +7,7 @@
 #include "cli/share.h"
 #include "host/native/load.h"
 #include "host/native/native.h"
+#include "supervise/dump.h"
 #include "supervise/manifest.h"
 #include "supervise/title.h"
 #include "supervise/words.h"
@@ -58,8 +59,7 @@ static void on_load(void *arg, unsigned open)
 static void on_wait(void *arg, bool running, int64_t now)
 {
     const struct life *life = arg;
-    atomic_store_explicit(&life->child->slots.own->running_since, running ? now : 0,
-                          memory_order_relaxed);
+    cv_child_beat(life->child, running ? now : 0);
 }
 
 static struct cv_share_load read_load(const struct cv_slots *slots, unsigned own, int64_t now)
@@ -154,6 +154,18 @@ static void on_drained(void *arg)
 {
     const struct life *life = arg;
     cv_child_tell(life->child, CV_MSG_DRAINED);
+}
+
+static void on_progress(void *arg, const char *what)
+{
+    const struct life *life = arg;
+    cv_child_doing(life->child, what != NULL ? what : "");
+}
+
+static void on_extend(void *arg, int64_t ms)
+{
+    const struct life *life = arg;
+    cv_child_extend(life->child, ms);
 }
 
 /* ---- Single process: what it is told ---- */
@@ -254,6 +266,8 @@ static int open_native(struct life *life, const struct cv_app_source *source)
     if (life->child != NULL) {
         config.ready = on_ready;
         config.drained = on_drained;
+        config.progress = on_progress;
+        config.extend = on_extend;
         config.server.load = on_load;
         config.server.accept_budget = accept_budget;
     }
@@ -306,6 +320,24 @@ static int supervised(struct life *life, const struct cv_app_source *source)
     return failed(life, code, cv_native_reason(life->native));
 }
 
+/* For the dump of a worker that hangs or crashes: a signal handler has no argument of its own. */
+static const struct life *dumped_life;
+
+static void describe(char *to, size_t cap)
+{
+    const struct life *life = dumped_life;
+    if (life->native == NULL) {
+        (void)snprintf(to, cap, "loading and setup of the app");
+        return;
+    }
+    cv_native_describe(life->native, to, cap);
+    int64_t since = atomic_load(&life->child->slots.own->running_since);
+    size_t len = strlen(to);
+    if (since != 0)
+        (void)snprintf(to + len, cap - len, ", running for %lld ms",
+                       (long long)((cv_clock_ns() - since) / CV_MS));
+}
+
 int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, struct cv_child *child)
 {
     cv_child_signals();
@@ -319,6 +351,9 @@ int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, str
     static struct life life;
     life = (struct life){
         .conf = conf, .child = child, .access_log = -1, .channel.fd = -1, .signals.fd = -1};
+    dumped_life = &life;
+    if (cv_dump_install(describe) < 0)
+        cv_warn("a hang or a crash of this worker will not be described: no memory for it");
     for (uint32_t i = 0; i < child->boot.n_listeners; i++)
         life.listeners[life.n_listeners++] = child->boot.listeners[i];
     int code = supervised(&life, source);

@@ -18,8 +18,9 @@ enum cv_message_kind {
     CV_MSG_DRAINED,
     CV_MSG_LEAVING, /* somebody sent it TERM: it drains by itself and wants to be replaced */
     CV_MSG_FAILED,  /* word[0]: the exit code that follows; body: why, as text */
-    CV_MSG_EXTEND,  /* word[0]: ms (not used by this version) */
-    CV_MSG_STATUS,  /* body: what it is doing, as text (not used by this version) */
+    CV_MSG_EXTEND,  /* word[0]: ms more to start */
+    CV_MSG_STATUS,  /* body: what it is doing that may take long, as text; empty: nothing */
+    CV_MSG_BEAT,    /* it runs on while nobody looks (beat.h) */
     /* master -> worker */
     CV_MSG_GO = 32,
     CV_MSG_DRAIN, /* word[0]: 1 retire, 0 stop; time: until when, CLOCK_MONOTONIC ns */

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/fd.h"
+#include "supervise/beat.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -180,14 +181,36 @@ void cv_child_tell(struct cv_child *child, enum cv_message_kind kind)
     cv_channel_tell(child->channel, kind, 0, 0);
 }
 
-void cv_child_failed(struct cv_child *child, int code, const char *reason)
+static void send_text(const struct cv_child *child, enum cv_message_kind kind, int code,
+                      const char *text)
 {
     static struct cv_message message;
-    message.kind = CV_MSG_FAILED;
+    message.kind = kind;
     message.word[0] = (uint32_t)code;
-    int len = snprintf(message.body, sizeof(message.body), "%s", reason);
+    int len = snprintf(message.body, sizeof(message.body), "%s", text);
     message.body_len = len < (int)sizeof(message.body) ? (uint32_t)len : sizeof(message.body) - 1;
     cv_channel_send(child->channel, &message);
+}
+
+void cv_child_failed(struct cv_child *child, int code, const char *reason)
+{
+    send_text(child, CV_MSG_FAILED, code, reason);
+}
+
+void cv_child_doing(struct cv_child *child, const char *what)
+{
+    send_text(child, CV_MSG_STATUS, 0, what);
+}
+
+void cv_child_extend(struct cv_child *child, int64_t ms)
+{
+    cv_channel_tell(child->channel, CV_MSG_EXTEND, ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX, 0);
+}
+
+void cv_child_beat(struct cv_child *child, int64_t running_since)
+{
+    if (cv_beat_write(&child->slots.own->running_since, &child->slots.seen->looking, running_since))
+        cv_channel_tell(child->channel, CV_MSG_BEAT, 0, 0);
 }
 
 int cv_child_hear(struct cv_child *child, struct cv_message *ret)

@@ -43,6 +43,15 @@ CV_MUST_CHECK int cv_child_hello(struct cv_child *child, uint32_t abi, struct cv
 /* Waits for GO. 0; -ECANCELED if a DRAIN came instead, -EPIPE if the master is gone. */
 CV_MUST_CHECK int cv_child_wait_go(struct cv_child *child);
 
+/* Writes this process's beat: the time of the last wait's end while it runs, 0 while it waits. */
+void cv_child_beat(struct cv_child *child, int64_t running_since);
+
+/* Says what it is doing that may take long; "" once it is done. */
+void cv_child_doing(struct cv_child *child, const char *what);
+
+/* Asks for `ms` more to start. */
+void cv_child_extend(struct cv_child *child, int64_t ms);
+
 /* READY, DRAINED, LEAVING. Failures are ignored: if the master is gone, so is this process in a
  * moment. */
 void cv_child_tell(struct cv_child *child, enum cv_message_kind kind);

@@ -29,6 +29,7 @@ _Static_assert(sizeof(struct cv_slot_page) == CV_SLOT_PAGE_BYTES, "a slot is a p
 
 /* The page in front of the slots, written by the master. */
 struct cv_slots_head {
+    _Atomic uint32_t looking;    /* the master looks for workers that hang (beat.h) */
     _Atomic uint32_t slots_used; /* slots from here on have never been used */
     _Alignas(CV_SLOT_PAGE_BYTES) char end[];
 };

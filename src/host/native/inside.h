@@ -58,6 +58,9 @@ CV_MUST_CHECK int cv_native_turn_until(struct cv_native *native, const bool *con
 
 /* ---- listeners.c ---- */
 
+/* "before_server_start listener init (app.c:12)". */
+void cv_native_describe_listener(const struct cv_native_listeners *run, char *to, size_t cap);
+
 /* Runs the listeners of a start event. 0, or a negative code: app.failed and a sentence in
  * app.reason, or -ECANCELED when only the end was wanted meanwhile. */
 CV_MUST_CHECK int cv_native_start_listeners(struct cv_native *native, enum covey_event event);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void describe(const struct cv_native_listeners *run, char *to, size_t cap)
+void cv_native_describe_listener(const struct cv_native_listeners *run, char *to, size_t cap)
 {
     (void)snprintf(to, cap, "%s listener %s (%s:%d)", cv_app_event_name(run->event),
                    run->current->name, run->current->file, run->current->line);
@@ -22,7 +22,7 @@ static int call(struct cv_native_listeners *run, const struct cv_hook *hook)
     char what[256];
 
     run->current = hook;
-    describe(run, what, sizeof(what));
+    cv_native_describe_listener(run, what, sizeof(what));
     if (config->progress != NULL)
         config->progress(config->arg, what);
     int rc = hook->listener(&run->native->app);
@@ -35,7 +35,7 @@ static int call(struct cv_native_listeners *run, const struct cv_hook *hook)
 static void explain(struct cv_native_listeners *run, int code)
 {
     char what[256];
-    describe(run, what, sizeof(what));
+    cv_native_describe_listener(run, what, sizeof(what));
     if (code > -CV_CODE_FAIL)
         cv_app_fail(&run->native->app, "%s failed: %s", what, strerror(-code));
     else
@@ -70,7 +70,7 @@ static void run_stop(void *arg)
     for (size_t i = hooks->n; i-- > 0;) {
         int rc = call(run, &hooks->at[i]);
         char what[256];
-        describe(run, what, sizeof(what));
+        cv_native_describe_listener(run, what, sizeof(what));
         if (rc < 0)
             cv_error("%s failed: %s", what, rc > -CV_CODE_FAIL ? strerror(-rc) : "its own code");
     }
@@ -148,7 +148,7 @@ int cv_native_stop_listeners(struct cv_native *native, enum covey_event event)
         native->stop_left = 0;
     if (rc == -EBUSY) {
         char what[256];
-        describe(native->listeners, what, sizeof(what));
+        cv_native_describe_listener(native->listeners, what, sizeof(what));
         cv_error("%s goes on although its time is over and it was cancelled", what);
     } else if (rc < 0)
         cv_error("%s listeners could not be run: %s", cv_app_event_name(event), strerror(-rc));

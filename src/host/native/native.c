@@ -20,7 +20,10 @@ static int open_parts(struct cv_native *native)
 {
     const struct cv_native_config *config = &native->config;
     const struct cv_fibers_config fibers = {.max = config->fibers_max + 1}; /* listeners */
-    const struct cv_app_host host = {config->setting, config->arg, config->debug};
+    const struct cv_app_host host = {.setting = config->setting,
+                                     .extend = config->extend,
+                                     .arg = config->arg,
+                                     .debug = config->debug};
 
     int rc = cv_loop_new(&native->loop);
     if (rc == 0)

@@ -38,6 +38,8 @@ struct cv_native_config {
     /* A listener has begun ("before_server_start listener init (app.c:12)"), NULL: it has
      * returned; for messages. Valid during the call only. */
     void (*progress)(void *arg, const char *what);
+    /* The app asks for more time to start: ms from now. */
+    void (*extend)(void *arg, int64_t ms);
     void *arg;
 };
 
@@ -67,6 +69,11 @@ int cv_native_serve(struct cv_native *native);
 /* Runs the main-process listeners: start, ready (then config.ready is called), waits for
  * cv_native_drain(), stop. Returns the exit code. */
 int cv_native_main(struct cv_native *native);
+
+/* What the loop's thread is doing at this moment, for messages: "before_server_start listener init
+ * (app.c:12)", "the handler of GET /block (app.c:40)", "the event loop". May be called from a
+ * signal handler. */
+void cv_native_describe(const struct cv_native *native, char *to, size_t cap);
 
 /* From a callback on the loop: begins or shortens the end (serve/server.h). Before the server
  * accepts it only notes the wish, and serving ends as soon as the start listeners have returned.

@@ -25,6 +25,7 @@
 static void run_request(void *arg)
 {
     struct covey_req *req = arg;
+    cv_fiber_set_owner(cv_fiber_self(), req, NULL);
     cv_req_run(req);
     req->fiber = NULL;
     cv_list_remove(&req->canceled);

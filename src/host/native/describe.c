@@ -1,0 +1,29 @@
+/* What this worker is doing, in words. See native.h. */
+#include "app/request.h"
+#include "host/native/inside.h"
+
+#include <stdio.h>
+
+static void describe_request(const struct covey_req *req, char *to, size_t cap)
+{
+    const struct cv_route *route = req->route;
+    if (route == NULL)
+        (void)snprintf(to, cap, "the middleware of a request without a route");
+    else
+        (void)snprintf(to, cap, "the handler of %s %s (%s:%d)", route->methods, route->pattern,
+                       route->file, route->line);
+}
+
+void cv_native_describe(const struct cv_native *native, char *to, size_t cap)
+{
+    const struct cv_fiber *fiber = cv_fiber_self();
+    const struct cv_native_listeners *run = native->listeners;
+    if (fiber == NULL)
+        (void)snprintf(to, cap, "the event loop");
+    else if (run != NULL && run->fiber == fiber && run->current != NULL)
+        cv_native_describe_listener(run, to, cap);
+    else if (cv_fiber_owner(fiber) != NULL)
+        describe_request(cv_fiber_owner(fiber), to, cap);
+    else
+        (void)snprintf(to, cap, "a task");
+}
