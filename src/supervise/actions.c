@@ -5,8 +5,8 @@
 
 #include <errno.h>
 
-/* One event makes at most a SAY, a KILL, a CONT and a DRAIN of each slot, and a few of the fleet.
- */
+/* One event makes at most two SAYs, an ABRT, a KILL, a CONT and a DRAIN of each slot, and a few of
+ * the fleet. */
 #define PER_SLOT 6
 #define PER_FLEET 32
 
@@ -45,6 +45,7 @@ static bool is_for_a_process(enum cv_action_kind kind)
     case CV_ACT_DRAIN:
     case CV_ACT_TERM:
     case CV_ACT_CONT:
+    case CV_ACT_ABRT:
     case CV_ACT_KILL: return true;
     case CV_ACT_SPAWN:
     case CV_ACT_DROP_GENERATION:

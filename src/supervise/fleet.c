@@ -39,6 +39,7 @@ void cv_fleet_defaults(struct cv_fleet_config *config)
         .quit_timeout = 250 * CV_MS,
         .start_stop_timeout = CV_SECOND,
         .pause_timeout = 30 * CV_SECOND,
+        .dump_timeout = 2 * CV_SECOND,
         .kill_wait = 5 * CV_SECOND,
         .backoff_first = 100 * CV_MS,
         .backoff_max = 10 * CV_SECOND,
@@ -115,13 +116,15 @@ void cv_fleet_enter(struct cv_slot *slot, enum cv_slot_state state, int64_t dead
     slot->deadline = deadline;
 }
 
-/* Time in which nobody could have heard them is given back to those that start, are paused, or have
- * been killed and may be waiting to be reaped. A stop waits for nobody. */
+/* Time in which nobody could have heard them is given back to those that start, are paused, are
+ * saying where they are, or have been killed and may be waiting to be reaped. A stop waits for
+ * nobody. */
 static void forgive(struct cv_fleet *fleet, int64_t gap)
 {
     for (unsigned i = 0; i <= fleet->config.capacity; i++) {
         struct cv_slot *slot = &fleet->slots[i];
-        if (cv_slot_is_starting(slot) || slot->state == CV_SLOT_KILLING)
+        bool is_dumping = slot->state == CV_SLOT_DUMPING && !fleet->halt.asked;
+        if (cv_slot_is_starting(slot) || is_dumping || slot->state == CV_SLOT_KILLING)
             slot->deadline += gap;
         if (cv_slot_is_starting(slot))
             slot->spawned_at += gap;

@@ -45,6 +45,7 @@ struct cv_fleet_config {
     int64_t start_stop_timeout; /* from TERM to KILL for a worker that is starting; 1 s */
     int64_t pause_timeout; /* a worker stopped by a signal is killed after; 30 s. While stopping:
                               250 ms */
+    int64_t dump_timeout;  /* from ABRT to KILL, for one that hangs or is late; 2 s */
     int64_t kill_wait;     /* after KILL until it is given up as LOST; 5 s */
     int64_t backoff_first; /* 100 ms: the pauses are 0, first, 2 x first, ... max, +-20 % */
     int64_t backoff_max;   /* 10 s */
@@ -74,14 +75,15 @@ enum cv_fleet_event_kind {
     CV_FLEET_SCALE,  /* .by workers more (or fewer, negative) */
     CV_FLEET_ASK_STOP, /* .stop */
     CV_FLEET_GAP,      /* this process itself did not run for .gap ns (suspended, paused): the
-                          deadlines of a start, of a pause and of kill_wait move on by as much, those
-                          of a stop do not */
+                          deadlines of a start, of a pause, of a dump and of kill_wait move on by as
+                          much, those of a stop do not */
 };
 
 /* How a process ended, as by waitid(2). */
 struct cv_fleet_exit {
     bool signaled; /* `code` is a signal, else an exit status */
     bool core;
+    bool by_us; /* covey had sent that signal; only for the words */
     int code;
 };
 
@@ -92,7 +94,7 @@ struct cv_fleet_event {
     struct cv_fleet_exit exit; /* EXITED */
     bool has_main;             /* HELLO: the manifest has main-process listeners */
     int error;                 /* SPAWN_FAILED: -errno */
-    int64_t extra;             /* EXTEND: ns more */
+    int64_t extra;             /* EXTEND: ns more; HUNG: ns since its loop came round */
     uint32_t generation;       /* RELOAD */
     int by;                    /* SCALE */
     enum cv_fleet_stop stop;   /* ASK_STOP */
@@ -106,6 +108,7 @@ enum cv_action_kind {
                      CLOCK_MONOTONIC */
     CV_ACT_TERM,  /* SIGTERM, then SIGCONT */
     CV_ACT_CONT,  /* SIGCONT */
+    CV_ACT_ABRT,  /* SIGABRT: it is to say where it is, and die */
     CV_ACT_KILL,
     CV_ACT_DROP_GENERATION, /* nothing will be started from .generation any more */
     CV_ACT_SAY,             /* tell the user: .say, .slot, .value */
@@ -117,8 +120,12 @@ enum cv_say {
     CV_SAY_SERVING, /* the first time all workers wanted are ready; value: how many */
     CV_SAY_FAILED,  /* a worker ended unasked; the shell has seen how; value: ms until its next try
                      */
-    CV_SAY_LATE,    /* not ready within start_timeout: killed; value: ms */
-    CV_SAY_PAUSED_LONG, /* was stopped by a signal for too long: killed; value: ms */
+    CV_SAY_NOT_STARTED, /* there could be no process; the shell has said why; value: ms until its
+                           next try */
+    CV_SAY_HUNG, /* its loop has not come round: is to say where it is, then killed; value: ms */
+    CV_SAY_LATE, /* not ready within start_timeout: the same; value: ms */
+    CV_SAY_PAUSED_LONG, /* was stopped by a signal for too long, or in its start until that was
+                           late: killed; value: ms */
     CV_SAY_UNSTOPPED,   /* did not end in time: killed; value: ms since it was asked */
     CV_SAY_UNKILLABLE,  /* KILL did not end it */
     CV_SAY_LEAVING,     /* was asked to go by somebody else and is replaced */

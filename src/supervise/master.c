@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/fd.h"
+#include "supervise/beat.h"
 #include "supervise/crew.h"
+#include "supervise/doing.h"
 #include "supervise/signals.h"
 #include "supervise/title.h"
 #include "supervise/words.h"
@@ -34,6 +36,8 @@ struct master {
     const struct cv_run *run;
     struct cv_fleet *fleet;
     struct cv_crew crew;
+    struct cv_beats beats;
+    struct cv_doings doings;
     int epoll;
     int signal_fd;
     int channel;     /* to the guardian */
@@ -108,7 +112,7 @@ static void do_spawn(struct master *master, const struct cv_action *action)
     if (rc == CV_CREW_IN_CHILD)
         be_worker(master, &boot);
     if (rc == 0) {
-        const struct cv_member *member = &master->crew.members[action->slot];
+        struct cv_member *member = &master->crew.members[action->slot];
         if (watch(master, member->channel, event_key(action->slot, member->incarnation)) < 0)
             cv_member_signal(member, SIGKILL); /* it could not be heard; its death is */
     }
@@ -135,6 +139,7 @@ static void do_action(struct master *master, const struct cv_action *action)
         cv_member_signal(member, SIGCONT);
         break;
     case CV_ACT_CONT: cv_member_signal(member, SIGCONT); break;
+    case CV_ACT_ABRT: cv_member_signal(member, SIGABRT); break;
     case CV_ACT_KILL: cv_member_signal(member, SIGKILL); break;
     case CV_ACT_DROP_GENERATION: cv_crew_drop(&master->crew, action->generation); break;
     case CV_ACT_SAY:
@@ -296,6 +301,17 @@ static void on_message(struct master *master, unsigned slot, const struct cv_mes
     case CV_MSG_DRAINED: feed_slot(master, slot, CV_ON_DRAINED); break;
     case CV_MSG_LEAVING: feed_slot(master, slot, CV_ON_LEAVING); break;
     case CV_MSG_FAILED: on_failed(master, slot, message); break;
+    case CV_MSG_BEAT: cv_beats_wake(&master->beats, cv_clock_ns()); break;
+    case CV_MSG_STATUS:
+        cv_doings_set(&master->doings, slot, cv_span(message->body, message->body_len),
+                      cv_clock_ns());
+        break;
+    case CV_MSG_EXTEND:
+        feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
+                                              .slot = slot,
+                                              .what = CV_ON_EXTEND,
+                                              .extra = message->word[0] * CV_MS});
+        break;
     default: break; /* of a later version, or nonsense: a worker cannot hurt by it */
     }
 }
@@ -303,7 +319,7 @@ static void on_message(struct master *master, unsigned slot, const struct cv_mes
 static void on_channel(struct master *master, unsigned slot)
 {
     static struct cv_message message;
-    const struct cv_member *member = &master->crew.members[slot];
+    struct cv_member *member = &master->crew.members[slot];
     int rc;
     while ((rc = cv_channel_receive(member->channel, &message)) == 1)
         on_message(master, slot, &message);
@@ -327,6 +343,7 @@ static void on_exited(struct master *master, unsigned slot, const siginfo_t *inf
         exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};
     unwatch(master, member->channel);
     cv_crew_bury(&master->crew, slot, exit);
+    cv_doings_set(&master->doings, slot, cv_span(NULL, 0), 0);
     feed(master, &(struct cv_fleet_event){
                      .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_EXITED, .exit = exit});
 }
@@ -357,6 +374,48 @@ static void reap(struct master *master)
             return;
         on_child(master, &info);
     }
+}
+
+/* ---- Those who take long ---- */
+
+static int64_t beat_of(void *arg, unsigned slot)
+{
+    const struct master *master = arg;
+    if (cv_fleet_slot_state(master->fleet, slot) != CV_SLOT_READY)
+        return 0; /* every other state has a deadline of its own */
+    return atomic_load(&master->crew.slots.table[slot].running_since);
+}
+
+static void on_hang(void *arg, unsigned slot, int64_t for_ns)
+{
+    struct master *master = arg;
+    feed(master, &(struct cv_fleet_event){
+                     .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_HUNG, .extra = for_ns});
+}
+
+static void on_slow(void *arg, unsigned slot, const char *what, int64_t for_ns)
+{
+    const struct master *master = arg;
+    cv_warn("%s is still in %s after %.1f s", cv_words_who(slot, master->crew.capacity).text, what,
+            (double)for_ns / 1e9);
+}
+
+static void look_after(struct master *master, int64_t now)
+{
+    if (now >= master->beats.next) {
+        struct cv_beat_source source = {master->crew.capacity + 1, beat_of, on_hang, master};
+        cv_beats_look(&master->beats, &source, now);
+    }
+    if (now >= master->doings.next)
+        cv_doings_look(&master->doings, now, on_slow, master);
+}
+
+static int64_t next_deadline(const struct master *master)
+{
+    int64_t next = cv_fleet_deadline(master->fleet);
+    if (master->beats.next < next)
+        next = master->beats.next;
+    return master->doings.next < next ? master->doings.next : next;
 }
 
 /* ---- The loop ---- */
@@ -404,14 +463,17 @@ static void dispatch_all(struct master *master, const struct epoll_event *events
 static void turn(struct master *master)
 {
     struct epoll_event events[EVENTS_MAX];
-    int64_t deadline = cv_fleet_deadline(master->fleet);
+    int64_t deadline = next_deadline(master);
     int n = epoll_wait(master->epoll, events, EVENTS_MAX, patience(deadline));
     int64_t now = cv_clock_ns();
-    if (deadline != CV_NEVER && now - deadline > GAP_LEAST)
+    if (deadline != CV_NEVER && now - deadline > GAP_LEAST) {
+        cv_beats_forgive(&master->beats, now);
         feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = now - deadline});
+    }
 
     dispatch_all(master, events, n > 0 ? n : 0);
     reap(master);
+    look_after(master, cv_clock_ns());
     feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_TICK});
     reload_if_wanted(master);
     if (master->strays_due)
@@ -442,6 +504,9 @@ static int start(struct master *master)
     if (rc == 0)
         rc = cv_crew_pin(&master->crew, master->how, master->generation, reason, sizeof(reason));
     if (rc == 0)
+        rc = cv_doings_init(&master->doings, master->how->fleet.capacity + 1,
+                            master->how->slow_listener);
+    if (rc == 0)
         rc = cv_fleet_new(&master->how->fleet, cv_clock_ns(), &master->fleet);
     if (rc < 0)
         cv_error("cannot start: %s", reason[0] != '\0' ? reason : strerror(-rc));
@@ -462,6 +527,8 @@ int cv_master_run(const struct cv_master_config *config)
         return CV_EXIT_OS;
 
     master.crew.nofile = config->nofile;
+    cv_beats_init(&master.beats, &master.crew.slots.head->looking,
+                  config->how->fleet.pause_timeout);
     act(&master);
     while (!master.over) {
         turn(&master);

@@ -7,6 +7,8 @@
  */
 #include "supervise/policy.h"
 
+#include "base/assert.h"
+
 /* How long a worker that was stopped by a signal may take to run on, once everything stops. */
 #define PAUSE_WHILE_STOPPING (250 * CV_MS)
 
@@ -34,6 +36,18 @@ static void ask_to_go(struct cv_fleet *fleet, struct cv_slot *slot)
     if (!slot->going)
         slot->asked_at = fleet->now;
     slot->going = true;
+}
+
+/* Nobody can help it any more, but it may say where it is before it is killed. Not for one that is
+ * paused: it could not say anything. A stop under way (main may hang while it waits for its turn)
+ * is not prolonged. */
+static void dump(struct cv_fleet *fleet, struct cv_slot *slot, enum cv_say say, int64_t time)
+{
+    CV_ASSERT(!slot->paused);
+    cv_actions_say(fleet, slot, say, in_ms(time));
+    cv_actions_order(fleet, slot, CV_ACT_ABRT);
+    cv_fleet_enter(slot, CV_SLOT_DUMPING,
+                   cv_fleet_earlier(fleet->now + fleet->config.dump_timeout, fleet->halt.kill_at));
 }
 
 /* Its time is over: that of its pause, or that of its state, which is what `say` tells. */
@@ -75,7 +89,7 @@ static void spawn_failed(struct cv_fleet *fleet, struct cv_slot *slot,
         return;
     }
     int64_t pause = cv_brake_retry(fleet, slot);
-    cv_actions_say(fleet, slot, CV_SAY_FAILED, in_ms(pause));
+    cv_actions_say(fleet, slot, CV_SAY_NOT_STARTED, in_ms(pause));
     cv_brake_judge(fleet, slot, NULL);
 }
 
@@ -110,10 +124,14 @@ static void ready(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_
         cv_mainproc_ready(fleet);
 }
 
+/* One that is late because it is paused is killed for that. */
 static void late(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
 {
     (void)event;
-    kill_for(fleet, slot, CV_SAY_LATE, slot->spawned_at);
+    if (slot->paused)
+        kill_for(fleet, slot, CV_SAY_PAUSED_LONG, slot->paused_at);
+    else
+        dump(fleet, slot, CV_SAY_LATE, fleet->now - slot->spawned_at);
 }
 
 /* Like systemd's EXTEND_TIMEOUT_USEC: from now on, and never past a limit of its own. */
@@ -273,7 +291,15 @@ static void let_go(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv
 
 /* ---- Gone ---- */
 
+/* A paused one does not run for another reason, which has a deadline of its own. */
 static void hung(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
+{
+    if (!slot->paused)
+        dump(fleet, slot, CV_SAY_HUNG, event->extra);
+}
+
+/* It has had its time to say where it is, or nobody wants to hear it any more. */
+static void dumped(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
 {
     (void)event;
     kill_slot(fleet, slot);
@@ -359,6 +385,12 @@ const struct cv_rules cv_policy_rules = {.at = {
         [CV_ON_STOP] = hasten,
         [CV_ON_PAUSED] = paused,
         [CV_ON_RESUMED] = resumed,
+    },
+    [CV_SLOT_DUMPING] = {
+        [CV_ON_EXITED] = gone,
+        [CV_ON_DEADLINE] = dumped,
+        [CV_ON_RETIRE] = let_go,
+        [CV_ON_STOP] = dumped,
     },
     [CV_SLOT_KILLING] = {
         [CV_ON_EXITED] = gone,

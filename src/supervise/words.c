@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What happens to one that hangs or is late. */
+#define DUMPED "it is to say where it is, and is then killed"
+
 struct cv_who cv_words_who(unsigned slot, unsigned capacity)
 {
     struct cv_who who = {"main"};
@@ -29,12 +32,20 @@ static const char *meaning(int code)
     }
 }
 
+/* Why a signal came, where that is known: the kernel kills without a word to us. */
+static const char *sender(const struct cv_fleet_exit *exit)
+{
+    if (exit->by_us)
+        return ", sent by covey";
+    return exit->code == SIGKILL ? ", not sent by covey: out of memory? see dmesg" : "";
+}
+
 struct cv_how cv_words_exit(struct cv_fleet_exit exit)
 {
     struct cv_how how;
     if (exit.signaled)
-        (void)snprintf(how.text, sizeof(how.text), "signal %d (%s)%s", exit.code,
-                       strsignal(exit.code), exit.core ? ", core dumped" : "");
+        (void)snprintf(how.text, sizeof(how.text), "signal %d (%s)%s%s", exit.code,
+                       strsignal(exit.code), sender(&exit), exit.core ? ", core dumped" : "");
     else
         (void)snprintf(how.text, sizeof(how.text), "exit code %d%s", exit.code, meaning(exit.code));
     return how;
@@ -66,6 +77,12 @@ static void say_failed(const char *who, struct cv_fleet_exit last, int64_t pause
         cv_error("%s ended with %s", who, how.text); /* the next one starts at once, if any does */
 }
 
+static void say_not_started(const char *who, int64_t pause_ms)
+{
+    if (pause_ms > 0)
+        cv_error("%s is tried again in %lld ms", who, (long long)pause_ms);
+}
+
 void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_fleet_exit last,
                   const struct cv_listeners *listeners)
 {
@@ -75,8 +92,14 @@ void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_f
     switch (action->say) {
     case CV_SAY_SERVING: say_serving(value, listeners); break;
     case CV_SAY_FAILED: say_failed(who, last, value); break;
+    case CV_SAY_NOT_STARTED: say_not_started(who, value); break;
+    case CV_SAY_HUNG:
+        cv_error("%s has not come round its loop for %.1f s (HANG_TIMEOUT): " DUMPED, who,
+                 (double)value / 1e3);
+        break;
     case CV_SAY_LATE:
-        cv_error("%s was not ready after %.1f s (START_TIMEOUT): killed", who, (double)value / 1e3);
+        cv_error("%s was not ready after %.1f s (START_TIMEOUT): " DUMPED, who,
+                 (double)value / 1e3);
         break;
     case CV_SAY_PAUSED_LONG:
         cv_error("%s was stopped by a signal for %.1f s: killed", who, (double)value / 1e3);

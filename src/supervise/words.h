@@ -11,7 +11,8 @@ struct cv_who {
 };
 struct cv_who cv_words_who(unsigned slot, unsigned capacity);
 
-/* "exit code 3", "signal 11 (Segmentation fault), core dumped". */
+/* "exit code 3", "signal 11 (Segmentation fault), core dumped", "signal 9 (Killed), sent by covey".
+ */
 struct cv_how {
     char text[96];
 };

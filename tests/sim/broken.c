@@ -53,6 +53,29 @@ static void leave_the_slot(struct cv_fleet *fleet, struct cv_slot *slot,
     cv_fleet_enter(slot, CV_SLOT_EMPTY, CV_NEVER);
 }
 
+static void ask_where_for_two_seconds(struct cv_fleet *fleet, struct cv_slot *slot,
+                                      const struct cv_fleet_event *event)
+{
+    (void)event;
+    cv_actions_order(fleet, slot, CV_ACT_ABRT);
+    cv_fleet_enter(slot, CV_SLOT_DUMPING, fleet->now + fleet->config.dump_timeout);
+}
+
+static void ask_however_late(struct cv_fleet *fleet, struct cv_slot *slot,
+                             const struct cv_fleet_event *event)
+{
+    if (!slot->paused)
+        ask_where_for_two_seconds(fleet, slot, event);
+}
+
+static void go_when_it_has_told(struct cv_fleet *fleet, struct cv_slot *slot,
+                                const struct cv_fleet_event *event)
+{
+    (void)fleet;
+    (void)event;
+    slot->going = true;
+}
+
 const struct sim_broken sim_broken[] = {
     {"a stop does not reach a worker that is starting (sanic#2997)", CV_SLOT_STARTING, CV_ON_STOP,
      NULL},
@@ -67,6 +90,15 @@ const struct sim_broken sim_broken[] = {
     {"a failed start is not counted", CV_SLOT_STARTING, CV_ON_EXITED, leave_the_slot},
     {"a worker may sleep in a stop signal for ever", CV_SLOT_READY, CV_ON_DEADLINE, NULL},
     {"the death of a stopping worker is not noticed", CV_SLOT_STOPPING, CV_ON_EXITED, NULL},
+    {"a hung worker is killed before it has said where it is", CV_SLOT_READY, CV_ON_HUNG,
+     kill_at_once},
+    {"ABRT is believed to help", CV_SLOT_DUMPING, CV_ON_DEADLINE, NULL},
+    {"ABRT is sent again and again", CV_SLOT_DUMPING, CV_ON_DEADLINE, ask_where_for_two_seconds},
+    {"one that is paused is asked where it is", CV_SLOT_STARTING, CV_ON_DEADLINE,
+     ask_where_for_two_seconds},
+    {"a stop waits for one that says where it is", CV_SLOT_DUMPING, CV_ON_STOP,
+     go_when_it_has_told},
+    {"a hang makes the stop longer", CV_SLOT_READY, CV_ON_HUNG, ask_however_late},
 };
 
 const unsigned sim_broken_count = CV_COUNT(sim_broken);

@@ -74,12 +74,35 @@ static void check_term(struct sim_world *world, unsigned slot)
     proc->end_by = world->now + world->config.start_stop_timeout;
 }
 
-/* When it has to be killed at the latest, and not before. */
+/* When it has to be killed at the latest, and not before. One that is paused has nothing to say
+ * first. */
 static int64_t end_of(const struct sim_world *world, const struct sim_proc *proc)
 {
     int64_t at =
-        earlier(earlier(proc->end_by, proc->pause_by), earlier(proc->hung_at, world->kill_by));
-    return sim_is_starting(proc) ? earlier(at, proc->start_by) : at;
+        earlier(earlier(proc->end_by, proc->pause_by), earlier(proc->dump_by, world->kill_by));
+    bool is_mute = sim_is_starting(proc) && proc->paused_at != CV_NEVER;
+    return is_mute ? earlier(at, proc->start_by) : at;
+}
+
+/* When it has to be asked where it is at the latest, and not before. */
+static int64_t dump_of(const struct sim_proc *proc)
+{
+    bool may_be_late = sim_is_starting(proc) && proc->paused_at == CV_NEVER;
+    return may_be_late ? earlier(proc->hung_at, proc->start_by) : proc->hung_at;
+}
+
+/* A stop that the same event brings about (a crash loop) overtakes it: KILL follows at once. */
+static void check_abrt(struct sim_world *world, unsigned slot)
+{
+    struct sim_proc *proc = &world->procs[slot];
+    sim_expect(world, proc->dump_by == CV_NEVER && proc->killed_at == CV_NEVER,
+               "right-slot: ABRT twice, or after KILL");
+    sim_expect(world, proc->paused_at == CV_NEVER, "dump: ABRT to one that is paused");
+    sim_expect(world, dump_of(proc) <= world->now, "no-murder: ABRT without a reason");
+    bool is_overtaken = world->is_stopping && world->stop_step == world->steps;
+    proc->dump_by = world->now + (is_overtaken ? 0 : world->config.dump_timeout);
+    if (world->is_stopping)
+        proc->asked_at = earlier(proc->asked_at, world->now);
 }
 
 static void check_kill(struct sim_world *world, unsigned slot)
@@ -161,6 +184,8 @@ static void check_say(struct sim_world *world, const struct cv_action *action)
         world->has_roll_failed = true;
         break;
     case CV_SAY_FAILED:
+    case CV_SAY_NOT_STARTED:
+    case CV_SAY_HUNG:
     case CV_SAY_LATE:
     case CV_SAY_PAUSED_LONG:
     case CV_SAY_UNSTOPPED:
@@ -192,6 +217,7 @@ void sim_check_action(struct sim_world *world, const struct cv_action *action)
     case CV_ACT_DRAIN: check_drain(world, action); break;
     case CV_ACT_TERM: check_term(world, slot); break;
     case CV_ACT_CONT: check_cont(world, slot); break;
+    case CV_ACT_ABRT: check_abrt(world, slot); break;
     case CV_ACT_KILL: check_kill(world, slot); break;
     case CV_ACT_DROP_GENERATION: check_drop(world, action->generation); break;
     case CV_ACT_SAY: check_say(world, action); break;
@@ -293,6 +319,8 @@ static void check_process(struct sim_world *world, unsigned slot)
         return;
     }
     sim_expect(world, end_of(world, proc) > world->now, "bounded: not killed in time");
+    sim_expect(world, proc->dump_by != CV_NEVER || dump_of(proc) > world->now,
+               "dump: hangs or is late, and was not asked where it is");
     sim_expect(world,
                !sim_is_starting(proc) || !proc->said_hello || proc->got_go || is_held(world, slot),
                "go: nothing holds it, but it was not told");
@@ -324,7 +352,7 @@ static bool is_kept(const struct sim_world *world, unsigned slot)
         return !is_going;
     bool was_asked = world->procs[slot].asked_at != CV_NEVER;
     return cv_slot_has_process(&world->fleet->slots[slot]) && !was_asked &&
-           !(state == CV_SLOT_KILLING && is_going);
+           !(state >= CV_SLOT_DUMPING && is_going);
 }
 
 static void check_crowd(struct sim_world *world)

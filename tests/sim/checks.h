@@ -28,11 +28,17 @@ static inline bool sim_is_alive(const struct sim_world *world, unsigned slot)
     return world->procs[slot].phase != SIM_NONE && sim_state(world, slot) != CV_SLOT_LOST;
 }
 
+/* ABRT has been sent, KILL not yet. */
+static inline bool sim_is_dumping(const struct sim_proc *proc)
+{
+    return proc->dump_by != CV_NEVER && proc->killed_at == CV_NEVER;
+}
+
 /* It lives and is neither ready nor on its way out. */
 static inline bool sim_is_starting(const struct sim_proc *proc)
 {
     return proc->phase != SIM_NONE && proc->ready_at == CV_NEVER && proc->asked_at == CV_NEVER &&
-           proc->killed_at == CV_NEVER;
+           proc->dump_by == CV_NEVER && proc->killed_at == CV_NEVER;
 }
 
 /* A process of the slot ended or could not be made, and nobody had asked for it. `exit` is NULL

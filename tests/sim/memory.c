@@ -18,7 +18,7 @@ static bool have_all_failed_to_boot(const struct sim_world *world)
     for (unsigned i = 0; i < world->config.capacity; i++) {
         enum cv_slot_state state = world->before[i];
         bool is_wanted = (state >= CV_SLOT_WAITING && state <= CV_SLOT_READY) ||
-                         state == CV_SLOT_KILLING; /* comes back */
+                         state == CV_SLOT_DUMPING || state == CV_SLOT_KILLING; /* comes back */
         if (is_wanted && !world->fleet->slots[i].going && !world->slots[i].boot_failed)
             return false;
     }
@@ -95,8 +95,12 @@ void sim_memory_stopped(struct sim_world *world, enum cv_fleet_stop kind)
     world->is_stopping = true;
     world->stop = kind;
     world->stop_asked_at = world->now;
+    world->stop_step = world->steps;
     world->drain_by = earlier(world->drain_by, world->now + drain_time(&world->config, kind));
     world->kill_by = earlier(world->kill_by, world->now + whole_time(&world->config, kind));
+    for (unsigned i = 0; i <= world->config.capacity; i++)
+        if (sim_is_dumping(&world->procs[i]))
+            world->procs[i].dump_by = world->now; /* nobody wants to hear it any more */
 }
 
 static void note_stop(struct sim_world *world, enum cv_fleet_stop kind)
@@ -117,7 +121,7 @@ static void note_exit(struct sim_world *world, unsigned slot, const struct cv_fl
     const struct sim_proc *proc = &world->procs[slot];
     bool had_process = state >= CV_SLOT_SPAWNING && state <= CV_SLOT_KILLING;
     bool was_asked = proc->asked_at != CV_NEVER || world->is_stopping ||
-                     (state == CV_SLOT_KILLING && world->fleet->slots[slot].going);
+                     (state >= CV_SLOT_DUMPING && world->fleet->slots[slot].going);
     if (state == CV_SLOT_LOST || (had_process && was_asked))
         world->slots[slot] = (struct sim_slot){0};
     else if (had_process)
@@ -193,7 +197,7 @@ static void note_slot(struct sim_world *world, const struct cv_fleet_event *even
         break;
     case CV_ON_RESUMED: proc->paused_at = proc->pause_by = CV_NEVER; break;
     case CV_ON_HUNG:
-        if (state == CV_SLOT_READY)
+        if (state == CV_SLOT_READY && proc->paused_at == CV_NEVER)
             proc->hung_at = world->now;
         break;
     case CV_ON_EXTEND:
@@ -221,6 +225,8 @@ static void note_gap(struct sim_world *world, int64_t gap)
         }
         if (proc->pause_by != CV_NEVER && !world->is_stopping)
             proc->pause_by += gap;
+        if (sim_is_dumping(proc) && !world->is_stopping)
+            proc->dump_by += gap;
         if (proc->killed_at != CV_NEVER)
             proc->killed_at += gap;
     }

@@ -61,7 +61,8 @@ void sim_proc_answer(struct sim_world *world, unsigned slot)
     uint32_t generation = proc->generation;
     *proc = (struct sim_proc){.generation = generation, .at = CV_NEVER};
     proc->ready_at = proc->asked_at = proc->end_by = CV_NEVER;
-    proc->paused_at = proc->pause_by = proc->hung_at = proc->killed_at = proc->until = CV_NEVER;
+    proc->paused_at = proc->pause_by = proc->hung_at = proc->dump_by = CV_NEVER;
+    proc->killed_at = proc->until = CV_NEVER;
     if (sim_chance(world, world->odds.fork_fails)) {
         sim_tell(world, &(struct cv_fleet_event){
                             .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_SPAWN_FAILED});
@@ -121,6 +122,13 @@ void sim_proc_cont(struct sim_world *world, struct sim_proc *proc)
 {
     if (proc->is_paused && !proc->resists_cont)
         plan(world, proc, SIM_RESUME, sim_span(world, CV_MS));
+}
+
+/* It says where it is and dies of it, in time or not; or goes on as if nothing had been. */
+void sim_proc_abrt(struct sim_world *world, struct sim_proc *proc)
+{
+    if (!proc->is_unkillable && !sim_chance(world, world->odds.stubborn))
+        plan_exit(world, proc, true, SIGABRT, sim_span(world, 2 * world->config.dump_timeout));
 }
 
 void sim_proc_kill(struct sim_world *world, struct sim_proc *proc)

@@ -4,14 +4,16 @@
  *     sim_fleet --trace SEED           shows one schedule
  *     sim_fleet --broken K             with a wrong rule: fails, as it should
  *     sim_fleet --broken               with each wrong rule, and without each rule in turn:
- * succeeds if all of them are noticed
+ *                                      succeeds if all of them are noticed
  *
  * The invariants, checked after every event (checks.c):
  *
  *     all-gone         at EXIT every process has been reaped, or reported as LOST and no earlier
  *                      than kill_wait after its KILL
- *     bounded          no process lives past the deadline of its state, of its pause or of the stop
- *                      without a KILL
+ *     bounded          no process lives past the deadline of its state, of its pause, of its dump
+ *                      or of the stop without a KILL
+ *     dump             one that hangs or is late is sent ABRT in the same event; one that is
+ *                      paused is not
  *     stop-ends        a stop ends in EXIT, and nothing is started during it
  *     told-all         a stop reaches every process in the same event, paused ones are continued;
  *                      main follows when the workers are gone or the drain is over
@@ -21,14 +23,18 @@
  *     never-lower      a worker that serves is retired only if as many as wanted go on serving
  *     two-generations  at most two live; none is dropped that has processes, or started after
  *     roll             a reload ends in RELOADED with nothing else alive, or in RELOAD_FAILED,
- * which comes exactly if a new process fails before it is ready starters         no more than
- * starters_max are between SPAWN and READY no-storm         no start before its back-off is over,
- * no more starts than reasons no-murder        no KILL without a deadline, a hang or a stop that
- * explains it right-slot       no action on a slot without a process, no KILL twice, no start where
- * one is go               once, after HELLO, and not before main was ready gives-up         the
- * first start and a crash loop end exactly when they must crash-loop, said-once, scale no-busy-loop
- * after an event the next deadline lies ahead idle             nothing waited for means: as many
- * serve as wanted, no roll under way
+ *                      which comes exactly if a new process fails before it is ready
+ *     starters         no more than starters_max are between SPAWN and READY
+ *     no-storm         no start before its back-off is over, no more starts than reasons
+ *     no-murder        no KILL without a deadline or a stop that explains it, no ABRT without a
+ *                      hang or a start that is late
+ *     right-slot       no action on a slot without a process, no ABRT or KILL twice, no start
+ *                      where one is
+ *     go               once, after HELLO, and not before main was ready
+ *     gives-up         the first start and a crash loop end exactly when they must
+ *     crash-loop, said-once, scale
+ *     no-busy-loop     after an event the next deadline lies ahead
+ *     idle             nothing waited for means: as many serve as wanted, no roll under way
  */
 #include "broken.h"
 #include "world.h"

@@ -11,6 +11,7 @@ static const char *action_name(enum cv_action_kind kind)
     case CV_ACT_DRAIN: return "DRAIN";
     case CV_ACT_TERM: return "TERM";
     case CV_ACT_CONT: return "CONT";
+    case CV_ACT_ABRT: return "ABRT";
     case CV_ACT_KILL: return "KILL";
     case CV_ACT_DROP_GENERATION: return "DROP_GENERATION";
     case CV_ACT_SAY: return "SAY";
@@ -24,6 +25,8 @@ const char *sim_say_name(enum cv_say say)
     switch (say) {
     case CV_SAY_SERVING: return "SERVING";
     case CV_SAY_FAILED: return "FAILED";
+    case CV_SAY_NOT_STARTED: return "NOT_STARTED";
+    case CV_SAY_HUNG: return "HUNG";
     case CV_SAY_LATE: return "LATE";
     case CV_SAY_PAUSED_LONG: return "PAUSED_LONG";
     case CV_SAY_UNSTOPPED: return "UNSTOPPED";
@@ -80,6 +83,7 @@ void sim_trace_action(const struct sim_world *world, const struct cv_action *act
     case CV_ACT_GO:
     case CV_ACT_TERM:
     case CV_ACT_CONT:
+    case CV_ACT_ABRT:
     case CV_ACT_KILL: printf(" slot %u generation %u", action->slot, action->generation); break;
     case CV_ACT_DRAIN:
         printf(" slot %u %s until %.6f", action->slot, action->retire ? "retire" : "stop",

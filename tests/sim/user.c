@@ -1,4 +1,4 @@
-/* What comes from outside: reloads, scaling, stops, suspended time, and noise. */
+/* What comes from outside: reloads, scaling, stops, suspended time, hangs, and noise. */
 #include "world.h"
 
 static void reload(struct sim_world *world)
@@ -40,6 +40,14 @@ static void stop(struct sim_world *world)
                                              .stop = kinds[sim_random(world, 8)]});
 }
 
+/* Main's listeners hang: at any time, also while it waits for its turn to stop. */
+static void hang_main(struct sim_world *world)
+{
+    unsigned slot = world->config.capacity;
+    if (world->procs[slot].phase == SIM_SERVE)
+        sim_tell_slot(world, slot, CV_ON_HUNG);
+}
+
 void sim_user_act(struct sim_world *world)
 {
     uint64_t wish = sim_random(world, 16);
@@ -52,6 +60,8 @@ void sim_user_act(struct sim_world *world)
         scale(world);
     else if (wish < 13)
         gap(world);
+    else if (wish < 14)
+        hang_main(world);
     else if (is_over)
         stop(world);
 

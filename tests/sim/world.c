@@ -48,6 +48,7 @@ static void carry_out(struct sim_world *world, const struct cv_action *action)
     case CV_ACT_DRAIN: sim_proc_drain(world, proc, action->until); break;
     case CV_ACT_TERM: sim_proc_term(world, proc); break;
     case CV_ACT_CONT: sim_proc_cont(world, proc); break;
+    case CV_ACT_ABRT: sim_proc_abrt(world, proc); break;
     case CV_ACT_KILL: sim_proc_kill(world, proc); break;
     case CV_ACT_DROP_GENERATION:
     case CV_ACT_SAY:

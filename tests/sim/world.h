@@ -56,7 +56,8 @@ struct sim_proc {
     int64_t end_by;   /* from then on a KILL is due */
     int64_t paused_at;
     int64_t pause_by;
-    int64_t hung_at;
+    int64_t hung_at; /* from then on an ABRT is due */
+    int64_t dump_by; /* after ABRT: from then on a KILL is due */
     int64_t killed_at;
     int64_t until; /* of the last DRAIN */
 };
@@ -115,6 +116,7 @@ struct sim_world {
     bool is_stopping;
     enum cv_fleet_stop stop;
     int64_t stop_asked_at; /* that kind */
+    unsigned stop_step;    /* the event that it was asked by, or brought it about */
     int64_t drain_by;
     int64_t kill_by;
     int start_code;      /* the first start must end with it */
@@ -155,6 +157,7 @@ void sim_proc_go(struct sim_world *world, struct sim_proc *proc);
 void sim_proc_drain(struct sim_world *world, struct sim_proc *proc, int64_t until);
 void sim_proc_term(struct sim_world *world, struct sim_proc *proc);
 void sim_proc_cont(struct sim_world *world, struct sim_proc *proc);
+void sim_proc_abrt(struct sim_world *world, struct sim_proc *proc);
 void sim_proc_kill(struct sim_world *world, struct sim_proc *proc);
 
 /* Does what is due. */

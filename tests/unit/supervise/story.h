@@ -5,7 +5,7 @@
  *     tell(&s, 0, CV_ON_HELLO);
  *     expect(&s, "go 0");
  *     later(&s, 60000);                            ms; fires what is due on the way
- *     expect(&s, "LATE 0 60000, kill 0, ...");     capitals: what the user is told
+ *     expect(&s, "LATE 0 60000, abrt 0, ...");     capitals: what the user is told
  *     end(&s);
  *
  * A start is answered with SPAWNED at once unless `s.forks` is false.
@@ -42,6 +42,8 @@ static inline const char *story_say(enum cv_say say)
     static const char *const names[] = {
         [CV_SAY_SERVING] = "SERVING",
         [CV_SAY_FAILED] = "FAILED",
+        [CV_SAY_NOT_STARTED] = "NOT_STARTED",
+        [CV_SAY_HUNG] = "HUNG",
         [CV_SAY_LATE] = "LATE",
         [CV_SAY_PAUSED_LONG] = "PAUSED_LONG",
         [CV_SAY_UNSTOPPED] = "UNSTOPPED",
@@ -78,6 +80,7 @@ static inline void story_write(char *to, size_t size, const struct cv_action *ac
         break;
     case CV_ACT_TERM: snprintf(to, size, "term %u", slot); break;
     case CV_ACT_CONT: snprintf(to, size, "cont %u", slot); break;
+    case CV_ACT_ABRT: snprintf(to, size, "abrt %u", slot); break;
     case CV_ACT_KILL: snprintf(to, size, "kill %u", slot); break;
     case CV_ACT_DROP_GENERATION: snprintf(to, size, "drop :%u", action->generation); break;
     case CV_ACT_EXIT: snprintf(to, size, "exit %d", action->code); break;
@@ -139,6 +142,19 @@ static inline void expect(struct story *s, const char *text)
 static inline void tell(struct story *s, unsigned slot, enum cv_slot_event what)
 {
     story_tell(s, (struct cv_fleet_event){.kind = CV_FLEET_SLOT, .slot = slot, .what = what});
+}
+
+static inline void hangs(struct story *s, unsigned slot, int64_t ms)
+{
+    story_tell(s,
+               (struct cv_fleet_event){
+                   .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_HUNG, .extra = ms * CV_MS});
+}
+
+static inline void has_gap(struct story *s, int64_t ms)
+{
+    s->now += ms * CV_MS;
+    story_tell(s, (struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = ms * CV_MS});
 }
 
 static inline void hello_with_main(struct story *s, unsigned slot)

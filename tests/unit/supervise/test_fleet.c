@@ -57,7 +57,7 @@ static void test_only_so_many_start_at_once(void **state)
     end(&s);
 }
 
-static void test_late_worker_is_killed_and_tried_again(void **state)
+static void test_late_worker_says_where_it_is_and_is_tried_again(void **state)
 {
     (void)state;
     struct story s = begin(.workers = 1);
@@ -66,9 +66,30 @@ static void test_late_worker_is_killed_and_tried_again(void **state)
     later(&s, 59999);
     expect(&s, "");
     later(&s, 1);
-    expect(&s, "LATE 0 60000, kill 0");
-    dies(&s, 0, 9);
+    expect(&s, "LATE 0 60000, abrt 0");
+    dies(&s, 0, 6);
     expect(&s, "FAILED 0 0, spawn 0:1");
+    end(&s);
+}
+
+static void test_late_worker_that_is_paused_is_killed_for_that(void **state)
+{
+    (void)state;
+    struct story s = begin(.workers = 1);
+    later(&s, 50000);
+    tell(&s, 0, CV_ON_PAUSED);
+    later(&s, 10000);
+    expect(&s, "spawn 0:1, PAUSED_LONG 0 10000, kill 0");
+    end(&s);
+}
+
+static void test_late_worker_makes_room_for_another_start(void **state)
+{
+    (void)state;
+    struct story s = begin(.workers = 2, .starters_max = 1);
+    expect(&s, "spawn 0:1");
+    later(&s, 60000);
+    expect(&s, "LATE 0 60000, abrt 0, spawn 1:1");
     end(&s);
 }
 
@@ -79,7 +100,10 @@ static void test_ready_that_crosses_our_kill_is_ignored(void **state)
     tell(&s, 0, CV_ON_HELLO);
     later(&s, 60000);
     tell(&s, 0, CV_ON_READY);
-    expect(&s, "spawn 0:1, go 0, LATE 0 60000, kill 0");
+    expect(&s, "spawn 0:1, go 0, LATE 0 60000, abrt 0");
+    later(&s, 2000);
+    tell(&s, 0, CV_ON_READY);
+    expect(&s, "kill 0");
     assert_int_equal(cv_fleet_ready(s.fleet), 0);
     end(&s);
 }
@@ -102,7 +126,7 @@ static void test_extend_moves_the_deadline_but_not_for_ever(void **state)
     later(&s, 4999);
     expect(&s, "");
     later(&s, 1);
-    expect(&s, "LATE 0 300000, kill 0");
+    expect(&s, "LATE 0 300000, abrt 0");
     end(&s);
 }
 
@@ -111,12 +135,12 @@ static void test_gap_is_given_back_to_a_starting_worker(void **state)
     (void)state;
     struct story s = begin(.workers = 1);
     expect(&s, "spawn 0:1");
-    s.now += 100 * CV_SECOND;
-    story_tell(&s, (struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = 90 * CV_SECOND});
+    s.now += 10 * CV_SECOND;
+    has_gap(&s, 90000);
     later(&s, 49999);
     expect(&s, "");
     later(&s, 1);
-    expect(&s, "LATE 0 60000, kill 0");
+    expect(&s, "LATE 0 60000, abrt 0");
     end(&s);
 }
 
@@ -173,14 +197,97 @@ static void test_worker_resumed_in_time_goes_on(void **state)
     end(&s);
 }
 
-static void test_hung_worker_is_killed_and_replaced(void **state)
+/* ---- Hanging ---- */
+
+static void test_hung_worker_says_where_it_is_and_is_replaced(void **state)
 {
     (void)state;
     struct story s = serving(1);
-    tell(&s, 0, CV_ON_HUNG);
+    hangs(&s, 0, 30000);
+    expect(&s, "HUNG 0 30000, abrt 0");
+    assert_int_equal(slot_state(&s, 0), CV_SLOT_DUMPING);
+    later(&s, 100);
+    dies(&s, 0, 6);
+    expect(&s, "FAILED 0 0, spawn 0:1");
+    end(&s);
+}
+
+static void test_hung_worker_that_does_not_die_of_abrt_is_killed(void **state)
+{
+    (void)state;
+    struct story s = serving(1);
+    hangs(&s, 0, 30000);
+    later(&s, 1999);
+    expect(&s, "HUNG 0 30000, abrt 0");
+    later(&s, 1);
     expect(&s, "kill 0");
     dies(&s, 0, 9);
     expect(&s, "FAILED 0 0, spawn 0:1");
+    end(&s);
+}
+
+static void test_hang_is_told_once(void **state)
+{
+    (void)state;
+    struct story s = serving(1);
+    hangs(&s, 0, 30000);
+    hangs(&s, 0, 30500);
+    tell(&s, 0, CV_ON_LEAVING);
+    tell(&s, 0, CV_ON_PAUSED);
+    expect(&s, "HUNG 0 30000, abrt 0");
+    end(&s);
+}
+
+static void test_paused_worker_does_not_hang(void **state)
+{
+    (void)state;
+    struct story s = serving(1);
+    tell(&s, 0, CV_ON_PAUSED);
+    hangs(&s, 0, 30000);
+    expect(&s, "");
+    later(&s, 30000);
+    expect(&s, "PAUSED_LONG 0 30000, kill 0");
+    end(&s);
+}
+
+static void test_worker_that_starts_or_goes_does_not_hang(void **state)
+{
+    (void)state;
+    struct story s = begin(.workers = 1);
+    tell(&s, 0, CV_ON_HELLO);
+    hangs(&s, 0, 30000);
+    expect(&s, "spawn 0:1, go 0");
+    tell(&s, 0, CV_ON_READY);
+    tell(&s, 0, CV_ON_LEAVING);
+    s.text[0] = '\0';
+    hangs(&s, 0, 30000);
+    expect(&s, "");
+    end(&s);
+}
+
+static void test_hung_worker_that_is_one_too_many_does_not_come_back(void **state)
+{
+    (void)state;
+    struct story s = serving(2);
+    hangs(&s, 1, 30000);
+    scale(&s, -1);
+    expect(&s, "HUNG 1 30000, abrt 1, SCALED 1");
+    dies(&s, 1, 6);
+    assert_int_equal(slot_state(&s, 1), CV_SLOT_EMPTY);
+    end(&s);
+}
+
+static void test_gap_is_given_back_to_one_that_says_where_it_is(void **state)
+{
+    (void)state;
+    struct story s = serving(1);
+    hangs(&s, 0, 30000);
+    later(&s, 1000);
+    has_gap(&s, 60000);
+    later(&s, 999);
+    expect(&s, "HUNG 0 30000, abrt 0");
+    later(&s, 1);
+    expect(&s, "kill 0");
     end(&s);
 }
 
@@ -188,9 +295,9 @@ static void test_unkillable_worker_is_given_up_and_replaced_elsewhere(void **sta
 {
     (void)state;
     struct story s = serving(1);
-    tell(&s, 0, CV_ON_HUNG);
-    later(&s, 5000);
-    expect(&s, "kill 0, UNKILLABLE 0 0, spawn 1:1");
+    hangs(&s, 0, 30000);
+    later(&s, 7000);
+    expect(&s, "HUNG 0 30000, abrt 0, kill 0, UNKILLABLE 0 0, spawn 1:1");
     assert_int_equal(slot_state(&s, 0), CV_SLOT_LOST);
     dies(&s, 0, 9);
     assert_int_equal(slot_state(&s, 0), CV_SLOT_EMPTY);
@@ -289,7 +396,9 @@ int main(void)
         cmocka_unit_test(test_worker_starts_and_serves),
         cmocka_unit_test(test_idle_server_waits_for_nothing),
         cmocka_unit_test(test_only_so_many_start_at_once),
-        cmocka_unit_test(test_late_worker_is_killed_and_tried_again),
+        cmocka_unit_test(test_late_worker_says_where_it_is_and_is_tried_again),
+        cmocka_unit_test(test_late_worker_that_is_paused_is_killed_for_that),
+        cmocka_unit_test(test_late_worker_makes_room_for_another_start),
         cmocka_unit_test(test_ready_that_crosses_our_kill_is_ignored),
         cmocka_unit_test(test_extend_moves_the_deadline_but_not_for_ever),
         cmocka_unit_test(test_gap_is_given_back_to_a_starting_worker),
@@ -297,7 +406,13 @@ int main(void)
         cmocka_unit_test(test_leaving_worker_that_never_ends_is_killed),
         cmocka_unit_test(test_worker_paused_too_long_is_killed_and_replaced),
         cmocka_unit_test(test_worker_resumed_in_time_goes_on),
-        cmocka_unit_test(test_hung_worker_is_killed_and_replaced),
+        cmocka_unit_test(test_hung_worker_says_where_it_is_and_is_replaced),
+        cmocka_unit_test(test_hung_worker_that_does_not_die_of_abrt_is_killed),
+        cmocka_unit_test(test_hang_is_told_once),
+        cmocka_unit_test(test_paused_worker_does_not_hang),
+        cmocka_unit_test(test_worker_that_starts_or_goes_does_not_hang),
+        cmocka_unit_test(test_hung_worker_that_is_one_too_many_does_not_come_back),
+        cmocka_unit_test(test_gap_is_given_back_to_one_that_says_where_it_is),
         cmocka_unit_test(test_unkillable_worker_is_given_up_and_replaced_elsewhere),
         cmocka_unit_test(test_scale_up_starts_more),
         cmocka_unit_test(test_scale_down_retires_the_newest),

@@ -71,7 +71,7 @@ static void test_fork_that_fails_keeps_the_old_generation(void **state)
     s.forks = false;
     reload(&s, 2);
     tell(&s, 1, CV_ON_SPAWN_FAILED);
-    expect(&s, "spawn 1:2, FAILED 1 0, RELOAD_FAILED 1 2, drop :2");
+    expect(&s, "spawn 1:2, NOT_STARTED 1 0, RELOAD_FAILED 1 2, drop :2");
     end(&s);
 }
 
@@ -81,7 +81,7 @@ static void test_new_worker_that_is_late_keeps_the_old_generation(void **state)
     struct story s = serving(1);
     reload(&s, 2);
     later(&s, 60000);
-    expect(&s, "spawn 1:2, LATE 1 60000, kill 1");
+    expect(&s, "spawn 1:2, LATE 1 60000, abrt 1");
     dies(&s, 1, 9);
     expect(&s, "FAILED 1 0, RELOAD_FAILED 1 2, drop :2");
     end(&s);

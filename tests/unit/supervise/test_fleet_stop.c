@@ -255,13 +255,72 @@ static void test_main_that_dies_during_the_stop_does_not_come_back(void **state)
     end(&s);
 }
 
+static void test_stop_does_not_wait_for_one_that_says_where_it_is(void **state)
+{
+    (void)state;
+    struct story s = serving(1);
+    hangs(&s, 0, 30000);
+    stop(&s, CV_STOP_TERM);
+    expect(&s, "HUNG 0 30000, abrt 0, STOPPING 0, kill 0");
+    dies(&s, 0, 9);
+    expect(&s, "exit 0");
+    end(&s);
+}
+
+/* A worker drains, so main still serves. */
+static struct story main_serves_while_all_stop(enum cv_fleet_stop kind)
+{
+    struct story s = begin(.workers = 1);
+    hello_with_main(&s, 0);
+    gets_ready(&s, MAIN);
+    tell(&s, 0, CV_ON_READY);
+    stop(&s, kind);
+    s.text[0] = '\0';
+    return s;
+}
+
+static void test_main_that_hangs_while_others_stop_says_where_it_is(void **state)
+{
+    (void)state;
+    struct story s = main_serves_while_all_stop(CV_STOP_TERM);
+    hangs(&s, MAIN, 30000);
+    later(&s, 1000);
+    exits(&s, 0, 0);
+    expect(&s, "HUNG 6 30000, abrt 6");
+    later(&s, 1000);
+    expect(&s, "kill 6");
+    dies(&s, MAIN, 9);
+    expect(&s, "exit 0");
+    end(&s);
+}
+
+static void test_main_that_hangs_does_not_make_the_stop_longer(void **state)
+{
+    (void)state;
+    struct story s = main_serves_while_all_stop(CV_STOP_INT);
+    later(&s, 1900);
+    hangs(&s, MAIN, 30000);
+    later(&s, 1100);
+    expect(&s, "HUNG 6 30000, abrt 6, UNSTOPPED 0 3000, kill 0, kill 6");
+    end(&s);
+}
+
+static void test_gap_does_not_prolong_a_dump_while_all_stop(void **state)
+{
+    (void)state;
+    struct story s = main_serves_while_all_stop(CV_STOP_TERM);
+    hangs(&s, MAIN, 30000);
+    has_gap(&s, 5000);
+    expect(&s, "HUNG 6 30000, abrt 6, kill 6");
+    end(&s);
+}
+
 static void test_gap_does_not_move_a_stop(void **state)
 {
     (void)state;
     struct story s = serving(1);
     stop(&s, CV_STOP_TERM);
-    s.now += 30 * CV_SECOND;
-    story_tell(&s, (struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = 30 * CV_SECOND});
+    has_gap(&s, 30000);
     expect(&s, "STOPPING 0, stop 0 until 15000, UNSTOPPED 0 30000, kill 0");
     end(&s);
 }
@@ -271,8 +330,7 @@ static void test_gap_does_not_give_up_a_killed_worker(void **state)
     (void)state;
     struct story s = serving(1);
     stop(&s, CV_STOP_NOW);
-    s.now += 30 * CV_SECOND;
-    story_tell(&s, (struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = 30 * CV_SECOND});
+    has_gap(&s, 30000);
     expect(&s, "STOPPING 3, kill 0");
     dies(&s, 0, 9);
     expect(&s, "exit 70");
@@ -315,6 +373,10 @@ int main(void)
         cmocka_unit_test(test_main_stops_when_the_workers_are_gone),
         cmocka_unit_test(test_main_stops_when_the_drain_is_over),
         cmocka_unit_test(test_main_that_dies_during_the_stop_does_not_come_back),
+        cmocka_unit_test(test_stop_does_not_wait_for_one_that_says_where_it_is),
+        cmocka_unit_test(test_main_that_hangs_while_others_stop_says_where_it_is),
+        cmocka_unit_test(test_main_that_hangs_does_not_make_the_stop_longer),
+        cmocka_unit_test(test_gap_does_not_prolong_a_dump_while_all_stop),
         cmocka_unit_test(test_gap_does_not_move_a_stop),
         cmocka_unit_test(test_gap_does_not_give_up_a_killed_worker),
         cmocka_unit_test(test_nothing_happens_after_exit),

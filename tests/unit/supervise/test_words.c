@@ -52,8 +52,24 @@ static void test_ends_are_told_with_what_they_mean(void **state)
     assert_string_equal(cv_words_exit((struct cv_fleet_exit){.code = 200}).text, "exit code 200");
     for (int code = 0; code < 300; code++) {
         assert_has(cv_words_exit((struct cv_fleet_exit){.code = code}).text, "exit code");
-        assert_has(cv_words_exit((struct cv_fleet_exit){true, false, code}).text, "signal");
+        assert_has(cv_words_exit((struct cv_fleet_exit){.signaled = true, .code = code}).text,
+                   "signal");
     }
+}
+
+static void test_a_kill_names_its_sender_as_far_as_it_is_known(void **state)
+{
+    (void)state;
+    struct cv_fleet_exit end = {.signaled = true, .code = SIGKILL};
+    assert_string_equal(cv_words_exit(end).text,
+                        "signal 9 (Killed), not sent by covey: out of memory? see dmesg");
+    end.by_us = true;
+    assert_string_equal(cv_words_exit(end).text, "signal 9 (Killed), sent by covey");
+    end.code = SIGABRT;
+    end.core = true;
+    assert_string_equal(cv_words_exit(end).text, "signal 6 (Aborted), sent by covey, core dumped");
+    end.by_us = false; /* the app's own abort() */
+    assert_string_equal(cv_words_exit(end).text, "signal 6 (Aborted), core dumped");
 }
 
 static void test_the_slot_behind_the_workers_is_main(void **state)
@@ -73,7 +89,8 @@ static void test_a_failure_says_who_how_and_when_next(void **state)
     assert_has(text, "worker 2 ended with exit code 4 (the app could not be loaded");
     assert_has(text, "next try in 400 ms");
     action.value = 0;
-    assert_has(said(action, (struct cv_fleet_exit){true, false, SIGKILL}), "signal 9 (Killed)");
+    assert_has(said(action, (struct cv_fleet_exit){.signaled = true, .code = SIGKILL}),
+               "signal 9 (Killed)");
 }
 
 static void test_each_address_is_told_once_it_serves(void **state)
@@ -104,13 +121,19 @@ static void test_there_is_a_sentence_for_everything_the_fleet_says(void **state)
                    "ing");
     assert_has(
         said((struct cv_action){.say = CV_SAY_LATE, .value = 60000}, (struct cv_fleet_exit){0}),
-        "START_TIMEOUT");
+        "was not ready after 60.0 s (START_TIMEOUT): it is to say where it is, and is then killed");
+    assert_has(
+        said((struct cv_action){.say = CV_SAY_HUNG, .slot = 2, .value = 30000},
+             (struct cv_fleet_exit){0}),
+        "worker 2 has not come round its loop for 30.0 s (HANG_TIMEOUT): it is to say where it is, "
+        "and is then killed");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ends_are_told_with_what_they_mean),
+        cmocka_unit_test(test_a_kill_names_its_sender_as_far_as_it_is_known),
         cmocka_unit_test(test_the_slot_behind_the_workers_is_main),
         cmocka_unit_test(test_a_failure_says_who_how_and_when_next),
         cmocka_unit_test(test_each_address_is_told_once_it_serves),
