@@ -129,6 +129,7 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     member->incarnation = crew->incarnations;
     member->generation = generation;
     member->is_refused = false;
+    member->signals_sent = 0;
     return 0;
 }
 
@@ -161,10 +162,16 @@ int cv_crew_find(const struct cv_crew *crew, pid_t pid)
     return -1;
 }
 
-void cv_member_signal(const struct cv_member *member, int signal)
+static uint64_t signal_bit(int signal)
+{
+    return UINT64_C(1) << (signal & 63);
+}
+
+void cv_member_signal(struct cv_member *member, int signal)
 {
     if (member->pid == 0)
         return;
+    member->signals_sent |= signal_bit(signal);
     /* Without a pidfd (no descriptor was to be had) the pid is as good: it is our child and not yet
      * reaped. */
     if (member->pidfd >= 0)
@@ -182,6 +189,7 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
     member->pidfd = member->channel = -1;
     member->pid = 0;
     member->last_exit = exit;
+    member->last_exit.by_us = exit.signaled && (member->signals_sent & signal_bit(exit.code)) != 0;
     struct cv_slot_page *page = &crew->slots.pages[slot];
     atomic_store(&page->serving, 0);
     atomic_store(&page->connections, 0);

@@ -21,7 +21,8 @@ struct cv_member {
     int channel;
     uint32_t incarnation; /* counts over all slots; what the tag says */
     uint32_t generation;
-    bool is_refused; /* it was killed because it may not serve: that counts as exit 78 */
+    bool is_refused;       /* it was killed because it may not serve: that counts as exit 78 */
+    uint64_t signals_sent; /* by covey: bit n is signal n */
     struct cv_fleet_exit last_exit; /* of the one before */
 };
 
@@ -65,9 +66,10 @@ void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own);
 int cv_crew_find(const struct cv_crew *crew, pid_t pid);
 
 /* Sends a signal through the pidfd; nothing happens if there is no process. */
-void cv_member_signal(const struct cv_member *member, int signal);
+void cv_member_signal(struct cv_member *member, int signal);
 
-/* The process has been reaped. */
+/* The process has been reaped. Its last_exit tells whether covey had sent the signal that ended it.
+ */
 void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit);
 
 /* Kills what this process has adopted from incarnations that are dead. */

@@ -70,7 +70,7 @@ def wait_replaced(server, victim, timeout=10.0):
 # Deaths of workers
 
 @pytest.mark.parametrize("path, told", [("/exit/0", "exit code 0"), ("/exit/7", "exit code 7"), ("/die/11", "signal 11"),
-                                        ("/die/9", "signal 9")])
+                                        ("/die/9", "signal 9 (Killed), not sent by covey")])
 def test_worker_that_ends_unasked_is_told_and_replaced(jobs, program, method, path, told):
     server = jobs.server(program, method=method)
     victim, connection = next(iter(server.reach_all().items()))

@@ -141,7 +141,7 @@ static void test_the_dead_leave_nothing(void **state)
     assert_int_equal(cv_crew_find(&crew, pid), 1);
     cv_member_signal(&crew.members[1], SIGKILL);
     assert_int_equal(brood_wait(pid), 128 + SIGKILL);
-    cv_crew_bury(&crew, 1, (struct cv_fleet_exit){true, false, SIGKILL});
+    cv_crew_bury(&crew, 1, (struct cv_fleet_exit){.signaled = true, .code = SIGKILL});
     assert_int_equal(cv_crew_find(&crew, pid), -1);
     assert_int_equal(crew.members[1].last_exit.code, SIGKILL);
     assert_int_equal(atomic_load(&page->serving), 0);
@@ -149,6 +149,31 @@ static void test_the_dead_leave_nothing(void **state)
     assert_int_equal(atomic_load(&page->running_since), 0);
     assert_int_equal(atomic_load(&page->pid), 0);
     assert_int_equal(open_descriptors(), before + 1); /* brood's pidfd */
+}
+
+/* TERM and then KILL: it may die of either; and the next one has been sent nothing. */
+static void test_the_signal_of_a_death_is_ours_if_we_had_sent_it(void **state)
+{
+    (void)state;
+    struct cv_fleet_exit killed = {.signaled = true, .code = SIGKILL};
+    pid_t pid = spawn(0, NULL);
+    cv_member_signal(&crew.members[0], SIGTERM);
+    cv_member_signal(&crew.members[0], SIGKILL);
+    (void)brood_wait(pid);
+    cv_crew_bury(&crew, 0, (struct cv_fleet_exit){.signaled = true, .code = SIGTERM});
+    assert_true(crew.members[0].last_exit.by_us);
+
+    pid = spawn(0, NULL);
+    (void)kill(pid, SIGKILL);
+    (void)brood_wait(pid);
+    cv_crew_bury(&crew, 0, killed);
+    assert_false(crew.members[0].last_exit.by_us);
+
+    pid = spawn(0, NULL);
+    cv_member_signal(&crew.members[0], SIGKILL);
+    (void)brood_wait(pid);
+    cv_crew_bury(&crew, 0, (struct cv_fleet_exit){.code = SIGKILL}); /* an exit code */
+    assert_false(crew.members[0].last_exit.by_us);
 }
 
 /* What is open but for 0-2, its channel, the state pages, the master's pidfd, the listeners, and
@@ -271,6 +296,7 @@ int main(void)
         crew_test(test_a_signal_to_nobody_hits_nobody),
         crew_test(test_a_member_without_a_pidfd_is_reached_by_its_pid),
         crew_test(test_the_dead_leave_nothing),
+        crew_test(test_the_signal_of_a_death_is_ours_if_we_had_sent_it),
         crew_test(test_a_forked_worker_keeps_nothing_of_its_brothers),
         crew_test(test_main_has_no_listeners),
         crew_test(test_a_program_that_cannot_start_leaves_no_member),
