@@ -160,6 +160,7 @@ static int run(struct cv_conf *conf, const struct cv_app_source *source)
                                .method = (enum cv_start_method)conf->value[CV_SET_START_METHOD],
                                .log_level = cv_conf_log_level(conf),
                                .fleet = fleet_config(conf),
+                               .slow_listener = ns_of(conf, CV_SET_SLOW_LISTENER),
                                .listeners = &listeners,
                                .worker = live_in_fork,
                                .arg = &fork_arg};

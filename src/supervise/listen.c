@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "supervise/sockfile.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -159,17 +160,12 @@ static const char *path_of(const struct cv_listener *listener)
     return ((const struct sockaddr_un *)&listener->address)->sun_path;
 }
 
-static bool look_at(const char *path, struct statx *ret)
-{
-    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, ret) == 0;
-}
-
 /* Nobody answers at the socket file: what left it is gone. (A file that is no socket refuses the
  * connection in the same way.) */
 static bool is_stale(const struct cv_listener *listener)
 {
     struct statx file;
-    if (!look_at(path_of(listener), &file) || !S_ISSOCK(file.stx_mode))
+    if (!cv_sockfile_look(AT_FDCWD, path_of(listener), &file) || !S_ISSOCK(file.stx_mode))
         return false;
     CV_AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     return fd >= 0 &&
@@ -196,7 +192,7 @@ static int open_unix(struct cv_listener *listener, int backlog)
             return -errno;
         fd = bind_and_listen(listener, backlog);
     }
-    if (fd >= 0 && !look_at(path, &listener->file))
+    if (fd >= 0 && !cv_sockfile_look(AT_FDCWD, path, &listener->file))
         listener->file = (struct statx){0};
     return fd;
 }
@@ -266,22 +262,11 @@ void cv_listen_close(struct cv_listeners *listeners)
     }
 }
 
-/* The number of a removed file is soon given to a new one: the time of birth tells them apart. */
-static bool is_same_file(const struct statx *a, const struct statx *b)
-{
-    return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major &&
-           a->stx_dev_minor == b->stx_dev_minor && a->stx_btime.tv_sec == b->stx_btime.tv_sec &&
-           a->stx_btime.tv_nsec == b->stx_btime.tv_nsec;
-}
-
 void cv_listen_unlink(const struct cv_listeners *listeners)
 {
     for (int i = 0; i < listeners->n; i++) {
         const struct cv_listener *listener = &listeners->item[i];
-        if (listener->address.ss_family != AF_UNIX || listener->file.stx_ino == 0)
-            continue;
-        struct statx now;
-        if (look_at(path_of(listener), &now) && is_same_file(&now, &listener->file))
-            (void)unlink(path_of(listener));
+        if (listener->address.ss_family == AF_UNIX && listener->file.stx_ino != 0)
+            cv_sockfile_unlink(AT_FDCWD, path_of(listener), &listener->file);
     }
 }

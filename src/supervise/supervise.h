@@ -19,7 +19,8 @@ struct cv_supervise {
     uint32_t abi;       /* COVEY_ABI: what a worker must have been compiled against */
     enum cv_start_method method;
     enum cv_log_level log_level;
-    struct cv_fleet_config fleet;
+    struct cv_fleet_config fleet;   /* its pause_timeout is also how long a loop may be blocked */
+    int64_t slow_listener;          /* ns; a start listener is named after so long */
     struct cv_listeners *listeners; /* open */
 
     /* CV_START_FORK: lives a worker's whole life in the fork and returns its exit code. */

@@ -1,0 +1,109 @@
+/* What the fleet has decided, done. See master_inside.h. */
+#include "supervise/master_inside.h"
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "supervise/title.h"
+#include "supervise/words.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Actions ---- */
+
+void cv_master_feed(struct master *master, const struct cv_fleet_event *event)
+{
+    cv_fleet_event(master->fleet, event, cv_clock_ns());
+    cv_master_act(master);
+}
+
+void cv_master_feed_slot(struct master *master, unsigned slot, enum cv_slot_event what)
+{
+    cv_master_feed(master,
+                   &(struct cv_fleet_event){.kind = CV_FLEET_SLOT, .slot = slot, .what = what});
+}
+
+/* In a worker that was forked: it lives its life and ends here. */
+static _Noreturn void be_worker(struct master *master, const struct cv_boot *boot)
+{
+    (void)close(master->epoll);
+    (void)close(master->signal_fd);
+    (void)close(master->channel);
+    if (master->guardian_fd >= 0)
+        (void)close(master->guardian_fd);
+    cv_crew_forget(&master->crew, boot);
+
+    struct cv_who who = cv_words_who(boot->slot, master->crew.capacity);
+    char variable[sizeof(CV_TAG_VARIABLE) + CV_TAG_BYTES];
+    (void)snprintf(variable, sizeof(variable), CV_TAG_VARIABLE "=%s", boot->tag);
+    cv_title_set(master->how->name, who.text, variable);
+    (void)setenv(CV_TAG_VARIABLE, boot->tag, 1);
+
+    struct cv_child child;
+    int rc = cv_child_forked(&child, boot);
+    exit(rc < 0 ? CV_EXIT_OS : master->how->worker(master->how->arg, &child));
+}
+
+static void do_spawn(struct master *master, const struct cv_action *action)
+{
+    struct cv_boot boot;
+    int rc = cv_crew_spawn(&master->crew, master->how, master->run, action->slot,
+                           action->generation, &boot);
+    if (rc == CV_CREW_IN_CHILD)
+        be_worker(master, &boot);
+    if (rc == 0) {
+        struct cv_member *member = &master->crew.members[action->slot];
+        if (cv_master_watch(master, member->channel,
+                            cv_master_key(action->slot, member->incarnation)) < 0)
+            cv_member_signal(member, SIGKILL); /* it could not be heard; its death is */
+    }
+    if (rc < 0)
+        cv_error("cannot start %s: %s", cv_words_who(action->slot, master->crew.capacity).text,
+                 strerror(-rc));
+    cv_master_feed(master,
+                   &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
+                                            .slot = action->slot,
+                                            .what = rc < 0 ? CV_ON_SPAWN_FAILED : CV_ON_SPAWNED,
+                                            .error = rc});
+}
+
+static void do_action(struct master *master, const struct cv_action *action)
+{
+    struct cv_member *member = &master->crew.members[action->slot];
+    switch (action->kind) {
+    case CV_ACT_SPAWN: do_spawn(master, action); break;
+    case CV_ACT_GO: cv_channel_tell(member->channel, CV_MSG_GO, 0, 0); break;
+    case CV_ACT_DRAIN:
+        cv_channel_tell(member->channel, CV_MSG_DRAIN, action->retire, action->until);
+        break;
+    case CV_ACT_TERM:
+        cv_member_signal(member, SIGTERM);
+        cv_member_signal(member, SIGCONT);
+        break;
+    case CV_ACT_CONT: cv_member_signal(member, SIGCONT); break;
+    case CV_ACT_ABRT: cv_member_signal(member, SIGABRT); break;
+    case CV_ACT_KILL: cv_member_signal(member, SIGKILL); break;
+    case CV_ACT_DROP_GENERATION: cv_crew_drop(&master->crew, action->generation); break;
+    case CV_ACT_SAY:
+        cv_words_say(action, master->crew.capacity, member->last_exit, master->how->listeners);
+        break;
+    case CV_ACT_EXIT:
+        master->over = true;
+        master->code = action->code;
+        break;
+    }
+}
+
+/* Not re-entered: events that actions bring about put theirs behind. */
+void cv_master_act(struct master *master)
+{
+    static bool is_acting;
+    if (is_acting)
+        return;
+    is_acting = true;
+    struct cv_action action;
+    while (cv_fleet_next(master->fleet, &action))
+        do_action(master, &action);
+    is_acting = false;
+}

@@ -1,0 +1,71 @@
+/* What the files of the master share; nobody else includes it.
+ *
+ *     master.c           the loop: one wait, then everything that has happened
+ *     master_act.c       what the fleet has decided, done
+ *     master_asks.c      what people ask for: by the guardian, or by signals to the master itself
+ *     master_workers.c   what workers say, how they end, who takes long
+ */
+#ifndef CV_SUPERVISE_MASTER_INSIDE_H
+#define CV_SUPERVISE_MASTER_INSIDE_H
+
+#include "supervise/beat.h"
+#include "supervise/crew.h"
+#include "supervise/doing.h"
+#include "supervise/master.h"
+
+struct master {
+    const struct cv_supervise *how;
+    const struct cv_run *run;
+    struct cv_fleet *fleet;
+    struct cv_crew crew;
+    struct cv_beats beats;
+    struct cv_doings doings;
+    int epoll;
+    int signal_fd;
+    int channel;     /* to the guardian */
+    int guardian_fd; /* -1 once it is known to be gone */
+    uint32_t generation;
+    bool reload_wanted;
+    bool strays_due; /* something died: look for what it left */
+    bool over;
+    int code;
+};
+
+/* What an epoll event is about: a fixed source, or the channel of one incarnation. */
+enum cv_master_source { CV_SOURCE_SIGNALS = 1, CV_SOURCE_GUARDIAN, CV_SOURCE_CHANNEL };
+
+/* ---- master.c ---- */
+
+/* 0 or -errno. */
+CV_MUST_CHECK int cv_master_watch(const struct master *master, int fd, uint64_t key);
+void cv_master_unwatch(const struct master *master, int fd);
+uint64_t cv_master_key(unsigned slot, uint32_t incarnation);
+
+/* ---- master_act.c ---- */
+
+/* Tells the fleet, and carries out what follows. */
+void cv_master_feed(struct master *master, const struct cv_fleet_event *event);
+void cv_master_feed_slot(struct master *master, unsigned slot, enum cv_slot_event what);
+
+/* Carries out what the fleet has decided. Not re-entered: events that actions bring about put
+ * theirs behind. */
+void cv_master_act(struct master *master);
+
+/* ---- master_asks.c ---- */
+
+void cv_master_on_signals(struct master *master);
+void cv_master_on_guardian_gone(struct master *master);
+void cv_master_on_guardian_channel(struct master *master);
+
+/* One reload runs, one may wait; those asked meanwhile are the one that waits. */
+void cv_master_reload_if_wanted(struct master *master);
+
+/* ---- master_workers.c ---- */
+
+void cv_master_on_channel(struct master *master, unsigned slot);
+void cv_master_reap(struct master *master);
+
+/* Looks for workers that hang and for start listeners that take long, once either is due. */
+void cv_master_look_after(struct master *master, int64_t now);
+
+#endif

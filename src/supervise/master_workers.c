@@ -1,0 +1,162 @@
+/* What workers say, how they end, and who takes long. See master_inside.h. */
+#include "supervise/master_inside.h"
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "supervise/words.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+/* ---- Workers ---- */
+
+static void on_hello(struct master *master, unsigned slot, const struct cv_message *message)
+{
+    struct cv_member *member = &master->crew.members[slot];
+    struct cv_manifest manifest;
+    const char *refusal = NULL;
+    if (message->word[0] != master->how->abi || message->word[1] != CV_BOOT_LAYOUT)
+        refusal = "it was built against another version of covey";
+    else if (message->word[2] != SIGKILL)
+        refusal =
+            "its parent-death signal is not armed (file capabilities on the program clear it)";
+    else if (cv_manifest_read(cv_span(message->body, message->body_len), &manifest) < 0)
+        refusal = "its manifest cannot be read";
+    if (refusal != NULL) {
+        cv_error("%s is refused: %s", cv_words_who(slot, master->crew.capacity).text, refusal);
+        member->is_refused = true;
+        cv_member_signal(member, SIGKILL);
+        return;
+    }
+    cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
+                                                    .slot = slot,
+                                                    .what = CV_ON_HELLO,
+                                                    .has_main = manifest.has_main});
+}
+
+static void on_failed(struct master *master, unsigned slot, const struct cv_message *message)
+{
+    if (cv_crew_is_new_reason(&master->crew, cv_span(message->body, message->body_len)))
+        cv_error("%s: %.*s", cv_words_who(slot, master->crew.capacity).text, (int)message->body_len,
+                 message->body);
+}
+
+static void on_message(struct master *master, unsigned slot, const struct cv_message *message)
+{
+    switch (message->kind) {
+    case CV_MSG_HELLO: on_hello(master, slot, message); break;
+    case CV_MSG_READY: cv_master_feed_slot(master, slot, CV_ON_READY); break;
+    case CV_MSG_DRAINED: cv_master_feed_slot(master, slot, CV_ON_DRAINED); break;
+    case CV_MSG_LEAVING: cv_master_feed_slot(master, slot, CV_ON_LEAVING); break;
+    case CV_MSG_FAILED: on_failed(master, slot, message); break;
+    case CV_MSG_BEAT: cv_beats_wake(&master->beats, cv_clock_ns()); break;
+    case CV_MSG_STATUS:
+        cv_doings_set(&master->doings, slot, cv_span(message->body, message->body_len),
+                      cv_clock_ns());
+        break;
+    case CV_MSG_EXTEND:
+        cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
+                                                        .slot = slot,
+                                                        .what = CV_ON_EXTEND,
+                                                        .extra = message->word[0] * CV_MS});
+        break;
+    default: break; /* of a later version, or nonsense: a worker cannot hurt by it */
+    }
+}
+
+void cv_master_on_channel(struct master *master, unsigned slot)
+{
+    static struct cv_message message;
+    struct cv_member *member = &master->crew.members[slot];
+    int rc;
+    while ((rc = cv_channel_receive(member->channel, &message)) == 1)
+        on_message(master, slot, &message);
+    if (rc == -EBADMSG) {
+        cv_error("%s sends nonsense: killed", cv_words_who(slot, master->crew.capacity).text);
+        cv_member_signal(member, SIGKILL);
+    }
+    if (rc != -EAGAIN)
+        cv_master_unwatch(master, member->channel);
+}
+
+/* What it had still to say comes before its death. */
+static void on_exited(struct master *master, unsigned slot, const siginfo_t *info)
+{
+    struct cv_member *member = &master->crew.members[slot];
+    cv_master_on_channel(master, slot);
+    struct cv_fleet_exit exit = {.signaled = info->si_code != CLD_EXITED,
+                                 .core = info->si_code == CLD_DUMPED,
+                                 .code = info->si_status};
+    if (member->is_refused)
+        exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};
+    cv_master_unwatch(master, member->channel);
+    cv_crew_bury(&master->crew, slot, exit);
+    cv_doings_set(&master->doings, slot, cv_span(NULL, 0), 0);
+    cv_master_feed(master,
+                   &(struct cv_fleet_event){
+                       .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_EXITED, .exit = exit});
+}
+
+static void on_child(struct master *master, const siginfo_t *info)
+{
+    int slot = cv_crew_find(&master->crew, info->si_pid);
+    bool is_dead =
+        info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
+    master->strays_due |= is_dead;
+    if (slot < 0)
+        return; /* a stray, or one whose exec failed: reaped, and that was all */
+    if (is_dead)
+        on_exited(master, (unsigned)slot, info);
+    else if (info->si_code == CLD_STOPPED)
+        cv_master_feed_slot(master, (unsigned)slot, CV_ON_PAUSED);
+    else if (info->si_code == CLD_CONTINUED)
+        cv_master_feed_slot(master, (unsigned)slot, CV_ON_RESUMED);
+}
+
+void cv_master_reap(struct master *master)
+{
+    siginfo_t info;
+    for (;;) {
+        info.si_pid = 0;
+        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) < 0 ||
+            info.si_pid == 0)
+            return;
+        on_child(master, &info);
+    }
+}
+
+/* ---- Those who take long ---- */
+
+static int64_t beat_of(void *arg, unsigned slot)
+{
+    const struct master *master = arg;
+    if (cv_fleet_slot_state(master->fleet, slot) != CV_SLOT_READY)
+        return 0; /* every other state has a deadline of its own */
+    return atomic_load(&master->crew.slots.table[slot].running_since);
+}
+
+static void on_hang(void *arg, unsigned slot, int64_t for_ns)
+{
+    struct master *master = arg;
+    cv_master_feed(master,
+                   &(struct cv_fleet_event){
+                       .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_HUNG, .extra = for_ns});
+}
+
+static void on_slow(void *arg, unsigned slot, const char *what, int64_t for_ns)
+{
+    const struct master *master = arg;
+    cv_warn("%s is still in %s after %.1f s", cv_words_who(slot, master->crew.capacity).text, what,
+            (double)for_ns / 1e9);
+}
+
+void cv_master_look_after(struct master *master, int64_t now)
+{
+    if (now >= master->beats.next) {
+        struct cv_beat_source source = {master->crew.capacity + 1, beat_of, on_hang, master};
+        cv_beats_look(&master->beats, &source, now);
+    }
+    if (now >= master->doings.next)
+        cv_doings_look(&master->doings, now, on_slow, master);
+}
