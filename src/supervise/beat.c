@@ -35,8 +35,9 @@ static int64_t earliest(const struct cv_beats *beats, const struct cv_beat_sourc
         else if (since < beats->forgiven)
             since = beats->forgiven;
         if (since != CV_NEVER && now - since >= beats->limit) {
-            source->hung(source->arg, i, now - since);
-            continue;
+            if (source->hung(source->arg, i, now - since))
+                continue;
+            since = now;
         }
         if (since < first)
             first = since;

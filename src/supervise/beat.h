@@ -33,7 +33,7 @@ static inline bool cv_beat_write(_Atomic int64_t *since, const _Atomic uint32_t 
 struct cv_beat_source {
     unsigned n;
     int64_t (*since)(void *arg, unsigned i); /* the beat; 0: waits, or is not to be watched */
-    void (*hung)(void *arg, unsigned i, int64_t for_ns);
+    bool (*hung)(void *arg, unsigned i, int64_t for_ns); /* false: let its time count anew */
     void *arg;
 };
 

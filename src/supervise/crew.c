@@ -129,6 +129,8 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     member->incarnation = crew->incarnations;
     member->generation = generation;
     member->is_refused = false;
+    member->is_paused = false;
+    member->resumed_at = 0;
     member->signals_sent = 0;
     return 0;
 }

@@ -21,6 +21,8 @@ struct cv_member {
     int channel;
     uint32_t incarnation; /* counts over all slots; what the tag says */
     uint32_t generation;
+    bool is_paused;        /* stopped by a signal */
+    int64_t resumed_at;    /* its last SIGCONT: what it did before is not held against it */
     bool is_refused;       /* it was killed because it may not serve: that counts as exit 78 */
     uint64_t signals_sent; /* by covey: bit n is signal n */
     struct cv_fleet_exit last_exit; /* of the one before */

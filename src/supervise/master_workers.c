@@ -3,10 +3,14 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
+#include "base/fd.h"
 #include "supervise/words.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 /* ---- Workers ---- */
@@ -98,6 +102,17 @@ static void on_exited(struct master *master, unsigned slot, const siginfo_t *inf
                        .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_EXITED, .exit = exit});
 }
 
+static void on_paused(struct master *master, unsigned slot, bool is_paused)
+{
+    struct cv_member *member = &master->crew.members[slot];
+    member->is_paused = is_paused;
+    cv_master_feed_slot(master, slot, is_paused ? CV_ON_PAUSED : CV_ON_RESUMED);
+    if (is_paused)
+        return;
+    member->resumed_at = cv_clock_ns();
+    cv_beats_wake(&master->beats, member->resumed_at);
+}
+
 static void on_child(struct master *master, const siginfo_t *info)
 {
     int slot = cv_crew_find(&master->crew, info->si_pid);
@@ -108,10 +123,8 @@ static void on_child(struct master *master, const siginfo_t *info)
         return; /* a stray, or one whose exec failed: reaped, and that was all */
     if (is_dead)
         on_exited(master, (unsigned)slot, info);
-    else if (info->si_code == CLD_STOPPED)
-        cv_master_feed_slot(master, (unsigned)slot, CV_ON_PAUSED);
-    else if (info->si_code == CLD_CONTINUED)
-        cv_master_feed_slot(master, (unsigned)slot, CV_ON_RESUMED);
+    else if (info->si_code == CLD_STOPPED || info->si_code == CLD_CONTINUED)
+        on_paused(master, (unsigned)slot, info->si_code == CLD_STOPPED);
 }
 
 void cv_master_reap(struct master *master)
@@ -128,20 +141,38 @@ void cv_master_reap(struct master *master)
 
 /* ---- Those who take long ---- */
 
+/* Every state but READY has a deadline of its own, and so has being paused. */
 static int64_t beat_of(void *arg, unsigned slot)
 {
     const struct master *master = arg;
-    if (cv_fleet_slot_state(master->fleet, slot) != CV_SLOT_READY)
-        return 0; /* every other state has a deadline of its own */
-    return atomic_load(&master->crew.slots.table[slot].running_since);
+    const struct cv_member *member = &master->crew.members[slot];
+    if (cv_fleet_slot_state(master->fleet, slot) != CV_SLOT_READY || member->is_paused)
+        return 0;
+    int64_t since = atomic_load(&master->crew.slots.table[slot].running_since);
+    return since > 0 && since < member->resumed_at ? member->resumed_at : since;
 }
 
-static void on_hang(void *arg, unsigned slot, int64_t for_ns)
+/* A debugger holds it: whoever looks at it knows why it does not come round. */
+static bool is_traced(pid_t pid)
+{
+    char path[32];
+    char status[4096];
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    if (cv_fd_slurp(path, status, sizeof(status)) < 0)
+        return false;
+    const char *tracer = strstr(status, "\nTracerPid:");
+    return tracer != NULL && strtol(tracer + sizeof("\nTracerPid:") - 1, NULL, 10) != 0;
+}
+
+static bool on_hang(void *arg, unsigned slot, int64_t for_ns)
 {
     struct master *master = arg;
+    if (is_traced(master->crew.members[slot].pid))
+        return false;
     cv_master_feed(master,
                    &(struct cv_fleet_event){
                        .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_HUNG, .extra = for_ns});
+    return true;
 }
 
 static void on_slow(void *arg, unsigned slot, const char *what, int64_t for_ns)

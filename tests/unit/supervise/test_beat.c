@@ -18,6 +18,7 @@ struct flock {
     int64_t hung_for[N];
     int64_t arrives; /* written to 0 at the second look of one cv_beats_look() */
     int looks;
+    bool is_excused;
 };
 
 static int64_t since(void *arg, unsigned i)
@@ -28,11 +29,14 @@ static int64_t since(void *arg, unsigned i)
     return flock->since[i];
 }
 
-static void hung(void *arg, unsigned i, int64_t for_ns)
+static bool hung(void *arg, unsigned i, int64_t for_ns)
 {
     struct flock *flock = arg;
     flock->hung_for[i] = for_ns;
+    if (flock->is_excused)
+        return false;
     flock->since[i] = 0; /* the master no longer watches it */
+    return true;
 }
 
 static struct flock flock;
@@ -133,6 +137,18 @@ static void test_time_in_which_the_watcher_did_not_run_is_forgiven(void **state)
     assert_int_equal(flock.hung_for[0], LIMIT);
 }
 
+static void test_one_who_is_excused_has_its_time_anew(void **state)
+{
+    (void)state;
+    cv_beats_wake(&beats, 100);
+    flock.is_excused = true;
+    flock.since[2] = 100;
+    look(100 + LIMIT);
+    assert_int_equal(flock.hung_for[2], LIMIT);
+    assert_int_equal(beats.next, 100 + 2 * LIMIT);
+    assert_int_equal(atomic_load(&looking), 1);
+}
+
 static void test_forgiving_does_not_begin_the_looking(void **state)
 {
     (void)state;
@@ -165,6 +181,7 @@ int main(void)
         cmocka_unit_test_setup(test_all_waiting_ends_the_looking, set_up),
         cmocka_unit_test_setup(test_one_who_runs_on_while_the_looking_ends_is_seen, set_up),
         cmocka_unit_test_setup(test_time_in_which_the_watcher_did_not_run_is_forgiven, set_up),
+        cmocka_unit_test_setup(test_one_who_is_excused_has_its_time_anew, set_up),
         cmocka_unit_test_setup(test_forgiving_does_not_begin_the_looking, set_up),
         cmocka_unit_test_setup(test_a_beat_from_the_future_hangs_nobody_and_is_watched, set_up),
     };

@@ -1,0 +1,207 @@
+"""A worker that blocks its loop says where it is and is replaced; a slow start is named, and can be extended."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from client import eventually
+
+# /busy?ms=N computes, /native waits in a system call, both without giving the loop back.
+APP = """
+static int busy(covey_req *req)
+{
+    int64_t ms = atoi(covey_query(req, "ms"));
+    struct timespec begun, now;
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 < ms);
+    return covey_text(req, 200, "done");
+}
+static int ignore_abort(covey_req *req)
+{
+    signal(SIGABRT, SIG_IGN);
+    sleep(1000);
+    return covey_text(req, 200, "never");
+}
+static int crash(covey_req *req)
+{
+    raise(SIGSEGV);
+    return covey_text(req, 200, "never");
+}
+static int recurse(covey_req *req)
+{
+    volatile char room[65536];
+    room[0] = (char)(uintptr_t)req;
+    int rc = room[0] != 0 || getppid() != 0 ? recurse((covey_req *)(uintptr_t)room) : 0;
+    return rc + room[0];
+}
+static int wait_on_a_fiber(covey_req *req) { covey_sleep_ms(1500); return covey_text(req, 200, "waited"); }
+static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
+static int init(covey_app *app)
+{
+    for (int64_t left = covey_config_int(app, "STEPS", 0); left > 0; left--) {
+        covey_extend_start(app, 2000);
+        usleep(500 * 1000);
+    }
+    return 0;
+}
+static int setup(covey_app *app)
+{
+    covey_listener(app, COVEY_BEFORE_SERVER_START, init);
+    covey_get(app, "/busy", busy);
+    covey_get(app, "/ignore", ignore_abort);
+    covey_get(app, "/crash", crash);
+    covey_get(app, "/recurse", recurse);
+    covey_get(app, "/wait", wait_on_a_fiber);
+    covey_get(app, "/pid", pid);
+    return 0;
+}
+"""
+
+
+@pytest.fixture
+def serve(jobs, app):
+    return lambda **how: jobs.server(app(APP), **how)
+
+
+def ask(server, path):
+    """Asks and does not care for the answer; the thread ends with the connection."""
+    def run():
+        try:
+            server.get(path)
+        except OSError:
+            pass
+        except Exception:  # noqa: BLE001 - any form of "no answer" will do
+            pass
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_blocked_loop_is_described_and_replaced(serve, method):
+    server = serve(method=method, hang_timeout="700ms")
+    before = set(server.reach_all())
+    ask(server, "/busy?ms=600000")
+    eventually("one is replaced", lambda: len(server.workers()) == 2 and set(server.workers()) != before, 15)
+    server.reach_all()
+    assert "has not come round its loop for 0.7 s (HANG_TIMEOUT)" in server.err
+    assert "in the handler of GET /busy (" in server.err
+    assert "busy (" in server.err.split("the stack:")[1]
+    assert "ended with signal 6" in server.err
+    assert len(before & set(server.workers())) == 1, "the other one was left alone"
+
+
+def test_blocked_loop_that_ignores_abort_is_killed(serve):
+    server = serve(hang_timeout="500ms")
+    before = set(server.reach_all())
+    ask(server, "/ignore")
+    eventually("one is replaced", lambda: len(server.workers()) == 2 and set(server.workers()) != before, 15)
+    assert "ended with signal 9" in server.err
+
+
+def test_long_request_on_a_fiber_is_no_hang(serve):
+    server = serve(hang_timeout="500ms")
+    before = set(server.reach_all())
+    assert server.get("/wait").body == b"waited"
+    assert set(server.workers()) == before
+
+
+def test_busy_but_beating_worker_is_left_alone(serve):
+    server = serve(hang_timeout=1, workers=1)
+    before = set(server.reach_all())
+    until = time.monotonic() + 2.5
+    while time.monotonic() < until:
+        assert server.get("/busy?ms=50").body == b"done"
+    assert set(server.workers()) == before
+
+
+def test_idle_server_hangs_nobody_and_wakes_nobody(serve):
+    server = serve(hang_timeout="300ms")
+    before = set(server.reach_all())
+    time.sleep(1)  # what the requests have set off is over
+
+    def switches():
+        total = 0
+        for pid in [server.guardian, server.master(), *server.workers()]:
+            with open(f"/proc/{pid}/status") as status:
+                total += sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
+        return total
+
+    counted = switches()
+    time.sleep(2)
+    assert switches() == counted
+    assert set(server.workers()) == before
+
+
+def test_paused_tree_is_not_held_against_its_workers(serve):
+    server = serve(hang_timeout=1)
+    before = set(server.reach_all())
+    ask(server, "/busy?ms=100")
+    tree = [server.master(), *server.workers()]
+    for pid in tree:
+        server.send(pid, signal.SIGSTOP)
+    time.sleep(3)
+    for pid in tree:
+        server.send(pid, signal.SIGCONT)
+    time.sleep(0.5)
+    assert set(server.workers()) == before
+    server.reach_all()
+
+
+def test_stuck_worker_that_is_paused_and_resumed_is_still_found(serve):
+    server = serve(hang_timeout=1)
+    before = set(server.reach_all())
+    ask(server, "/busy?ms=600000")
+    time.sleep(0.3)
+    for pid in before:
+        server.send(pid, signal.SIGSTOP)
+    time.sleep(0.5)
+    for pid in before:
+        server.send(pid, signal.SIGCONT)
+    eventually("one is replaced", lambda: len(server.workers()) == 2 and set(server.workers()) != before, 15)
+    assert len(before & set(server.workers())) == 1
+    assert "in the handler of GET /busy (" in server.err
+
+
+@pytest.mark.parametrize("path", ["/crash", "/recurse"])
+def test_crash_names_route_and_stack(serve, path):
+    server = serve()
+    server.reach_all()
+    ask(server, path)
+    eventually("it is described", lambda: "the stack:" in server.err, 10)
+    eventually("it has ended", lambda: "ended with signal 11" in server.err, 10)
+    assert f"in the handler of GET {path} (" in server.err
+
+
+def test_slow_start_listener_is_named_while_it_runs(jobs):
+    server = jobs.server("slow_start", workers=1, custom_delay=2, slow_listener="400ms")
+    eventually("it is named twice", lambda: server.err.count("is still in before_server_start listener init") >= 2, 10)
+    assert "after 0.4 s" in server.err
+    server.wait_serving()
+    named = server.err.count("is still in")
+    time.sleep(1)
+    assert server.err.count("is still in") == named, "not once it has returned"
+
+
+def test_late_start_says_where_it_is(jobs, method):
+    server = jobs.server("slow_start", workers=1, method=method, custom_delay=100, start_timeout="500ms")
+    eventually("it is described", lambda: "the stack:" in server.err, 10)
+    assert "was not ready after 0.5 s (START_TIMEOUT)" in server.err
+    assert "in before_server_start listener init (" in server.err
+    eventually("and killed", lambda: "ended with signal 6" in server.err, 10)
+    server.stop(starting=True)
+
+
+def test_progress_extends_the_start(serve):
+    server = serve(workers=1, steps=6, start_timeout=1)
+    server.reach_all()
+    assert "START_TIMEOUT" not in server.err
+
+
+def test_progress_extends_no_further_than_the_limit(serve):
+    server = serve(workers=1, steps=60, start_timeout=1, start_timeout_max=2)
+    eventually("it is too late", lambda: "was not ready after 2.0 s (START_TIMEOUT)" in server.err, 10)
+    server.stop(starting=True)
