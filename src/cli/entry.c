@@ -133,16 +133,38 @@ static int check_object(struct cv_conf *conf, const struct cv_app_source *source
     return say(conf, CV_EXIT_LOAD, conf->reason);
 }
 
+/* Without one of its own choosing a server goes on: it obeys signals all the same. */
+static int open_control(struct cv_conf *conf, struct cv_control_file *control)
+{
+    const char *where = conf->text[CV_SET_CONTROL];
+    *control = (struct cv_control_file){.fd = -1, .folder = -1};
+    if (strcmp(where, "off") == 0)
+        return CV_EXIT_OK;
+    bool is_auto = strcmp(where, "auto") == 0;
+    int rc = is_auto ? cv_control_open(control, conf->name, conf->reason, sizeof(conf->reason))
+                     : cv_control_open_at(control, where, conf->reason, sizeof(conf->reason));
+    if (rc == 0)
+        return CV_EXIT_OK;
+    if (!is_auto)
+        return say(conf, CV_EXIT_ADDRESS, conf->reason);
+    cv_warn("%s", conf->reason);
+    return CV_EXIT_OK;
+}
+
 /* ---- The first process ---- */
 
 static int run(struct cv_conf *conf, const struct cv_app_source *source)
 {
     static struct cv_listeners listeners;
+    static struct cv_control_file control;
     if (has_threads())
         return say(conf, CV_EXIT_USAGE,
                    "the program has started threads before covey_main(): start them in "
                    "before_server_start, which "
                    "runs in each worker");
+    struct cv_outer outer;
+    if (cv_outer_take(&outer, conf->reason, sizeof(conf->reason)) < 0)
+        return say(conf, CV_EXIT_CONFIG, conf->reason);
     int code = check_object(conf, source);
     if (code == CV_EXIT_OK)
         code = open_listeners(conf, &listeners);
@@ -162,11 +184,17 @@ static int run(struct cv_conf *conf, const struct cv_app_source *source)
                                .fleet = fleet_config(conf),
                                .slow_listener = ns_of(conf, CV_SET_SLOW_LISTENER),
                                .listeners = &listeners,
+                               .control = &control,
+                               .outer = outer,
                                .worker = live_in_fork,
                                .arg = &fork_arg};
     if (how.argv == NULL)
         return say(conf, CV_EXIT_OS, "cannot read /proc/self/cmdline: is /proc mounted?");
-    return cv_supervise(&how);
+    code = open_control(conf, &control);
+    if (code == CV_EXIT_OK)
+        return cv_supervise(&how);
+    cv_listen_unlink(&listeners);
+    return code;
 }
 
 /* A worker whose settings cannot be read is a program that differs from the one its master was

@@ -28,6 +28,10 @@ enum cv_message_kind {
     CV_MSG_STOP = 64, /* word[0]: enum cv_fleet_stop */
     CV_MSG_RELOAD,
     CV_MSG_SCALE, /* word[0]: 1 more, 0 fewer */
+    CV_MSG_PING,  /* to be answered by PONG: does the master's loop run? */
+    /* master -> guardian */
+    CV_MSG_NEWS = 96, /* word[0]: enum cv_news, word[1]: its value; time: when it happened */
+    CV_MSG_PONG,
 };
 
 #define CV_MESSAGE_BODY_MAX 32768

@@ -1,20 +1,24 @@
 /* The guardian: the process the user started. It relays and waits, and cleans up after the master.
  *
  * It runs no application code and parses nothing. While the master lives it only turns signals into
- * messages; when the master is gone, however that came, it kills whatever it has adopted and leaves
+ * messages to the master, and the master's news into messages to the manager outside (systemd);
+ * when the master is gone, however that came, it kills whatever it has adopted and leaves
  * with the master's code.
  */
 #include "supervise/supervise.h"
 
+#include "base/clock.h"
 #include "base/exit.h"
 #include "base/fd.h"
 #include "supervise/master.h"
+#include "supervise/notify.h"
 #include "supervise/signals.h"
 #include "supervise/strays.h"
 #include "supervise/title.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +35,7 @@ struct guardian {
     const struct cv_supervise *how;
     struct cv_signals signals;
     struct cv_run run;
+    struct cv_notify notify;
     pid_t foreign[FOREIGN_MAX]; /* children that were there before us */
     int n_foreign;
     int signal_fd;
@@ -159,6 +164,48 @@ static void on_signal(const struct guardian *guardian, int signal, bool by_user)
     }
 }
 
+/* ---- To the manager outside ---- */
+
+static void tell_outside(const struct guardian *guardian, struct cv_notify_text said)
+{
+    cv_outer_tell(&guardian->how->outer, said.text);
+}
+
+static void begin_telling(struct guardian *guardian)
+{
+    tell_outside(guardian,
+                 cv_notify_begin(&guardian->notify, guardian->how->outer.watchdog, cv_clock_ns()));
+}
+
+static void hear_master(struct guardian *guardian)
+{
+    static struct cv_message message;
+    while (cv_channel_receive(guardian->channel, &message) == 1) {
+        if (message.kind == CV_MSG_NEWS && message.word[0] < CV_NEWS_COUNT)
+            tell_outside(guardian, cv_notify_news(&guardian->notify, (enum cv_news)message.word[0],
+                                                  message.word[1], message.time));
+        else if (message.kind == CV_MSG_PONG)
+            tell_outside(guardian, cv_notify_answered(&guardian->notify));
+    }
+}
+
+/* How long poll() may wait before the master is to be asked for a sign of life; -1 without a
+ * manager that wants one. */
+static int patience(const struct guardian *guardian)
+{
+    int64_t deadline = cv_notify_deadline(&guardian->notify);
+    if (guardian->how->outer.address_len == 0 || deadline == CV_NEVER)
+        return -1;
+    int64_t left = (deadline - cv_clock_ns() + CV_MS - 1) / CV_MS;
+    return left < 0 ? 0 : left < INT_MAX ? (int)left : INT_MAX;
+}
+
+static void ask_master(struct guardian *guardian)
+{
+    if (guardian->how->outer.address_len != 0 && cv_notify_asks(&guardian->notify, cv_clock_ns()))
+        tell(guardian, CV_MSG_PING, 0);
+}
+
 /* Reaps what is not the master: what was adopted, or was there before. */
 static void reap_others(const struct guardian *guardian)
 {
@@ -174,17 +221,22 @@ static void reap_others(const struct guardian *guardian)
 
 static void watch(struct guardian *guardian)
 {
-    struct pollfd fds[2] = {{.fd = guardian->signal_fd, .events = POLLIN},
-                            {.fd = guardian->master_fd, .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = guardian->signal_fd, .events = POLLIN},
+                            {.fd = guardian->master_fd, .events = POLLIN},
+                            {.fd = guardian->channel, .events = POLLIN}};
     for (;;) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, 3, patience(guardian)) < 0 && errno != EINTR)
             return;
         bool by_user;
         int signal;
         while ((signal = cv_signals_next(guardian->signal_fd, &by_user)) != 0)
             on_signal(guardian, signal, by_user);
+        hear_master(guardian); /* also its last words */
+        if ((fds[2].revents & POLLHUP) != 0)
+            fds[2].fd = -1; /* it is as good as gone */
         if (fds[1].revents != 0)
             return;
+        ask_master(guardian);
         reap_others(guardian);
     }
 }
@@ -218,9 +270,13 @@ int cv_supervise(const struct cv_supervise *how)
 
     int code = start_master(&guardian);
     cv_listen_close(how->listeners);
+    cv_control_close(how->control);
     if (code == 0) {
         cv_title_set(how->name, "guardian", NULL);
+        begin_telling(&guardian);
         watch(&guardian);
+        tell_outside(&guardian,
+                     cv_notify_news(&guardian.notify, CV_NEWS_MASTER_GONE, 0, cv_clock_ns()));
         code = bury_master(&guardian);
     }
     /* As init of a container we have foreign orphans; only what carries our tag is ours to kill
@@ -228,6 +284,7 @@ int cv_supervise(const struct cv_supervise *how)
     int left = cv_strays_end(guardian.foreign, guardian.n_foreign,
                              getpid() == 1 ? &guardian.run : NULL, STRAYS_BOUND_MS);
     cv_listen_unlink(how->listeners);
+    cv_control_unlink(how->control);
     if (left > 0)
         cv_error("%d processes could not be ended", left);
     return left > 0 && code == 0 ? CV_EXIT_UNKILLABLE : code;

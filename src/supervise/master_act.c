@@ -10,6 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
+void cv_master_news(const struct master *master, enum cv_news news, int64_t value, int64_t at)
+{
+    static struct cv_message message;
+    if (news == CV_NEWS_NONE)
+        return;
+    message.kind = CV_MSG_NEWS;
+    message.word[0] = news;
+    message.word[1] = (uint32_t)value;
+    message.time = at;
+    cv_channel_send(master->channel, &message);
+}
+
 /* ---- Actions ---- */
 
 void cv_master_feed(struct master *master, const struct cv_fleet_event *event)
@@ -32,6 +44,9 @@ static _Noreturn void be_worker(struct master *master, const struct cv_boot *boo
     (void)close(master->channel);
     if (master->guardian_fd >= 0)
         (void)close(master->guardian_fd);
+    cv_desk_close(&master->desk);
+    if (master->how->control->folder >= 0)
+        (void)close(master->how->control->folder);
     cv_crew_forget(&master->crew, boot);
 
     struct cv_who who = cv_words_who(boot->slot, master->crew.capacity);
@@ -86,6 +101,8 @@ static void do_action(struct master *master, const struct cv_action *action)
     case CV_ACT_KILL: cv_member_signal(member, SIGKILL); break;
     case CV_ACT_DROP_GENERATION: cv_crew_drop(&master->crew, action->generation); break;
     case CV_ACT_SAY:
+        cv_master_news(master, cv_news_of(action->say), action->value, cv_clock_ns());
+        cv_desk_hear(&master->desk, action);
         cv_words_say(action, master->crew.capacity, member->last_exit, master->how->listeners);
         break;
     case CV_ACT_EXIT:

@@ -1,6 +1,7 @@
 /* What people ask for. See master_inside.h. */
 #include "supervise/master_inside.h"
 
+#include "base/clock.h"
 #include "supervise/signals.h"
 
 #include <signal.h>
@@ -18,10 +19,13 @@ void cv_master_reload_if_wanted(struct master *master)
     if (!master->reload_wanted || !cv_fleet_can_reload(master->fleet))
         return;
     master->reload_wanted = false;
+    cv_master_news(master, CV_NEWS_RELOADING, master->generation + 1, cv_clock_ns());
     char reason[PATH_MAX + 128];
     if (cv_crew_pin(&master->crew, master->how, master->generation + 1, reason, sizeof(reason)) <
         0) {
         cv_error("not reloaded: %s", reason);
+        cv_master_news(master, CV_NEWS_RELOAD_FAILED, master->generation + 1, cv_clock_ns());
+        cv_desk_not_reloaded(&master->desk, reason);
         return;
     }
     master->generation++;
@@ -30,7 +34,7 @@ void cv_master_reload_if_wanted(struct master *master)
                                                     .generation = master->generation});
 }
 
-static void ask_reload(struct master *master)
+void cv_master_ask_reload(struct master *master)
 {
     if (cv_fleet_is_stopping(master->fleet))
         return;
@@ -52,7 +56,7 @@ static void on_signal(struct master *master, int signal, bool by_user)
     case SIGHUP:
         if (by_user) /* the kernel's own would be the terminal's, which is the guardian's business
                       */
-            ask_reload(master);
+            cv_master_ask_reload(master);
         break;
     case SIGTTIN:
     case SIGTTOU:
@@ -90,9 +94,11 @@ void cv_master_on_guardian_channel(struct master *master)
         if (message.kind == CV_MSG_STOP && message.word[0] <= CV_STOP_QUIT)
             ask_stop(master, (enum cv_fleet_stop)message.word[0]);
         else if (message.kind == CV_MSG_RELOAD)
-            ask_reload(master);
+            cv_master_ask_reload(master);
         else if (message.kind == CV_MSG_SCALE)
             ask_scale(master, message.word[0] != 0 ? 1 : -1);
+        else if (message.kind == CV_MSG_PING)
+            cv_channel_tell(master->channel, CV_MSG_PONG, 0, 0);
     }
     if (rc == 0) {
         cv_master_unwatch(master, master->channel);

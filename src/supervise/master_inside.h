@@ -10,8 +10,10 @@
 
 #include "supervise/beat.h"
 #include "supervise/crew.h"
+#include "supervise/desk.h"
 #include "supervise/doing.h"
 #include "supervise/master.h"
+#include "supervise/notify.h"
 
 struct master {
     const struct cv_supervise *how;
@@ -20,6 +22,7 @@ struct master {
     struct cv_crew crew;
     struct cv_beats beats;
     struct cv_doings doings;
+    struct cv_desk desk;
     int epoll;
     int signal_fd;
     int channel;     /* to the guardian */
@@ -32,7 +35,7 @@ struct master {
 };
 
 /* What an epoll event is about: a fixed source, or the channel of one incarnation. */
-enum cv_master_source { CV_SOURCE_SIGNALS = 1, CV_SOURCE_GUARDIAN, CV_SOURCE_CHANNEL };
+enum cv_master_source { CV_SOURCE_SIGNALS = 1, CV_SOURCE_GUARDIAN, CV_SOURCE_CHANNEL, CV_SOURCE_CONTROL };
 
 /* ---- master.c ---- */
 
@@ -42,6 +45,9 @@ void cv_master_unwatch(const struct master *master, int fd);
 uint64_t cv_master_key(unsigned slot, uint32_t incarnation);
 
 /* ---- master_act.c ---- */
+
+/* Tells the guardian, who tells the manager outside. `at`: when it happened. */
+void cv_master_news(const struct master *master, enum cv_news news, int64_t value, int64_t at);
 
 /* Tells the fleet, and carries out what follows. */
 void cv_master_feed(struct master *master, const struct cv_fleet_event *event);
@@ -56,6 +62,8 @@ void cv_master_act(struct master *master);
 void cv_master_on_signals(struct master *master);
 void cv_master_on_guardian_gone(struct master *master);
 void cv_master_on_guardian_channel(struct master *master);
+
+void cv_master_ask_reload(struct master *master);
 
 /* One reload runs, one may wait; those asked meanwhile are the one that waits. */
 void cv_master_reload_if_wanted(struct master *master);

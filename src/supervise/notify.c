@@ -171,9 +171,9 @@ bool cv_notify_asks(struct cv_notify *notify, int64_t now)
 struct cv_notify_text cv_notify_answered(struct cv_notify *notify)
 {
     bool extends = notify->extend_due && is_busy(notify);
-    struct cv_notify_text text = compose(
-        "%s%s%s", notify->watchdog_due ? "WATCHDOG=1" : "",
-        notify->watchdog_due && extends ? "\n" : "", extends ? EXTEND_BY : "");
+    struct cv_notify_text text =
+        compose("%s%s%s", notify->watchdog_due ? "WATCHDOG=1" : "",
+                notify->watchdog_due && extends ? "\n" : "", extends ? EXTEND_BY : "");
     notify->watchdog_due = notify->extend_due = notify->is_asking = false;
     return text;
 }

@@ -96,7 +96,7 @@ void cv_outer_tell(const struct cv_outer *outer, const char *text)
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     ssize_t sent;
     do
-        sent = sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&outer->address,
-                      outer->address_len);
+        sent = sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+                      (const struct sockaddr *)&outer->address, outer->address_len);
     while (sent < 0 && errno == EINTR);
 }

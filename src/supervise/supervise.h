@@ -4,8 +4,10 @@
 
 #include "base/log.h"
 #include "supervise/child.h"
+#include "supervise/control_file.h"
 #include "supervise/fleet.h"
 #include "supervise/listen.h"
+#include "supervise/outer.h"
 
 enum cv_start_method {
     CV_START_SPAWN, /* vfork + exec of the pinned program: a fresh image */
@@ -22,6 +24,8 @@ struct cv_supervise {
     struct cv_fleet_config fleet;   /* its pause_timeout is also how long a loop may be blocked */
     int64_t slow_listener;          /* ns; a start listener is named after so long */
     struct cv_listeners *listeners; /* open */
+    struct cv_control_file *control; /* the control socket, open; or with fd and folder -1 */
+    struct cv_outer outer;          /* who started this process, if it wants to be told */
 
     /* CV_START_FORK: lives a worker's whole life in the fork and returns its exit code. */
     int (*worker)(void *arg, struct cv_child *child);
