@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/fd.h"
+#include "supervise/adopt.h"
 #include "supervise/supervise.h"
 
 #include <dirent.h>
@@ -109,8 +110,15 @@ static bool has_threads(void)
 #endif
 }
 
-static int open_listeners(struct cv_conf *conf, struct cv_listeners *listeners)
+/* Those that the manager outside has passed, or else those the settings name. */
+static int open_listeners(struct cv_conf *conf, const struct cv_outer *outer,
+                          struct cv_listeners *listeners)
 {
+    if (outer->listen_fds > 0) {
+        int adopted = cv_adopt(listeners, CV_OUTER_FIRST_FD, outer->listen_fds, conf->reason,
+                               sizeof(conf->reason));
+        return adopted < 0 ? say(conf, CV_EXIT_CONFIG, conf->reason) : CV_EXIT_OK;
+    }
     char address[512];
     const char *host = conf->text[CV_SET_HOST];
     bool is_bare_v6 = strchr(host, ':') != NULL && host[0] != '[';
@@ -167,10 +175,12 @@ static int run(struct cv_conf *conf, const struct cv_app_source *source)
         return say(conf, CV_EXIT_CONFIG, conf->reason);
     int code = check_object(conf, source);
     if (code == CV_EXIT_OK)
-        code = open_listeners(conf, &listeners);
+        code = open_listeners(conf, &outer, &listeners);
     if (code != CV_EXIT_OK)
         return code;
     cv_log_open(conf->name, cv_conf_log_level(conf));
+    if (outer.listen_fds > 0)
+        cv_info("LISTEN_FDS has passed %d: host, port and listen do not count", outer.listen_fds);
     if (conf->value[CV_SET_SINGLE_PROCESS] != 0)
         return cv_life_single(conf, source, &listeners);
 

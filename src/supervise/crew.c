@@ -1,6 +1,7 @@
 #include "supervise/crew.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "supervise/spawn.h"
 
@@ -132,6 +133,8 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     member->is_paused = false;
     member->resumed_at = 0;
     member->signals_sent = 0;
+    member->started_at = cv_clock_ns();
+    member->starts++;
     return 0;
 }
 
@@ -190,6 +193,7 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
         (void)close(member->pidfd);
     member->pidfd = member->channel = -1;
     member->pid = 0;
+    member->has_ended = true;
     member->last_exit = exit;
     member->last_exit.by_us = exit.signaled && (member->signals_sent & signal_bit(exit.code)) != 0;
     struct cv_slot_page *page = &crew->slots.pages[slot];

@@ -25,6 +25,9 @@ struct cv_member {
     int64_t resumed_at;    /* its last SIGCONT: what it did before is not held against it */
     bool is_refused;       /* it was killed because it may not serve: that counts as exit 78 */
     uint64_t signals_sent; /* by covey: bit n is signal n */
+    int64_t started_at;
+    uint32_t starts;                /* processes there have been here */
+    bool has_ended;                 /* one of them has */
     struct cv_fleet_exit last_exit; /* of the one before */
 };
 

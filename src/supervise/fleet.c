@@ -262,6 +262,32 @@ uint32_t cv_fleet_slot_generation(const struct cv_fleet *fleet, unsigned slot)
     return fleet->slots[slot].generation;
 }
 
+unsigned cv_fleet_slot_failures(const struct cv_fleet *fleet, unsigned slot)
+{
+    return fleet->slots[slot].failures;
+}
+
+uint32_t cv_fleet_generation(const struct cv_fleet *fleet)
+{
+    return fleet->current.number;
+}
+
+uint32_t cv_fleet_newest_generation(const struct cv_fleet *fleet)
+{
+    return fleet->newest;
+}
+
+const char *cv_fleet_roll_name(const struct cv_fleet *fleet)
+{
+    switch (fleet->roll) {
+    case CV_ROLL_NONE: return "none";
+    case CV_ROLL_FORWARD: return "rolling";
+    case CV_ROLL_BACK: return "rolling back";
+    case CV_ROLL_TAIL: return "finishing";
+    }
+    return "none";
+}
+
 unsigned cv_fleet_wanted(const struct cv_fleet *fleet)
 {
     return fleet->wanted;

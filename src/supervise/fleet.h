@@ -84,6 +84,7 @@ struct cv_fleet_exit {
     bool signaled; /* `code` is a signal, else an exit status */
     bool core;
     bool by_us; /* covey had sent that signal; only for the words */
+    bool asked; /* it was to go; only for the words */
     int code;
 };
 
@@ -178,6 +179,10 @@ bool cv_fleet_is_stopping(const struct cv_fleet *fleet);
 
 enum cv_slot_state cv_fleet_slot_state(const struct cv_fleet *fleet, unsigned slot);
 uint32_t cv_fleet_slot_generation(const struct cv_fleet *fleet, unsigned slot);
+unsigned cv_fleet_slot_failures(const struct cv_fleet *fleet, unsigned slot); /* in a row */
+uint32_t cv_fleet_generation(const struct cv_fleet *fleet);                   /* what is to serve */
+uint32_t cv_fleet_newest_generation(const struct cv_fleet *fleet); /* also of one that failed */
+const char *cv_fleet_roll_name(const struct cv_fleet *fleet);      /* "none", "rolling", ... */
 unsigned cv_fleet_wanted(const struct cv_fleet *fleet);
 unsigned cv_fleet_ready(const struct cv_fleet *fleet);
 const char *cv_slot_state_name(enum cv_slot_state state);

@@ -69,6 +69,8 @@ static void dispatch(struct master *master, const struct epoll_event *event)
         cv_master_on_guardian_gone(master);
     } else if (key == CV_SOURCE_CHANNEL) {
         cv_master_on_guardian_channel(master);
+    } else if (key == CV_SOURCE_CONTROL) {
+        cv_desk_work(&master->desk);
     } else {
         unsigned slot = (unsigned)(key & UINT32_MAX) - 16;
         if (master->crew.members[slot].incarnation == key >> 32 &&
@@ -81,10 +83,10 @@ static void dispatch(struct master *master, const struct epoll_event *event)
 static void dispatch_all(struct master *master, const struct epoll_event *events, int n)
 {
     for (int i = 0; i < n; i++)
-        if (events[i].data.u64 <= CV_SOURCE_CHANNEL)
+        if (events[i].data.u64 <= CV_SOURCE_CONTROL)
             dispatch(master, &events[i]);
     for (int i = 0; i < n; i++)
-        if (events[i].data.u64 > CV_SOURCE_CHANNEL)
+        if (events[i].data.u64 > CV_SOURCE_CONTROL)
             dispatch(master, &events[i]);
 }
 
@@ -108,7 +110,44 @@ static void turn(struct master *master)
     if (master->strays_due)
         cv_crew_end_strays(&master->crew, master->run);
     master->strays_due = false;
+    cv_desk_settle(&master->desk);
 }
+
+/* ---- Commands ---- */
+
+static void feed(void *arg, const struct cv_fleet_event *event)
+{
+    cv_master_feed(arg, event);
+}
+
+static void reload(void *arg)
+{
+    cv_master_ask_reload(arg);
+}
+
+static bool reload_waits(void *arg)
+{
+    return ((const struct master *)arg)->reload_wanted;
+}
+
+/* Without it the server serves all the same. */
+static void open_desk(struct master *master)
+{
+    master->desk = (struct cv_desk){.how = master->how,
+                                    .fleet = master->fleet,
+                                    .crew = &master->crew,
+                                    .feed = feed,
+                                    .reload = reload,
+                                    .reload_waits = reload_waits,
+                                    .arg = master};
+    int rc = cv_desk_open(&master->desk, master->how->control->fd);
+    if (rc == 0 && master->desk.control.epoll >= 0)
+        rc = cv_master_watch(master, master->desk.control.epoll, CV_SOURCE_CONTROL);
+    if (rc < 0)
+        cv_error("the control socket is not served: %s", strerror(-rc));
+}
+
+/* ---- Start and end ---- */
 
 static int open_all(struct master *master)
 {
@@ -155,6 +194,7 @@ int cv_master_run(const struct cv_master_config *config)
     if (start(&master) < 0)
         return CV_EXIT_OS;
 
+    open_desk(&master);
     master.crew.nofile = config->nofile;
     cv_beats_init(&master.beats, &master.crew.slots.head->looking,
                   config->how->fleet.pause_timeout);
@@ -168,7 +208,9 @@ int cv_master_run(const struct cv_master_config *config)
     int left = cv_strays_end(NULL, 0, NULL, STRAYS_BOUND_MS);
     if (left > 0)
         cv_error("%d processes that workers left behind could not be ended", left);
-    if (master.guardian_fd < 0)
+    if (master.guardian_fd < 0) {
         cv_listen_unlink(config->how->listeners);
+        cv_control_unlink(config->how->control);
+    }
     return left > 0 && master.code == 0 ? CV_EXIT_UNKILLABLE : master.code;
 }

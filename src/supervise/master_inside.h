@@ -35,7 +35,12 @@ struct master {
 };
 
 /* What an epoll event is about: a fixed source, or the channel of one incarnation. */
-enum cv_master_source { CV_SOURCE_SIGNALS = 1, CV_SOURCE_GUARDIAN, CV_SOURCE_CHANNEL, CV_SOURCE_CONTROL };
+enum cv_master_source {
+    CV_SOURCE_SIGNALS = 1,
+    CV_SOURCE_GUARDIAN,
+    CV_SOURCE_CHANNEL,
+    CV_SOURCE_CONTROL
+};
 
 /* ---- master.c ---- */
 

@@ -84,6 +84,13 @@ void cv_master_on_channel(struct master *master, unsigned slot)
         cv_master_unwatch(master, member->channel);
 }
 
+/* So that the words for its end are right. */
+static bool is_going(const struct master *master, unsigned slot)
+{
+    enum cv_slot_state state = cv_fleet_slot_state(master->fleet, slot);
+    return state == CV_SLOT_DRAINING || state == CV_SLOT_STOPPING;
+}
+
 /* What it had still to say comes before its death. */
 static void on_exited(struct master *master, unsigned slot, const siginfo_t *info)
 {
@@ -91,6 +98,7 @@ static void on_exited(struct master *master, unsigned slot, const siginfo_t *inf
     cv_master_on_channel(master, slot);
     struct cv_fleet_exit exit = {.signaled = info->si_code != CLD_EXITED,
                                  .core = info->si_code == CLD_DUMPED,
+                                 .asked = is_going(master, slot),
                                  .code = info->si_status};
     if (member->is_refused)
         exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};

@@ -20,10 +20,10 @@ struct cv_who cv_words_who(unsigned slot, unsigned capacity)
 }
 
 /* What a worker's exit code means, where that is known. */
-static const char *meaning(int code)
+static const char *meaning(const struct cv_fleet_exit *exit)
 {
-    switch (code) {
-    case CV_EXIT_OK: return " (it left unasked)";
+    switch (exit->code) {
+    case CV_EXIT_OK: return exit->asked ? " (it was asked to go)" : " (it left unasked)";
     case CV_EXIT_BOOT: return " (a start listener failed)";
     case CV_EXIT_LOAD: return " (the app could not be loaded or set up)";
     case CV_EXIT_OS: return " (the system refused something)";
@@ -47,7 +47,7 @@ struct cv_how cv_words_exit(struct cv_fleet_exit exit)
         (void)snprintf(how.text, sizeof(how.text), "signal %d (%s)%s%s", exit.code,
                        strsignal(exit.code), sender(&exit), exit.core ? ", core dumped" : "");
     else
-        (void)snprintf(how.text, sizeof(how.text), "exit code %d%s", exit.code, meaning(exit.code));
+        (void)snprintf(how.text, sizeof(how.text), "exit code %d%s", exit.code, meaning(&exit));
     return how;
 }
 

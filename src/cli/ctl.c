@@ -1,0 +1,311 @@
+#include "cli/ctl.h"
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/num.h"
+#include "cli/ctl_show.h"
+#include "cli/ctl_target.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/syscall.h>
+
+/* A status is answered at once, unless the master does not run. */
+#define STATUS_TIMEOUT_MS 5000
+#define TOP_EVERY_MS 1000
+#define ENDING_TIMEOUT_MS 30000
+
+const char cv_ctl_usage[] =
+    "covey status [--json] [SERVER]     what its processes are and do\n"
+    "covey top [SERVER]                 the same, every second\n"
+    "covey scale N [SERVER]             N workers; done when they are ready\n"
+    "covey reload [SERVER]              run what is on disk now; done when it serves\n"
+    "covey restart WORKER [SERVER]      replace one (its number, or main)\n"
+    "covey stop [--now] [SERVER]        done when everything is gone\n"
+    "SERVER: a name, a pid or the path of a control socket; none: the only one of this user\n";
+
+struct command {
+    const char *name;
+    const char *flag; /* the one it has; NULL: none */
+    bool has_word;    /* one before SERVER */
+    int (*run)(const char *word, bool has_flag, const char *server);
+};
+
+static int wrong(const char *reason, const char *what)
+{
+    (void)fprintf(stderr, "covey: %s%s. Usage:\n%s", reason, what, cv_ctl_usage);
+    return CV_EXIT_USAGE;
+}
+
+static int failed(const struct cv_ctl_server *server, const char *why)
+{
+    (void)fprintf(stderr, "covey: %s: %s\n", server->label, why);
+    return CV_EXIT_INTERNAL;
+}
+
+/* ---- Talking ---- */
+
+static struct cv_message message;
+
+/* 0 or -errno. */
+static int ask(const struct cv_ctl_server *server, const struct cv_control_request *request)
+{
+    cv_control_write(&message, request);
+    return cv_channel_send(server->fd, &message);
+}
+
+/* The next message: 1, 0 at the end of the connection, -ETIMEDOUT, -errno. */
+static int hear(const struct cv_ctl_server *server, int timeout_ms)
+{
+    struct pollfd fd = {.fd = server->fd, .events = POLLIN};
+    for (;;) {
+        int n = poll(&fd, 1, timeout_ms);
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        int rc = cv_channel_receive(server->fd, &message);
+        /* A server that refuses before it has read resets the connection, and its last words come
+         * behind that. */
+        if (rc == 0)
+            rc = cv_channel_receive(server->fd, &message);
+        if (rc != -EAGAIN)
+            return rc;
+    }
+}
+
+static const char *why_silent(int rc)
+{
+    switch (rc) {
+    case 0: return "the server has ended meanwhile";
+    case -ETIMEDOUT: return "the server does not answer";
+    case -EBADMSG: return "the server is another version of covey than the command";
+    default: return strerror(-rc);
+    }
+}
+
+/* The sentence that came with DONE goes where it belongs. */
+static int conclude(const struct cv_ctl_server *server)
+{
+    char sentence[1024];
+    (void)snprintf(sentence, sizeof(sentence), "%.*s", (int)message.body_len, message.body);
+    if (message.word[0] != 0)
+        return failed(server, sentence);
+    if (sentence[0] != '\0')
+        (void)printf("%s: %s\n", server->label, sentence);
+    return CV_EXIT_OK;
+}
+
+/* One command from beginning to end. */
+static int command(const char *target, struct cv_control_request request)
+{
+    struct cv_ctl_server server;
+    int code = cv_ctl_reach(target, &server);
+    if (code != 0)
+        return code;
+    (void)ask(&server, &request); /* a server that has refused us already has also said why */
+    int rc = hear(&server, -1);
+    code = rc == 1 && message.kind == CV_CONTROL_DONE ? conclude(&server)
+                                                      : failed(&server, why_silent(rc));
+    (void)close(server.fd);
+    return code;
+}
+
+/* ---- status, top ---- */
+
+/* Takes in one message of the answer. 0, or -EBADMSG. */
+static int take_status(struct cv_ctl_status *status)
+{
+    if (message.kind == CV_CONTROL_FLEET) {
+        const char *listeners;
+        int rc = cv_control_read_fleet(&status->fleet, &listeners, &message);
+        size_t len = message.body_len - sizeof(status->fleet);
+        if (rc < 0 || len > sizeof(status->listeners))
+            return -EBADMSG;
+        memcpy(status->listeners, listeners, len);
+        return 0;
+    }
+    struct cv_control_slot slot;
+    for (size_t i = 0; cv_control_read_slot(&slot, &message, i); i++)
+        if (status->n < CV_CTL_SLOTS_MAX)
+            status->slots[status->n++] = slot;
+    return message.kind == CV_CONTROL_SLOTS ? 0 : -EBADMSG;
+}
+
+/* 0, or an exit code with the reason written. */
+static int fetch_status(const char *target, struct cv_ctl_status *status)
+{
+    struct cv_ctl_server server;
+    int code = cv_ctl_reach(target, &server);
+    if (code != 0)
+        return code;
+    status->n = 0;
+    (void)ask(&server, &(struct cv_control_request){.command = CV_CONTROL_STATUS});
+    int rc = 0;
+    while (rc == 0) {
+        rc = hear(&server, STATUS_TIMEOUT_MS);
+        if (rc == 1 && message.kind == CV_CONTROL_DONE)
+            break;
+        rc = rc == 1 ? take_status(status) : rc == 0 ? -EPIPE : rc;
+    }
+    code = rc == 1 ? conclude(&server) : failed(&server, why_silent(rc == -EPIPE ? 0 : rc));
+    (void)close(server.fd);
+    return code;
+}
+
+static struct cv_ctl_status *new_status(void)
+{
+    static struct cv_ctl_status status;
+    status.slots = calloc(CV_CTL_SLOTS_MAX, sizeof(*status.slots));
+    if (status.slots != NULL)
+        return &status;
+    (void)fprintf(stderr, "covey: out of memory\n");
+    return NULL;
+}
+
+static int run_status(const char *word, bool as_json, const char *server)
+{
+    (void)word;
+    struct cv_ctl_status *status = new_status();
+    int code = status != NULL ? fetch_status(server, status) : CV_EXIT_OS;
+    if (code == CV_EXIT_OK && as_json)
+        code = cv_ctl_show_json(stdout, status) < 0 ? CV_EXIT_OS : CV_EXIT_OK;
+    else if (code == CV_EXIT_OK)
+        cv_ctl_show(stdout, status);
+    if (status != NULL)
+        free(status->slots);
+    return code;
+}
+
+/* Until it is interrupted, or the server is gone. */
+static int run_top(const char *word, bool has_flag, const char *server)
+{
+    (void)word;
+    (void)has_flag;
+    struct cv_ctl_status *status = new_status();
+    int code = status != NULL ? fetch_status(server, status) : CV_EXIT_OS;
+    bool is_terminal = isatty(STDOUT_FILENO) != 0;
+    while (code == CV_EXIT_OK) {
+        if (is_terminal)
+            (void)fputs("\033[H\033[2J", stdout);
+        cv_ctl_show(stdout, status);
+        if (fflush(stdout) != 0)
+            break; /* nobody reads it any more */
+        (void)poll(NULL, 0, TOP_EVERY_MS);
+        code = fetch_status(server, status);
+    }
+    if (status != NULL)
+        free(status->slots);
+    return code;
+}
+
+/* ---- The others ---- */
+
+static int run_scale(const char *word, bool has_flag, const char *server)
+{
+    (void)has_flag;
+    uint64_t number;
+    if (cv_num_u64(cv_span_str(word), UINT32_MAX, &number) < 0)
+        return wrong("this is no number of workers: ", word);
+    return command(server, (struct cv_control_request){CV_CONTROL_SCALE, (uint32_t)number});
+}
+
+static int run_reload(const char *word, bool has_flag, const char *server)
+{
+    (void)word;
+    (void)has_flag;
+    return command(server, (struct cv_control_request){CV_CONTROL_RELOAD, 0});
+}
+
+static int run_restart(const char *word, bool has_flag, const char *server)
+{
+    (void)has_flag;
+    uint64_t number = CV_CONTROL_MAIN;
+    if (strcmp(word, "main") != 0 &&
+        cv_num_u64(cv_span_str(word), CV_CONTROL_MAIN - 1, &number) < 0)
+        return wrong("this is no worker: ", word);
+    return command(server, (struct cv_control_request){CV_CONTROL_RESTART, (uint32_t)number});
+}
+
+/* The connection ends with the master; the guardian sweeps behind it and ends a moment later. */
+static int wait_for_end(const struct cv_ctl_server *server, int guardian)
+{
+    int rc = hear(server, -1);
+    if (rc == 1)
+        return message.kind == CV_CONTROL_DONE ? conclude(server) : failed(server, why_silent(rc));
+    if (rc < 0 && rc != -EBADMSG)
+        return failed(server, strerror(-rc));
+    struct pollfd fd = {.fd = guardian, .events = POLLIN};
+    while (guardian >= 0) {
+        int n = poll(&fd, 1, ENDING_TIMEOUT_MS);
+        if (n == 0)
+            return failed(server, "something of it cannot be ended; the log says what");
+        if (n > 0)
+            break;
+    }
+    (void)printf("%s: stopped\n", server->label);
+    return CV_EXIT_OK;
+}
+
+static int run_stop(const char *word, bool at_once, const char *target)
+{
+    (void)word;
+    struct cv_ctl_server server;
+    int code = cv_ctl_reach(target, &server);
+    if (code != 0)
+        return code;
+    /* Not there: in another PID namespace, or gone just now. */
+    CV_AUTOCLOSE int guardian = server.pid > 0 ? (int)syscall(SYS_pidfd_open, server.pid, 0) : -1;
+    (void)ask(&server,
+              &(struct cv_control_request){CV_CONTROL_STOP, at_once ? CV_STOP_QUIT : CV_STOP_TERM});
+    code = wait_for_end(&server, guardian);
+    (void)close(server.fd);
+    return code;
+}
+
+/* ---- Words ---- */
+
+static const struct command commands[] = {
+    {"status", "--json", false, run_status}, {"top", NULL, false, run_top},
+    {"scale", NULL, true, run_scale},        {"reload", NULL, false, run_reload},
+    {"restart", NULL, true, run_restart},    {"stop", "--now", false, run_stop},
+};
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < CV_COUNT(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+int cv_ctl_knows(const char *name)
+{
+    return find(name) != NULL;
+}
+
+int cv_ctl(const char *name, char *const *words)
+{
+    const struct command *command = find(name);
+    const char *plain[2] = {NULL, NULL};
+    size_t n = 0;
+    bool has_flag = false;
+    for (; *words != NULL; words++) {
+        if (strcmp(*words, "--help") == 0 || strcmp(*words, "-h") == 0) {
+            (void)printf("Usage:\n%s", cv_ctl_usage);
+            return CV_EXIT_OK;
+        }
+        if (command->flag != NULL && strcmp(*words, command->flag) == 0)
+            has_flag = true;
+        else if ((*words)[0] == '-')
+            return wrong("unknown flag ", *words);
+        else if (n < (command->has_word ? 2 : 1))
+            plain[n++] = *words;
+        else
+            return wrong("one word too many: ", *words);
+    }
+    if (command->has_word && n == 0)
+        return wrong(strcmp(name, "scale") == 0 ? "how many workers?" : "which worker?", "");
+    return command->run(command->has_word ? plain[0] : NULL, has_flag,
+                        command->has_word ? plain[1] : plain[0]);
+}

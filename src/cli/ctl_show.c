@@ -1,0 +1,114 @@
+#include "cli/ctl_show.h"
+
+#include "supervise/words.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+struct cv_ctl_time cv_ctl_time(int64_t ms)
+{
+    struct cv_ctl_time ret;
+    long long s = ms > 0 ? ms / 1000 : 0;
+    if (s < 60)
+        (void)snprintf(ret.text, sizeof(ret.text), "%llds", s);
+    else if (s < 3600)
+        (void)snprintf(ret.text, sizeof(ret.text), "%lldm%02llds", s / 60, s % 60);
+    else if (s < 86400)
+        (void)snprintf(ret.text, sizeof(ret.text), "%lldh%02lldm", s / 3600, s / 60 % 60);
+    else
+        (void)snprintf(ret.text, sizeof(ret.text), "%lldd%02lldh", s / 86400, s / 3600 % 24);
+    return ret;
+}
+
+static struct cv_who who_is(const struct cv_control_slot *slot)
+{
+    return cv_words_who(slot->slot, CV_CONTROL_MAIN);
+}
+
+static uint32_t restarts(const struct cv_control_slot *slot)
+{
+    return slot->starts > 0 ? slot->starts - 1 : 0;
+}
+
+/* ---- For people ---- */
+
+static void show_fleet(FILE *to, const struct cv_ctl_status *status)
+{
+    const struct cv_control_fleet *fleet = &status->fleet;
+    (void)fprintf(to, "%s (pid %d), up %s: %u of %u workers ready, generation %u\n", fleet->name,
+                  (int)fleet->guardian, cv_ctl_time(fleet->uptime_ms).text, fleet->ready,
+                  fleet->wanted, fleet->generation);
+    const char *listener = status->listeners;
+    for (uint32_t i = 0; i < fleet->n_listeners; i++, listener += strlen(listener) + 1)
+        (void)fprintf(to, "listening on %s\n", listener);
+    if (fleet->is_stopping)
+        (void)fprintf(to, "stopping\n");
+    if (strcmp(fleet->reload, "none") != 0)
+        (void)fprintf(to, "reload: %s\n", fleet->reload);
+    if (fleet->reload_waits)
+        (void)fprintf(to, "another reload is waiting\n");
+}
+
+void cv_ctl_show(FILE *to, const struct cv_ctl_status *status)
+{
+    show_fleet(to, status);
+    (void)fprintf(to, "\n%-12s %8s  %-9s %4s %7s %6s %8s %8s  %s\n", "WHO", "PID", "STATE", "GEN",
+                  "UP", "CONNS", "RESTARTS", "FAILURES", "LAST END");
+    for (size_t i = 0; i < status->n; i++) {
+        const struct cv_control_slot *slot = &status->slots[i];
+        (void)fprintf(to, "%-12s %8d  %-9s %4u %7s %6u %8u %8u  %s\n", who_is(slot).text,
+                      (int)slot->pid, slot->state, slot->generation,
+                      slot->pid != 0 ? cv_ctl_time(slot->uptime_ms).text : "-", slot->connections,
+                      restarts(slot), slot->failures,
+                      slot->has_exit ? cv_words_exit(slot->exit).text : "-");
+    }
+}
+
+/* ---- For programs ---- */
+
+static json_t *slot_to_json(const struct cv_control_slot *slot)
+{
+    bool is_main = slot->slot == CV_CONTROL_MAIN;
+    json_t *last = slot->has_exit ? json_string(cv_words_exit(slot->exit).text) : json_null();
+    return json_pack(
+        "{s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "role", is_main ? "main" : "worker",
+        "slot", is_main ? json_null() : json_integer(slot->slot), "pid", (json_int_t)slot->pid,
+        "state", slot->state, "generation", (json_int_t)slot->generation, "uptime_ms",
+        (json_int_t)slot->uptime_ms, "connections", (json_int_t)slot->connections, "restarts",
+        (json_int_t)restarts(slot), "failures", (json_int_t)slot->failures, "last_exit", last);
+}
+
+static json_t *listeners_to_json(const struct cv_ctl_status *status)
+{
+    json_t *list = json_array();
+    const char *listener = status->listeners;
+    for (uint32_t i = 0; i < status->fleet.n_listeners; i++, listener += strlen(listener) + 1)
+        (void)json_array_append_new(list, json_string(listener));
+    return list;
+}
+
+static json_t *slots_to_json(const struct cv_ctl_status *status)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < status->n; i++)
+        (void)json_array_append_new(list, slot_to_json(&status->slots[i]));
+    return list;
+}
+
+int cv_ctl_show_json(FILE *to, const struct cv_ctl_status *status)
+{
+    const struct cv_control_fleet *fleet = &status->fleet;
+    json_t *all = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:b, s:o, s:o}", "name", fleet->name, "pid",
+        (json_int_t)fleet->guardian, "master", (json_int_t)fleet->master, "uptime_ms",
+        (json_int_t)fleet->uptime_ms, "wanted", (json_int_t)fleet->wanted, "ready",
+        (json_int_t)fleet->ready, "generation", (json_int_t)fleet->generation, "stopping",
+        fleet->is_stopping != 0, "reload", fleet->reload, "reload_waits", fleet->reload_waits != 0,
+        "listeners", listeners_to_json(status), "workers", slots_to_json(status));
+    if (all == NULL)
+        return -ENOMEM;
+    int rc = json_dumpf(all, to, JSON_INDENT(2));
+    json_decref(all);
+    (void)fputc('\n', to);
+    return rc == 0 ? 0 : -ENOMEM;
+}

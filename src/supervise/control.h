@@ -1,0 +1,43 @@
+/* The master's side of the control socket: clients, one command each.
+ *
+ * At most a handful at once, in a table. Only the server's own user and root are heard. A client
+ * that sends nonsense, or does not read what it is told, is dropped; nothing here ever waits.
+ */
+#ifndef CV_SUPERVISE_CONTROL_H
+#define CV_SUPERVISE_CONTROL_H
+
+#include "supervise/control_wait.h"
+
+#define CV_CONTROL_CLIENTS 8
+
+struct cv_control_client {
+    int fd; /* -1: free */
+    uint64_t arrival;
+    struct cv_control_wait wait;
+};
+
+struct cv_control {
+    int epoll; /* readable when there is something to do; -1: there is no control socket */
+    int listener;
+    uint64_t arrivals;
+    struct cv_control_client client[CV_CONTROL_CLIENTS];
+};
+
+/* Takes over `listener` (-1: there is none, and nothing ever happens). 0 or -errno. */
+CV_MUST_CHECK int cv_control_start(struct cv_control *control, int listener);
+
+/* In a forked child, or at the end: closes everything. */
+void cv_control_done(struct cv_control *control);
+
+/* Lets clients in and hears them: true with the next command and who gave it; false if there is
+ * none. A client's `wait` is the caller's to fill in. */
+bool cv_control_next(struct cv_control *control, struct cv_control_request *ret,
+                     struct cv_control_client **ret_client);
+
+/* Tells a client something. False if it had to be dropped. */
+bool cv_control_send(struct cv_control_client *client, const struct cv_message *message);
+
+/* Gives the result of its command, and takes leave. */
+void cv_control_answer(struct cv_control_client *client, bool is_done, const char *sentence);
+
+#endif

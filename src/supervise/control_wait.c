@@ -1,0 +1,76 @@
+#include "supervise/control_wait.h"
+
+#include <stdio.h>
+
+static enum cv_control_verdict judge_ready(const struct cv_control_facts *facts, char *sentence,
+                                           size_t cap)
+{
+    if (facts->ready == facts->wanted) {
+        (void)snprintf(sentence, cap, "%u worker%s ready", facts->ready,
+                       facts->ready == 1 ? "" : "s");
+        return CV_VERDICT_DONE;
+    }
+    if (facts->struggling >= 0) {
+        (void)snprintf(sentence, cap,
+                       "worker %d does not get ready; it is tried again, the log says why it ends",
+                       facts->struggling);
+        return CV_VERDICT_FAILED;
+    }
+    return CV_VERDICT_WAIT;
+}
+
+static enum cv_control_verdict judge_scale(uint32_t number, const struct cv_control_facts *facts,
+                                           char *sentence, size_t cap)
+{
+    if (facts->wanted != number) {
+        (void)snprintf(sentence, cap, "another request has made it %u workers", facts->wanted);
+        return CV_VERDICT_FAILED;
+    }
+    return judge_ready(facts, sentence, cap);
+}
+
+static enum cv_control_verdict judge_restart(uint32_t number, const struct cv_control_facts *facts,
+                                             char *sentence, size_t cap)
+{
+    if (number != CV_CONTROL_MAIN)
+        return judge_ready(facts, sentence, cap);
+    if (!facts->is_main_ready)
+        return CV_VERDICT_WAIT;
+    (void)snprintf(sentence, cap, "main is ready");
+    return CV_VERDICT_DONE;
+}
+
+static enum cv_control_verdict judge_reload(const struct cv_control_wait *wait,
+                                            const struct cv_control_facts *facts, char *sentence,
+                                            size_t cap)
+{
+    if (facts->reloaded >= wait->number) {
+        (void)snprintf(sentence, cap, "reloaded: generation %u serves", facts->reloaded);
+        return CV_VERDICT_DONE;
+    }
+    if (facts->reload_failed >= wait->number || facts->refusals != wait->refusals) {
+        (void)snprintf(sentence, cap, "not reloaded: %s", facts->why);
+        return CV_VERDICT_FAILED;
+    }
+    return CV_VERDICT_WAIT;
+}
+
+enum cv_control_verdict cv_control_judge(const struct cv_control_wait *wait,
+                                         const struct cv_control_facts *facts, char *sentence,
+                                         size_t cap)
+{
+    if (wait->command == CV_CONTROL_STOP)
+        return CV_VERDICT_WAIT; /* what ends is the connection */
+    if (facts->is_stopping) {
+        (void)snprintf(sentence, cap, "the server is stopping");
+        return CV_VERDICT_FAILED;
+    }
+    switch (wait->command) {
+    case CV_CONTROL_SCALE: return judge_scale(wait->number, facts, sentence, cap);
+    case CV_CONTROL_RELOAD: return judge_reload(wait, facts, sentence, cap);
+    case CV_CONTROL_RESTART: return judge_restart(wait->number, facts, sentence, cap);
+    case CV_CONTROL_STATUS: /* answered at once */
+    case CV_CONTROL_STOP: break;
+    }
+    return CV_VERDICT_WAIT;
+}

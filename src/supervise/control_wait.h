@@ -1,0 +1,37 @@
+/* When a command is done: pure conditions over the state of the server, asked after each turn. */
+#ifndef CV_SUPERVISE_CONTROL_WAIT_H
+#define CV_SUPERVISE_CONTROL_WAIT_H
+
+#include "supervise/control_message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a client waits for. */
+struct cv_control_wait {
+    enum cv_control_command command; /* 0: it has not asked yet */
+    uint32_t number;                 /* SCALE: workers; RELOAD: the generation it will be */
+    unsigned refusals;               /* RELOAD: of the facts, when it was asked */
+};
+
+/* What is known about the server. */
+struct cv_control_facts {
+    bool is_stopping;
+    bool is_main_ready;
+    unsigned wanted;
+    unsigned ready;
+    int struggling;         /* a worker that is not ready and has failed before; -1: none */
+    uint32_t reloaded;      /* the last generation that has taken over */
+    uint32_t reload_failed; /* the last that has not */
+    unsigned refusals;      /* reloads that have not even begun */
+    const char *why;        /* of the last reload that failed or was refused */
+};
+
+enum cv_control_verdict { CV_VERDICT_WAIT, CV_VERDICT_DONE, CV_VERDICT_FAILED };
+
+/* Whether it is done; if not CV_VERDICT_WAIT, with a sentence for the client. */
+enum cv_control_verdict cv_control_judge(const struct cv_control_wait *wait,
+                                         const struct cv_control_facts *facts, char *sentence,
+                                         size_t cap);
+
+#endif

@@ -1,0 +1,280 @@
+#include "supervise/desk.h"
+
+#include "base/clock.h"
+#include "supervise/words.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* In one turn, so that clients keep the master from nothing. */
+#define COMMANDS_MAX 32
+
+/* So many failures in a row, and not ready: one that does not start. The first is tried again at
+ * once and may be chance. */
+#define STRUGGLES_AFTER 2
+
+int cv_desk_open(struct cv_desk *desk, int listener)
+{
+    desk->opened_at = cv_clock_ns();
+    return cv_control_start(&desk->control, listener);
+}
+
+void cv_desk_close(struct cv_desk *desk)
+{
+    cv_control_done(&desk->control);
+}
+
+/* ---- Status ---- */
+
+static uint32_t number_of(const struct cv_desk *desk, unsigned slot)
+{
+    return slot == desk->crew->capacity ? CV_CONTROL_MAIN : slot;
+}
+
+static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot, int64_t now)
+{
+    const struct cv_member *member = &desk->crew->members[slot];
+    const struct cv_slot_page *page = &desk->crew->slots.pages[slot];
+    struct cv_control_slot ret = {
+        .slot = number_of(desk, slot),
+        .pid = member->pid,
+        .generation = cv_fleet_slot_generation(desk->fleet, slot),
+        .connections = atomic_load_explicit(&page->connections, memory_order_relaxed),
+        .starts = member->starts,
+        .failures = cv_fleet_slot_failures(desk->fleet, slot),
+        .uptime_ms = member->pid != 0 ? (now - member->started_at) / CV_MS : 0,
+        .has_exit = member->has_ended,
+        .exit = member->last_exit};
+    (void)snprintf(ret.state, sizeof(ret.state), "%s",
+                   cv_slot_state_name(cv_fleet_slot_state(desk->fleet, slot)));
+    return ret;
+}
+
+static struct cv_control_fleet describe_fleet(const struct cv_desk *desk, int64_t now)
+{
+    struct cv_control_fleet ret = {.guardian = getppid(),
+                                   .master = getpid(),
+                                   .wanted = cv_fleet_wanted(desk->fleet),
+                                   .ready = cv_fleet_ready(desk->fleet),
+                                   .generation = cv_fleet_generation(desk->fleet),
+                                   .uptime_ms = (now - desk->opened_at) / CV_MS,
+                                   .is_stopping = cv_fleet_is_stopping(desk->fleet),
+                                   .reload_waits = desk->reload_waits(desk->arg)};
+    (void)snprintf(ret.name, sizeof(ret.name), "%s", desk->how->name);
+    (void)snprintf(ret.reload, sizeof(ret.reload), "%s", cv_fleet_roll_name(desk->fleet));
+    return ret;
+}
+
+static void tell_status(struct cv_desk *desk, struct cv_control_client *client)
+{
+    static struct cv_message message;
+    int64_t now = cv_clock_ns();
+    struct cv_control_fleet fleet = describe_fleet(desk, now);
+    cv_control_write_fleet(&message, &fleet, desk->how->listeners);
+    if (!cv_control_send(client, &message))
+        return;
+    cv_control_write_slots(&message);
+    for (unsigned i = 0; i <= desk->crew->capacity; i++) {
+        if (cv_fleet_slot_state(desk->fleet, i) == CV_SLOT_EMPTY)
+            continue;
+        struct cv_control_slot slot = describe(desk, i, now);
+        if (cv_control_add_slot(&message, &slot))
+            continue;
+        if (!cv_control_send(client, &message))
+            return;
+        cv_control_write_slots(&message);
+        (void)cv_control_add_slot(&message, &slot);
+    }
+    if (cv_control_send(client, &message))
+        cv_control_answer(client, true, "");
+}
+
+/* ---- The other commands ---- */
+
+static void refuse(struct cv_control_client *client, const char *sentence)
+{
+    cv_control_answer(client, false, sentence);
+}
+
+static void scale(struct cv_desk *desk, struct cv_control_client *client, uint32_t number)
+{
+    unsigned most = desk->crew->capacity - 1;
+    if (number < 1 || number > most) {
+        char sentence[80];
+        (void)snprintf(sentence, sizeof(sentence), "there can be 1 to %u workers, not %u", most,
+                       number);
+        refuse(client, sentence);
+        return;
+    }
+    client->wait = (struct cv_control_wait){.command = CV_CONTROL_SCALE, .number = number};
+    int by = (int)number - (int)cv_fleet_wanted(desk->fleet);
+    if (by != 0)
+        desk->feed(desk->arg, &(struct cv_fleet_event){.kind = CV_FLEET_SCALE, .by = by});
+}
+
+/* One that is asked while another runs becomes the next one: it has the next number either way. */
+static void reload(struct cv_desk *desk, struct cv_control_client *client)
+{
+    client->wait = (struct cv_control_wait){.command = CV_CONTROL_RELOAD,
+                                            .number = cv_fleet_newest_generation(desk->fleet) + 1,
+                                            .refusals = desk->refusals};
+    desk->reload(desk->arg);
+}
+
+/* What asks a process in this state to make room for another, if anything does. */
+static bool leave_event(enum cv_slot_state state, enum cv_slot_event *ret)
+{
+    switch (state) {
+    case CV_SLOT_READY: *ret = CV_ON_LEAVING; return true;
+    case CV_SLOT_SPAWNING:
+    case CV_SLOT_HELD:
+    case CV_SLOT_STARTING: *ret = CV_ON_RETIRE; return true;
+    case CV_SLOT_EMPTY:
+    case CV_SLOT_WAITING:
+    case CV_SLOT_DRAINING:
+    case CV_SLOT_STOPPING:
+    case CV_SLOT_DUMPING:
+    case CV_SLOT_KILLING:
+    case CV_SLOT_LOST:
+    case CV_SLOT_STATE_COUNT: break;
+    }
+    return false;
+}
+
+static void restart(struct cv_desk *desk, struct cv_control_client *client, uint32_t number)
+{
+    unsigned capacity = desk->crew->capacity;
+    unsigned slot = number == CV_CONTROL_MAIN ? capacity : number;
+    bool is_known = slot < capacity || number == CV_CONTROL_MAIN;
+    enum cv_slot_state state = is_known ? cv_fleet_slot_state(desk->fleet, slot) : CV_SLOT_EMPTY;
+    enum cv_slot_event event;
+    if (leave_event(state, &event)) {
+        client->wait = (struct cv_control_wait){.command = CV_CONTROL_RESTART, .number = number};
+        desk->feed(desk->arg,
+                   &(struct cv_fleet_event){.kind = CV_FLEET_SLOT, .slot = slot, .what = event});
+        return;
+    }
+    char sentence[96];
+    const char *why = state == CV_SLOT_EMPTY     ? "does not exist"
+                      : state == CV_SLOT_WAITING ? "does not run; it will be started"
+                                                 : "is going already";
+    if (number == CV_CONTROL_MAIN)
+        (void)snprintf(sentence, sizeof(sentence), "main %s", why);
+    else
+        (void)snprintf(sentence, sizeof(sentence), "worker %u %s", number, why);
+    refuse(client, sentence);
+}
+
+static void stop(struct cv_desk *desk, struct cv_control_client *client, uint32_t number)
+{
+    client->wait = (struct cv_control_wait){.command = CV_CONTROL_STOP};
+    desk->feed(desk->arg, &(struct cv_fleet_event){.kind = CV_FLEET_ASK_STOP,
+                                                   .stop = (enum cv_fleet_stop)number});
+}
+
+static void carry_out(struct cv_desk *desk, struct cv_control_client *client,
+                      const struct cv_control_request *request)
+{
+    bool is_possible = !cv_fleet_is_stopping(desk->fleet) ||
+                       request->command == CV_CONTROL_STATUS || request->command == CV_CONTROL_STOP;
+    if (!is_possible) {
+        refuse(client, "the server is stopping");
+        return;
+    }
+    switch (request->command) {
+    case CV_CONTROL_STATUS: tell_status(desk, client); break;
+    case CV_CONTROL_SCALE: scale(desk, client, request->number); break;
+    case CV_CONTROL_RELOAD: reload(desk, client); break;
+    case CV_CONTROL_RESTART: restart(desk, client, request->number); break;
+    case CV_CONTROL_STOP: stop(desk, client, request->number); break;
+    }
+}
+
+void cv_desk_work(struct cv_desk *desk)
+{
+    struct cv_control_request request;
+    struct cv_control_client *client;
+    for (int i = 0; i < COMMANDS_MAX && cv_control_next(&desk->control, &request, &client); i++)
+        carry_out(desk, client, &request);
+}
+
+/* ---- Results ---- */
+
+/* The worker's own words, if it had any before it ended. */
+static void note_why(struct cv_desk *desk, unsigned slot)
+{
+    const char *reason = desk->crew->last_reason;
+    struct cv_how end = cv_words_exit(desk->crew->members[slot].last_exit);
+    (void)snprintf(desk->why, sizeof(desk->why),
+                   "%s of the new generation did not get ready: %s; the old one stays",
+                   cv_words_who(slot, desk->crew->capacity).text,
+                   reason[0] != '\0' ? reason : end.text);
+}
+
+void cv_desk_hear(struct cv_desk *desk, const struct cv_action *said)
+{
+    if (said->say == CV_SAY_RELOADED) {
+        desk->reloaded = (uint32_t)said->value;
+    } else if (said->say == CV_SAY_RELOAD_FAILED) {
+        desk->reload_failed = (uint32_t)said->value;
+        note_why(desk, said->slot);
+    }
+}
+
+void cv_desk_not_reloaded(struct cv_desk *desk, const char *why)
+{
+    desk->refusals++;
+    (void)snprintf(desk->why, sizeof(desk->why), "%s", why);
+}
+
+static int find_struggling(const struct cv_desk *desk)
+{
+    for (unsigned i = 0; i < desk->crew->capacity; i++) {
+        enum cv_slot_state state = cv_fleet_slot_state(desk->fleet, i);
+        if (state != CV_SLOT_EMPTY && state != CV_SLOT_READY && state != CV_SLOT_LOST &&
+            cv_fleet_slot_failures(desk->fleet, i) >= STRUGGLES_AFTER)
+            return (int)i;
+    }
+    return -1;
+}
+
+static struct cv_control_facts facts_of(const struct cv_desk *desk)
+{
+    enum cv_slot_state main = cv_fleet_slot_state(desk->fleet, desk->crew->capacity);
+    return (struct cv_control_facts){.is_stopping = cv_fleet_is_stopping(desk->fleet),
+                                     .is_main_ready = main == CV_SLOT_READY,
+                                     .wanted = cv_fleet_wanted(desk->fleet),
+                                     .ready = cv_fleet_ready(desk->fleet),
+                                     .struggling = find_struggling(desk),
+                                     .reloaded = desk->reloaded,
+                                     .reload_failed = desk->reload_failed,
+                                     .refusals = desk->refusals,
+                                     .why = desk->why};
+}
+
+static bool is_waiting(const struct cv_control_client *client)
+{
+    return client->fd >= 0 && client->wait.command != 0;
+}
+
+void cv_desk_settle(struct cv_desk *desk)
+{
+    struct cv_control *control = &desk->control;
+    if (control->epoll < 0)
+        return;
+    struct cv_control_facts facts = {.struggling = -1};
+    bool has_facts = false;
+    for (int i = 0; i < CV_CONTROL_CLIENTS; i++) {
+        struct cv_control_client *client = &control->client[i];
+        if (!is_waiting(client))
+            continue;
+        if (!has_facts)
+            facts = facts_of(desk);
+        has_facts = true;
+        char sentence[768];
+        enum cv_control_verdict verdict =
+            cv_control_judge(&client->wait, &facts, sentence, sizeof(sentence));
+        if (verdict != CV_VERDICT_WAIT)
+            cv_control_answer(client, verdict == CV_VERDICT_DONE, sentence);
+    }
+}
