@@ -39,8 +39,7 @@ static int parse_unix(struct cv_listener *listener, struct cv_span path, char *r
     return 0;
 }
 
-/* Writes a TCP address as a URL; leaves Unix sockets alone. */
-static void describe(struct cv_listener *listener, const struct sockaddr_storage *address)
+void cv_listen_describe(struct cv_listener *listener, const struct sockaddr_storage *address)
 {
     char host[INET6_ADDRSTRLEN] = "";
     if (address->ss_family == AF_INET6) {
@@ -70,7 +69,7 @@ static int resolve(struct cv_listener *listener, const char *host, const char *p
     memcpy(&listener->address, found->ai_addr, found->ai_addrlen);
     listener->address_len = found->ai_addrlen;
     freeaddrinfo(found);
-    describe(listener, &listener->address);
+    cv_listen_describe(listener, &listener->address);
     return 0;
 }
 
@@ -203,7 +202,7 @@ static void describe_bound(struct cv_listener *listener)
     struct sockaddr_storage bound;
     socklen_t len = sizeof(bound);
     if (getsockname(listener->fd, (struct sockaddr *)&bound, &len) == 0)
-        describe(listener, &bound);
+        cv_listen_describe(listener, &bound);
 }
 
 static void explain(const struct cv_listener *listener, int error, char *reason, size_t cap)

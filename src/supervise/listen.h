@@ -35,6 +35,9 @@ CV_MUST_CHECK int cv_listen_parse(struct cv_listeners *listeners, const char *li
 CV_MUST_CHECK int cv_listen_open(struct cv_listeners *listeners, int backlog, char *reason,
                                  size_t cap);
 
+/* Writes a TCP address as a URL into listener->text; leaves Unix sockets alone. */
+void cv_listen_describe(struct cv_listener *listener, const struct sockaddr_storage *address);
+
 /* Closes this process's copies. */
 void cv_listen_close(struct cv_listeners *listeners);
 
