@@ -1,6 +1,8 @@
 #include "cli/command.h"
 
 #include "base/exit.h"
+#include "cli/ctl.h"
+#include "cli/doctor.h"
 #include "cli/entry.h"
 #include "host/native/load.h"
 
@@ -52,12 +54,18 @@ int covey_command(int argc, char **argv)
         return usage_error("no command is given", "");
     if (strcmp(argv[1], "run") == 0)
         return run(argv + 2);
+    if (strcmp(argv[1], "doctor") == 0)
+        return cv_doctor(argv + 2);
+    if (cv_ctl_knows(argv[1]))
+        return cv_ctl(argv[1], argv + 2);
     if (strcmp(argv[1], "--version") == 0) {
         printf("covey %s\n", covey_version());
         return CV_EXIT_OK;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        printf("Usage: " USAGE "\n\nThe flags: covey run --help\n");
+        printf("Usage: " USAGE "\n       covey doctor [--json | --clean]\n\n"
+               "The flags: covey run --help\n\n%s",
+               cv_ctl_usage);
         return CV_EXIT_OK;
     }
     return usage_error("unknown command ", argv[1]);
