@@ -21,16 +21,16 @@ static bool read_pid(struct cv_span text, pid_t *ret)
 
 bool cv_ctl_read_name(const char *file, struct cv_span *ret_name, pid_t *ret_pid)
 {
-    struct cv_span text = cv_span_str(file);
     const size_t suffix = sizeof(CV_CONTROL_SUFFIX) - 1;
-    if (text.len <= suffix || strcmp(file + text.len - suffix, CV_CONTROL_SUFFIX) != 0)
+    size_t len = strlen(file);
+    if (len <= suffix || strcmp(file + len - suffix, CV_CONTROL_SUFFIX) != 0)
         return false;
-    text.len -= suffix;
-    const char *dash = memrchr(text.at, '-', text.len);
-    if (dash == NULL || dash == text.at)
+    const char *end = file + len - suffix;
+    const char *dash = memrchr(file, '-', (size_t)(end - file));
+    if (dash == NULL || dash == file)
         return false;
-    *ret_name = cv_span(text.at, (size_t)(dash - text.at));
-    return read_pid(cv_span(dash + 1, text.len - ret_name->len - 1), ret_pid);
+    *ret_name = cv_span(file, (size_t)(dash - file));
+    return read_pid(cv_span(dash + 1, (size_t)(end - dash) - 1), ret_pid);
 }
 
 bool cv_ctl_means(const char *target, struct cv_span name, pid_t pid)

@@ -61,9 +61,10 @@ int cv_control_split(const char *path, char folder[PATH_MAX], char name[CV_CONTR
     size_t above = slash != NULL ? (size_t)(slash - path) : 0;
     if (base[0] == '\0' || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
         return -EINVAL;
-    if (strlen(base) >= CV_CONTROL_NAME_MAX || above >= PATH_MAX)
+    size_t len = strlen(base);
+    if (len >= CV_CONTROL_NAME_MAX || above >= PATH_MAX)
         return -ENAMETOOLONG;
-    (void)snprintf(name, CV_CONTROL_NAME_MAX, "%s", base);
+    memcpy(name, base, len + 1);
     if (slash == NULL)
         (void)snprintf(folder, PATH_MAX, ".");
     else
