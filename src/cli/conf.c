@@ -221,6 +221,30 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
     return rc;
 }
 
+static int find_name(const char *name)
+{
+    for (int id = 0; id < CV_SET_COUNT; id++)
+        if (strcasecmp(settings[id].name, name) == 0)
+            return id;
+    return CV_SET_COUNT;
+}
+
+static int take_from_file(void *arg, const char *name, const char *value, const char *where)
+{
+    struct cv_conf *conf = arg;
+    int id = find_name(name);
+    if (id == CV_SET_COUNT || id == CV_SET_CONFIG) {
+        (void)snprintf(conf->reason, sizeof(conf->reason), "%s: %s \"%.100s\"", where,
+                       id == CV_SET_CONFIG ? "a file cannot name another:" : "there is no setting",
+                       name);
+        return -EINVAL;
+    }
+    char place[320];
+    (void)snprintf(place, sizeof(place), "%s: %s", where, name);
+    (void)snprintf(conf->file_text[id], sizeof(conf->file_text[id]), "%s", value);
+    return set(conf, (enum cv_setting)id, conf->file_text[id], place);
+}
+
 static const char *variable(const struct cv_conf *conf, const char *name)
 {
     char full[128];
@@ -323,6 +347,22 @@ static int read_flags(struct cv_conf *conf, char *const *argv, enum cv_conf_requ
     return 0;
 }
 
+static int read_all(struct cv_conf *conf, const struct covey_options *options, const char *file,
+                    char *const *argv, enum cv_conf_request *ret_request)
+{
+    int rc = read_defaults(conf);
+    if (rc == 0 && options != NULL)
+        rc = read_options(conf, options);
+    if (rc == 0 && file != NULL)
+        rc = cv_conf_file_read(file, take_from_file, conf, conf->reason, sizeof(conf->reason));
+    if (rc == 0)
+        rc = read_environment(conf);
+    if (rc == 0 && argv != NULL)
+        rc = read_flags(conf, argv, ret_request);
+    return rc;
+}
+
+/* Which file it is, the stronger sources say: they are read once more after it. */
 int cv_conf_read(struct cv_conf *conf, const char *program, const struct covey_options *options,
                  char *const *argv, enum cv_conf_request *ret_request)
 {
@@ -331,13 +371,10 @@ int cv_conf_read(struct cv_conf *conf, const char *program, const struct covey_o
     (void)snprintf(conf->name, sizeof(conf->name), "%s", slash != NULL ? slash + 1 : program);
     *ret_request = CV_CONF_RUN;
 
-    int rc = read_defaults(conf);
-    if (rc == 0 && options != NULL)
-        rc = read_options(conf, options);
-    if (rc == 0)
-        rc = read_environment(conf);
-    if (rc == 0 && argv != NULL)
-        rc = read_flags(conf, argv, ret_request);
+    int rc = read_all(conf, options, NULL, argv, ret_request);
+    const char *file = rc == 0 ? conf->text[CV_SET_CONFIG] : "";
+    if (file[0] != '\0' && *ret_request == CV_CONF_RUN)
+        rc = read_all(conf, options, file, argv, ret_request);
     return rc;
 }
 
@@ -405,9 +442,10 @@ void cv_conf_help(const struct cv_conf *conf, const char *usage)
         printf("  --%-27s %s [%s]\n", flag, settings[id].sentence, settings[id].fallback);
     }
     printf("\n  --%-27s %s\n  --%-27s %s\n", "help", "this list", "version", "which covey this is");
-    printf("\nTimes are seconds, or with a unit: 250ms, 90s, 2m, 1h. Sizes are bytes, or 64k, 10M, "
-           "1g.\n"
-           "A flag wins over the environment, that over what the program sets.\n");
+    printf(
+        "\nTimes are seconds, or with a unit: 250ms, 90s, 2m, 1h. Sizes are bytes, or 64k, 10M, "
+        "1g.\n"
+        "A flag wins over the environment, that over the file, that over what the program sets.\n");
 }
 
 enum cv_log_level cv_conf_log_level(const struct cv_conf *conf)

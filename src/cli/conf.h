@@ -1,9 +1,10 @@
-/* Settings: default < options in code < environment < flags, all from conf.def. */
+/* Settings: default < options in code < file < environment < flags, all from conf.def. */
 #ifndef CV_CLI_CONF_H
 #define CV_CLI_CONF_H
 
 #include "base/log.h"
 #include "cli/conf.def"
+#include "cli/conf_file.h"
 
 #include <covey/app.h>
 
@@ -17,10 +18,11 @@ struct cv_conf {
     int64_t value[CV_SET_COUNT]; /* INT, TIME (ms), SIZE (bytes), BOOL (0, 1), CHOICE (its place) */
     const char
         *text[CV_SET_COUNT]; /* STR, CHOICE: as given; others: `value` in decimal. Never NULL */
-    char digits[CV_SET_COUNT][24]; /* where `text` of numbers stands */
-    const char *prefix;            /* of environment variables */
-    char name[64];                 /* of the program, for titles, logs and messages */
-    char reason[512];              /* what was wrong */
+    char digits[CV_SET_COUNT][24];                   /* where `text` of numbers stands */
+    char file_text[CV_SET_COUNT][CV_CONF_FILE_LINE]; /* where `text` from the file stands */
+    const char *prefix;                              /* of environment variables */
+    char name[64];    /* of the program, for titles, logs and messages */
+    char reason[512]; /* what was wrong */
 };
 
 /* What the command line asks for besides settings. */
@@ -28,7 +30,8 @@ enum cv_conf_request { CV_CONF_RUN, CV_CONF_HELP, CV_CONF_VERSION };
 
 /* Reads everything. `options` may be NULL, `argv` (NULL-terminated, without the program's name)
  * too. Strings that argv and environment hold are referred to, not copied. 0 with *ret_request set;
- * or -EINVAL: reason says what is wrong with which flag or variable. */
+ * -EINVAL: reason says what is wrong with which flag or variable; -EBADMSG: with which line of the
+ * file. */
 CV_MUST_CHECK int cv_conf_read(struct cv_conf *conf, const char *program,
                                const struct covey_options *options, char *const *argv,
                                enum cv_conf_request *ret_request);

@@ -241,7 +241,7 @@ int cv_entry(const char *program, const char *usage, char *const *flags,
     if (opened < 0)
         return say(&conf, CV_EXIT_OS, "cannot open /dev/null");
     if (rc < 0)
-        return say(&conf, CV_EXIT_USAGE, conf.reason);
+        return say(&conf, rc == -EBADMSG ? CV_EXIT_CONFIG : CV_EXIT_USAGE, conf.reason);
     if (request == CV_CONF_HELP) {
         cv_conf_help(&conf, usage);
         return CV_EXIT_OK;
