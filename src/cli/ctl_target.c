@@ -1,12 +1,17 @@
 #include "cli/ctl_target.h"
 
+#include "base/clock.h"
 #include "base/exit.h"
 #include "base/num.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+
+#define BUSY_FOR (5 * CV_SECOND)
+#define BUSY_EVERY_MS 20
 
 /* ---- Names ---- */
 
@@ -41,7 +46,19 @@ bool cv_ctl_means(const char *target, struct cv_span name, pid_t pid)
     return read_pid(cv_span_str(target), &wanted) && wanted == pid;
 }
 
-/* ---- By path ---- */
+/* ---- Connecting ---- */
+
+/* As long as too many others wait to be heard, it waits too. */
+static int connect_patiently(int folder, const char *name)
+{
+    int64_t until = cv_clock_ns() + BUSY_FOR;
+    for (;;) {
+        int fd = cv_control_connect(folder, name);
+        if (fd != -EAGAIN || cv_clock_ns() >= until)
+            return fd;
+        (void)poll(NULL, 0, BUSY_EVERY_MS);
+    }
+}
 
 static int cannot(const char *what, const char *why, int code)
 {
@@ -72,6 +89,8 @@ static int know(struct cv_ctl_server *server)
     return 0;
 }
 
+/* ---- By path ---- */
+
 static int reach_path(const char *path, struct cv_ctl_server *ret)
 {
     char folder[PATH_MAX];
@@ -82,7 +101,7 @@ static int reach_path(const char *path, struct cv_ctl_server *ret)
     CV_AUTOCLOSE int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return cannot_connect(path, -errno);
-    ret->fd = cv_control_connect(fd, name);
+    ret->fd = connect_patiently(fd, name);
     return ret->fd < 0 ? cannot_connect(path, ret->fd) : know(ret);
 }
 
@@ -110,7 +129,7 @@ static void try_file(struct search *search, int folder, const char *file)
     pid_t pid;
     if (!cv_ctl_read_name(file, &name, &pid) || !cv_ctl_means(search->target, name, pid))
         return;
-    CV_AUTOCLOSE int fd = cv_control_connect(folder, file);
+    CV_AUTOCLOSE int fd = connect_patiently(folder, file);
     if (fd == -ECONNREFUSED || fd == -ENOENT)
         return; /* left by a server that was killed; the next one removes it */
     if (fd < 0) {

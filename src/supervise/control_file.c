@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define BACKLOG 16
+#define BACKLOG 128
 #define RETRY_FOR CV_SECOND
 #define RETRY_EVERY_MS 20
 
