@@ -1,3 +1,5 @@
+/* Judges a sight: which process lacks a parent that it needs, which file is of no use to anybody.
+ * Pure. */
 #include "cli/doctor.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* Reads /proc into a sight. What goes away meanwhile is left out, what may not be read is marked as
+ * unknown. */
 #include "cli/doctor.h"
 
 #include "base/fd.h"
@@ -242,6 +244,14 @@ static int look_at_descriptors(struct look *look, struct cv_doctor_proc *proc)
     return 0;
 }
 
+/* Whether it may have mapped what cannot be seen to be mapped. Some systems hide PID 1 even from
+ * root; an init uses no memory of Python's. */
+static bool may_use(const struct cv_doctor_proc *proc, const struct cv_doctor_file *file)
+{
+    bool is_init = proc->pid == 1 && strncmp(proc->comm, "python", 6) != 0;
+    return !file->is_socket && file->uid == proc->uid && !is_init;
+}
+
 /* Marks the files that it has mapped as used; with maps that cannot be read, all of its user. */
 static void look_at_maps(struct look *look, const struct cv_doctor_proc *proc)
 {
@@ -250,11 +260,13 @@ static void look_at_maps(struct look *look, const struct cv_doctor_proc *proc)
     char path[32];
     (void)snprintf(path, sizeof(path), "/proc/%d/maps", proc->pid);
     FILE *maps = fopen(path, "re");
+    for (size_t i = 0; maps == NULL && i < n; i++)
+        files[i].is_used |= errno == EACCES && may_use(proc, &files[i]);
+    if (maps == NULL)
+        return;
     char *line = NULL;
     size_t cap = 0;
-    for (size_t i = 0; maps == NULL && errno == EACCES && i < n; i++)
-        files[i].is_used |= !files[i].is_socket && files[i].uid == proc->uid;
-    while (maps != NULL && getline(&line, &cap, maps) > 0) {
+    while (getline(&line, &cap, maps) > 0) {
         unsigned high;
         unsigned low;
         uint64_t inode;
@@ -264,8 +276,7 @@ static void look_at_maps(struct look *look, const struct cv_doctor_proc *proc)
             files[i].is_used |= files[i].ino == inode && files[i].dev == makedev(high, low);
     }
     free(line);
-    if (maps != NULL)
-        (void)fclose(maps);
+    (void)fclose(maps);
 }
 
 static bool has_memory(const struct look *look)

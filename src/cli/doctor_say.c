@@ -1,3 +1,4 @@
+/* Puts findings into words: a line for people, an object for programs. */
 #include "cli/doctor.h"
 
 #include <inttypes.h>
