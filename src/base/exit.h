@@ -8,7 +8,7 @@ enum cv_exit {
     CV_EXIT_USAGE = 2,       /* unknown flag, bad value, wrong call of the API before start */
     CV_EXIT_BOOT = 3,        /* workers failed in their start-up listeners */
     CV_EXIT_LOAD = 4,        /* the app could not be loaded, or its setup failed */
-    CV_EXIT_ADDRESS = 69,    /* address in use or not available */
+    CV_EXIT_ADDRESS = 69,    /* address or pid file in use, or address not available */
     CV_EXIT_PEER_LOST = 70,  /* the guardian was lost; the tree was stopped */
     CV_EXIT_OS = 71,         /* the system refused something that is needed */
     CV_EXIT_UNKILLABLE = 74, /* stopped, but a process that cannot be killed is left */

@@ -65,6 +65,7 @@ static struct cv_fleet_config fleet_config(const struct cv_conf *conf)
  * with. NULL when out of memory or without /proc. Kept as long as the process. */
 static char **entry_argv(void)
 {
+    static char **argv; /* so that it counts as kept */
     size_t cap = 4096;
     for (;;) {
         char *text = malloc(cap);
@@ -78,7 +79,7 @@ static char **entry_argv(void)
             cap *= 4;
             continue;
         }
-        char **argv = calloc((size_t)len + 1, sizeof(*argv));
+        argv = calloc((size_t)len + 1, sizeof(*argv));
         size_t n = 0;
         for (char *at = text; argv != NULL && at < text + len; at += strlen(at) + 1)
             argv[n++] = at;
@@ -161,15 +162,11 @@ static int open_control(struct cv_conf *conf, struct cv_control_file *control)
 
 /* ---- The first process ---- */
 
-static int run(struct cv_conf *conf, const struct cv_app_source *source)
+static int serve(struct cv_conf *conf, const struct cv_app_source *source,
+                 const struct cv_pidfile *pidfile)
 {
     static struct cv_listeners listeners;
     static struct cv_control_file control;
-    if (has_threads())
-        return say(conf, CV_EXIT_USAGE,
-                   "the program has started threads before covey_main(): start them in "
-                   "before_server_start, which "
-                   "runs in each worker");
     struct cv_outer outer;
     if (cv_outer_take(&outer, conf->reason, sizeof(conf->reason)) < 0)
         return say(conf, CV_EXIT_CONFIG, conf->reason);
@@ -195,6 +192,7 @@ static int run(struct cv_conf *conf, const struct cv_app_source *source)
                                .slow_listener = ns_of(conf, CV_SET_SLOW_LISTENER),
                                .listeners = &listeners,
                                .control = &control,
+                               .pidfile = *pidfile,
                                .outer = outer,
                                .worker = live_in_fork,
                                .arg = &fork_arg};
@@ -204,6 +202,26 @@ static int run(struct cv_conf *conf, const struct cv_app_source *source)
     if (code == CV_EXIT_OK)
         return cv_supervise(&how);
     cv_listen_unlink(&listeners);
+    return code;
+}
+
+static int run(struct cv_conf *conf, const struct cv_app_source *source)
+{
+    if (has_threads())
+        return say(conf, CV_EXIT_USAGE,
+                   "the program has started threads before covey_main(): start them in "
+                   "before_server_start, which "
+                   "runs in each worker");
+    struct cv_privilege user;
+    int rc = cv_privilege_find(&user, conf->text[CV_SET_USER], conf->reason, sizeof(conf->reason));
+    if (rc < 0)
+        return say(conf, rc == -EPERM ? CV_EXIT_OS : CV_EXIT_USAGE, conf->reason);
+    struct cv_pidfile pidfile;
+    rc = cv_pidfile_take(&pidfile, conf->text[CV_SET_PIDFILE], conf->reason, sizeof(conf->reason));
+    if (rc < 0)
+        return say(conf, rc == -EAGAIN ? CV_EXIT_ADDRESS : CV_EXIT_OS, conf->reason);
+    int code = serve(conf, source, &pidfile);
+    cv_pidfile_remove(&pidfile);
     return code;
 }
 

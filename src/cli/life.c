@@ -253,14 +253,32 @@ static int find_setup(struct life *life, const struct cv_app_source *source, cov
     return cv_load(path, source->symbol, ret, life->reason, sizeof(life->reason));
 }
 
+/* Code of the app runs as that user from its first line. */
+static int become_user(struct life *life)
+{
+    struct cv_privilege user;
+    int rc = cv_privilege_find(&user, life->conf->text[CV_SET_USER], life->reason,
+                               sizeof(life->reason));
+    if (rc < 0)
+        return CV_EXIT_OS;
+    rc = life->child != NULL ? cv_child_become(life->child, &user) : cv_privilege_drop(&user);
+    if (rc == 0)
+        return CV_EXIT_OK;
+    (void)snprintf(life->reason, sizeof(life->reason), "cannot become user \"%s\": %s",
+                   life->conf->text[CV_SET_USER], strerror(-rc));
+    return CV_EXIT_OS;
+}
+
 static int open_native(struct life *life, const struct cv_app_source *source)
 {
-    covey_setup_fn *setup = NULL;
-    int code = find_setup(life, source, &setup);
-    if (code != CV_EXIT_OK)
-        return failed(life, code, life->reason);
     if (life->conf->value[CV_SET_ACCESS_LOG] != 0)
         life->access_log = cv_log_reopen(STDOUT_FILENO);
+    covey_setup_fn *setup = NULL;
+    int code = become_user(life);
+    if (code == CV_EXIT_OK)
+        code = find_setup(life, source, &setup);
+    if (code != CV_EXIT_OK)
+        return failed(life, code, life->reason);
     struct cv_native_config config = native_config(life, setup);
     config.ready = on_single_ready;
     if (life->child != NULL) {

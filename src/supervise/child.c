@@ -72,6 +72,12 @@ int cv_child_forked(struct cv_child *ret, const struct cv_boot *boot)
     return join(ret);
 }
 
+int cv_child_become(const struct cv_child *child, const struct cv_privilege *privilege)
+{
+    int rc = cv_privilege_drop(privilege);
+    return rc < 0 ? rc : arm(child->boot.parent_fd);
+}
+
 static void nothing(int signal)
 {
     (void)signal;

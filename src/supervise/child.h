@@ -5,6 +5,7 @@
 #include "base/span.h"
 #include "supervise/boot.h"
 #include "supervise/channel.h"
+#include "supervise/privilege.h"
 #include "supervise/slots.h"
 
 struct cv_child {
@@ -20,6 +21,11 @@ CV_MUST_CHECK int cv_child_boot(struct cv_child *ret);
 
 /* The same for a process that the master has forked. 0 or -errno. */
 CV_MUST_CHECK int cv_child_forked(struct cv_child *ret, const struct cv_boot *boot);
+
+/* Becomes that user, and arms the parent-death signal again, which that clears. 0 or -errno (-ESRCH:
+ * the master is gone). */
+CV_MUST_CHECK int cv_child_become(const struct cv_child *child,
+                                  const struct cv_privilege *privilege);
 
 /* Signals of a worker before its loop runs: TERM keeps its default action, so that a blocked
  * start-up ends at once; INT, HUP, QUIT and PIPE do nothing. They are handlers, not SIG_IGN: what

@@ -209,6 +209,7 @@ int cv_master_run(const struct cv_master_config *config)
     if (left > 0)
         cv_error("%d processes that workers left behind could not be ended", left);
     if (master.guardian_fd < 0) {
+        cv_pidfile_remove(&config->how->pidfile);
         cv_listen_unlink(config->how->listeners);
         cv_control_unlink(config->how->control);
     }

@@ -8,6 +8,7 @@
 #include "supervise/fleet.h"
 #include "supervise/listen.h"
 #include "supervise/outer.h"
+#include "supervise/pidfile.h"
 
 enum cv_start_method {
     CV_START_SPAWN, /* vfork + exec of the pinned program: a fresh image */
@@ -25,6 +26,7 @@ struct cv_supervise {
     int64_t slow_listener;           /* ns; a start listener is named after so long */
     struct cv_listeners *listeners;  /* open */
     struct cv_control_file *control; /* the control socket, open; or with fd and folder -1 */
+    struct cv_pidfile pidfile;      /* removed by the caller, or by the master if that is gone */
     struct cv_outer outer;           /* who started this process, if it wants to be told */
 
     /* CV_START_FORK: lives a worker's whole life in the fork and returns its exit code. */
