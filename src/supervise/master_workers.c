@@ -104,7 +104,7 @@ static void on_exited(struct master *master, unsigned slot, const siginfo_t *inf
         exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};
     cv_master_unwatch(master, member->channel);
     cv_crew_bury(&master->crew, slot, exit);
-    cv_doings_set(&master->doings, slot, cv_span(NULL, 0), 0);
+    cv_doings_set(&master->doings, slot, CV_SPAN(""), 0);
     cv_master_feed(master,
                    &(struct cv_fleet_event){
                        .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_EXITED, .exit = exit});
