@@ -22,8 +22,8 @@ CV_MUST_CHECK int cv_child_boot(struct cv_child *ret);
 /* The same for a process that the master has forked. 0 or -errno. */
 CV_MUST_CHECK int cv_child_forked(struct cv_child *ret, const struct cv_boot *boot);
 
-/* Becomes that user, and arms the parent-death signal again, which that clears. 0 or -errno (-ESRCH:
- * the master is gone). */
+/* Becomes that user, and arms the parent-death signal again, which that clears. 0 or -errno
+ * (-ESRCH: the master is gone). */
 CV_MUST_CHECK int cv_child_become(const struct cv_child *child,
                                   const struct cv_privilege *privilege);
 

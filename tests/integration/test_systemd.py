@@ -1,13 +1,16 @@
 """systemd: what is said on the notify socket, in which order, and when nothing must be said."""
 
 import os
+import re
 import signal
+import subprocess
 import time
 
 import pytest
 
 import proc
 from client import eventually
+from harness import ROOT
 from manager import Manager
 
 # The file named by COVEY_BREAK makes setup fail: a version that cannot start.
@@ -284,3 +287,17 @@ def test_wrong_variable_is_refused(jobs, program, name, value):
     job = jobs.run([program, "--port", "0"], env={name: value})
     assert job.code == 78
     assert name in job.err
+
+
+# The unit files
+
+def test_unit_files_are_right(tmp_path):
+    """As systemd itself sees them, with paths that exist here."""
+    for kind in ("service", "socket"):
+        text = (ROOT / f"packaging/covey@.{kind}").read_text()
+        text = re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text)
+        (tmp_path / f"covey@.{kind}").write_text(text)
+    answer = subprocess.run(["systemd-analyze", "verify", "--man=no", "covey@shop.service", "covey@shop.socket"],
+                            cwd=tmp_path, capture_output=True, text=True, timeout=60,
+                            env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
+    assert [line for line in answer.stderr.splitlines() if "covey" in line] == []
