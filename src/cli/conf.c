@@ -348,13 +348,14 @@ static int read_flags(struct cv_conf *conf, char *const *argv, enum cv_conf_requ
 }
 
 static int read_all(struct cv_conf *conf, const struct covey_options *options, const char *file,
-                    char *const *argv, enum cv_conf_request *ret_request)
+                    int pinned, char *const *argv, enum cv_conf_request *ret_request)
 {
     int rc = read_defaults(conf);
     if (rc == 0 && options != NULL)
         rc = read_options(conf, options);
     if (rc == 0 && file != NULL)
-        rc = cv_conf_file_read(file, take_from_file, conf, conf->reason, sizeof(conf->reason));
+        rc = cv_conf_file_read(file, pinned, take_from_file, conf, conf->reason,
+                               sizeof(conf->reason));
     if (rc == 0)
         rc = read_environment(conf);
     if (rc == 0 && argv != NULL)
@@ -363,19 +364,26 @@ static int read_all(struct cv_conf *conf, const struct covey_options *options, c
 }
 
 /* Which file it is, the stronger sources say: they are read once more after it. */
-int cv_conf_read(struct cv_conf *conf, const char *program, const struct covey_options *options,
-                 char *const *argv, enum cv_conf_request *ret_request)
+int cv_conf_read_pinned(struct cv_conf *conf, const char *program,
+                        const struct covey_options *options, int pinned, char *const *argv,
+                        enum cv_conf_request *ret_request)
 {
     *conf = (struct cv_conf){.prefix = "COVEY_"};
     const char *slash = strrchr(program, '/');
     (void)snprintf(conf->name, sizeof(conf->name), "%s", slash != NULL ? slash + 1 : program);
     *ret_request = CV_CONF_RUN;
 
-    int rc = read_all(conf, options, NULL, argv, ret_request);
+    int rc = read_all(conf, options, NULL, -1, argv, ret_request);
     const char *file = rc == 0 ? conf->text[CV_SET_CONFIG] : "";
     if (file[0] != '\0' && *ret_request == CV_CONF_RUN)
-        rc = read_all(conf, options, file, argv, ret_request);
+        rc = read_all(conf, options, file, pinned, argv, ret_request);
     return rc;
+}
+
+int cv_conf_read(struct cv_conf *conf, const char *program, const struct covey_options *options,
+                 char *const *argv, enum cv_conf_request *ret_request)
+{
+    return cv_conf_read_pinned(conf, program, options, -1, argv, ret_request);
 }
 
 /* ---- For the app ---- */

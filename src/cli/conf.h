@@ -36,6 +36,12 @@ CV_MUST_CHECK int cv_conf_read(struct cv_conf *conf, const char *program,
                                const struct covey_options *options, char *const *argv,
                                enum cv_conf_request *ret_request);
 
+/* The same with what the file of settings held when this generation was pinned; `pinned` -1: as it
+ * is now. */
+CV_MUST_CHECK int cv_conf_read_pinned(struct cv_conf *conf, const char *program,
+                                      const struct covey_options *options, int pinned,
+                                      char *const *argv, enum cv_conf_request *ret_request);
+
 /* The value of a setting by its name (upper case), or of a variable prefix + NAME; NULL if there is
  * none. */
 const char *cv_conf_lookup(struct cv_conf *conf, const char *name);

@@ -79,10 +79,12 @@ static int cannot_read(const struct file *file, const char *why)
     return -EBADMSG;
 }
 
-/* Each worker reads it again, so a pipe would not do. */
-static int open_file(struct file *file)
+/* A reload reads it again, so a pipe would not do. */
+static int open_file(struct file *file, int pinned)
 {
-    CV_AUTOCLOSE int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char link[32];
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", pinned); /* a place of its own in it */
+    CV_AUTOCLOSE int fd = open(pinned >= 0 ? link : file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return cannot_read(file, strerror(errno));
@@ -95,10 +97,11 @@ static int open_file(struct file *file)
     return 0;
 }
 
-int cv_conf_file_read(const char *path, cv_conf_file_fn *take, void *arg, char *reason, size_t cap)
+int cv_conf_file_read(const char *path, int pinned, cv_conf_file_fn *take, void *arg, char *reason,
+                      size_t cap)
 {
     struct file file = {.path = path, .take = take, .arg = arg, .reason = reason, .cap = cap};
-    int rc = open_file(&file);
+    int rc = open_file(&file, pinned);
     if (rc < 0)
         return rc;
     /* The first wrong line. After one that is no setting at all the parser goes on; what it finds

@@ -12,9 +12,10 @@
 /* Takes one setting. 0, or -errno, having said what is wrong with it at `where` ("FILE:LINE"). */
 typedef int cv_conf_file_fn(void *arg, const char *name, const char *value, const char *where);
 
-/* Reads a regular file, up to what is wrong in it. 0, or -EBADMSG with a sentence in `reason`,
- * written here or by `take`. */
-CV_MUST_CHECK int cv_conf_file_read(const char *path, cv_conf_file_fn *take, void *arg,
+/* Reads a regular file, up to what is wrong in it; `pinned` is a descriptor to read it from,
+ * however many do so, or -1. 0, or -EBADMSG with a sentence in `reason`, written here or by `take`.
+ */
+CV_MUST_CHECK int cv_conf_file_read(const char *path, int pinned, cv_conf_file_fn *take, void *arg,
                                     char *reason, size_t cap);
 
 #endif

@@ -181,10 +181,12 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source,
     if (conf->value[CV_SET_SINGLE_PROCESS] != 0)
         return cv_life_single(conf, source, &listeners);
 
+    const char *settings = conf->text[CV_SET_CONFIG];
     struct fork_arg fork_arg = {conf, source};
     struct cv_supervise how = {.name = conf->name,
                                .argv = entry_argv(),
                                .object = source->object,
+                               .settings = settings[0] != '\0' ? settings : NULL,
                                .abi = COVEY_ABI,
                                .method = (enum cv_start_method)conf->value[CV_SET_START_METHOD],
                                .log_level = cv_conf_log_level(conf),
@@ -245,7 +247,10 @@ int cv_entry(const char *program, const char *usage, char *const *flags,
     enum cv_conf_request request;
     int opened = cv_fd_ensure_stdio();
     int born = cv_child_boot(&child);
-    int rc = cv_conf_read(&conf, program, options, flags, &request);
+    int rc = cv_conf_read_pinned(&conf, program, options, born == 1 ? child.boot.settings : -1,
+                                 flags, &request);
+    if (born == 1 && child.boot.settings >= 0)
+        (void)close(child.boot.settings);
     if (born == -EPROTO)
         exit(say(&conf, CV_EXIT_CONFIG,
                  "the master that started this worker is another version of covey"));

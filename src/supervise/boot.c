@@ -22,6 +22,7 @@ void cv_boot_init(struct cv_boot *boot)
     memcpy(boot->magic, magic, sizeof(magic));
     boot->layout = CV_BOOT_LAYOUT;
     boot->size = sizeof(*boot);
+    boot->settings = -1;
 }
 
 int cv_boot_seal(const struct cv_boot *boot)

@@ -17,7 +17,7 @@
 #define CV_TAG_BYTES 40
 
 /* Changes with struct cv_boot, struct cv_message, the state pages, the manifest. */
-#define CV_BOOT_LAYOUT 1
+#define CV_BOOT_LAYOUT 2
 
 enum cv_role { CV_ROLE_WORKER, CV_ROLE_MAIN };
 
@@ -34,13 +34,14 @@ struct cv_boot {
     int32_t state;     /* memfd of the state pages */
     int32_t parent_fd; /* pidfd of the master */
     int32_t object;    /* the shared object of `covey run`, O_PATH; -1: none */
+    int32_t settings;  /* memfd: the file of settings as it was when pinned; -1: none */
     uint32_t n_listeners;
     uint64_t nofile; /* the soft limit of descriptors before the master raised it; 0: it did not */
     int32_t listeners[CV_BOOT_LISTENERS_MAX];
     char tag[CV_TAG_BYTES]; /* of this incarnation, NUL-terminated */
 };
 
-/* Fills in magic, layout and size. */
+/* Fills in magic, layout and size; no settings. */
 void cv_boot_init(struct cv_boot *boot);
 
 /* A sealed memfd that holds `boot`; close-on-exec. The descriptor or -errno. */

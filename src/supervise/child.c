@@ -60,6 +60,8 @@ int cv_child_boot(struct cv_child *ret)
     cv_fd_set_cloexec(boot->parent_fd, 1);
     if (boot->object >= 0)
         cv_fd_set_cloexec(boot->object, 1);
+    if (boot->settings >= 0)
+        cv_fd_set_cloexec(boot->settings, 1);
     for (uint32_t i = 0; i < boot->n_listeners; i++)
         cv_fd_set_cloexec(boot->listeners[i], 1);
     rc = join(ret);

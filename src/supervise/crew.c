@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "supervise/snapshot.h"
 #include "supervise/spawn.h"
 
 #include <errno.h>
@@ -17,8 +18,10 @@
 int cv_crew_new(struct cv_crew *crew, unsigned capacity, const char *object)
 {
     *crew = (struct cv_crew){.capacity = capacity};
-    for (size_t i = 0; i < CV_COUNT(crew->pinned); i++)
+    for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
         crew->pinned[i] = (struct cv_pinned){-1, -1};
+        crew->pinned_settings[i] = -1;
+    }
     int rc = cv_program_find(&crew->program, object);
     if (rc < 0)
         return rc;
@@ -43,6 +46,29 @@ static struct cv_pinned *find_pinned(struct cv_crew *crew, uint32_t generation)
     return NULL;
 }
 
+static void unpin(struct cv_crew *crew, size_t at)
+{
+    cv_program_unpin(&crew->pinned[at]);
+    if (crew->pinned_settings[at] >= 0)
+        (void)close(crew->pinned_settings[at]);
+    crew->pinned_settings[at] = -1;
+}
+
+/* Forked workers have their settings from the master. */
+static int pin(struct cv_crew *crew, const struct cv_supervise *how, size_t at, char *reason,
+               size_t cap)
+{
+    int rc = cv_program_pin(&crew->program, &crew->pinned[at], reason, cap);
+    if (rc < 0 || how->settings == NULL || how->method == CV_START_FORK)
+        return rc;
+    crew->pinned_settings[at] = cv_snapshot(how->settings, reason, cap);
+    if (crew->pinned_settings[at] >= 0)
+        return 0;
+    rc = crew->pinned_settings[at];
+    unpin(crew, at);
+    return rc;
+}
+
 int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *how, uint32_t generation,
                 char *reason, size_t cap)
 {
@@ -58,7 +84,7 @@ int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *how, uint32_t g
             continue;
         crew->pinned_generation[i] = generation;
         crew->last_reason[0] = '\0';
-        return cv_program_pin(&crew->program, &crew->pinned[i], reason, cap);
+        return pin(crew, how, i, reason, cap);
     }
     (void)snprintf(reason, cap, "older generations are still running");
     return -EBUSY;
@@ -66,9 +92,9 @@ int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *how, uint32_t g
 
 void cv_crew_drop(struct cv_crew *crew, uint32_t generation)
 {
-    struct cv_pinned *pinned = find_pinned(crew, generation);
+    const struct cv_pinned *pinned = find_pinned(crew, generation);
     if (pinned != NULL)
-        cv_program_unpin(pinned);
+        unpin(crew, (size_t)(pinned - crew->pinned));
 }
 
 /* ---- Birth ---- */
@@ -112,6 +138,7 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     ret_boot->generation = generation;
     ret_boot->channel = theirs;
     ret_boot->object = pinned->object;
+    ret_boot->settings = crew->pinned_settings[pinned - crew->pinned];
     cv_run_tag(run, ++crew->incarnations, ret_boot->tag);
     note_slot_used(crew, slot);
 
@@ -149,7 +176,7 @@ void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
     for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
         if (crew->pinned[i].object == own->object)
             crew->pinned[i].object = -1; /* it is about to be loaded */
-        cv_program_unpin(&crew->pinned[i]);
+        unpin(crew, i);
     }
     int state = crew->slots.fd;
     crew->slots.fd = -1;

@@ -41,9 +41,10 @@ struct cv_crew {
     struct cv_program program;
     struct cv_pinned pinned[CV_CREW_GENERATIONS];
     uint32_t pinned_generation[CV_CREW_GENERATIONS];
-    uint32_t incarnations; /* so far */
-    int self;              /* pidfd of the master, for the workers */
-    uint64_t nofile;       /* of struct cv_boot */
+    int pinned_settings[CV_CREW_GENERATIONS]; /* memfds; -1: there are none */
+    uint32_t incarnations;                    /* so far */
+    int self;                                 /* pidfd of the master, for the workers */
+    uint64_t nofile;                          /* of struct cv_boot */
     char last_reason[512];
 };
 

@@ -41,6 +41,8 @@ static void keep_descriptors(const struct cv_boot *boot, int boot_fd)
     cv_fd_set_cloexec(boot->parent_fd, 0);
     if (boot->object >= 0)
         cv_fd_set_cloexec(boot->object, 0);
+    if (boot->settings >= 0)
+        cv_fd_set_cloexec(boot->settings, 0);
     for (uint32_t i = 0; i < boot->n_listeners; i++)
         cv_fd_set_cloexec(boot->listeners[i], 0);
 }

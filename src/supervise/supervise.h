@@ -19,6 +19,7 @@ struct cv_supervise {
     const char *name;   /* in titles and logs: "hello" */
     char *const *argv;  /* as this process was given them: workers get the same */
     const char *object; /* the shared object of `covey run`; NULL: a program with its own main() */
+    const char *settings; /* path of the file of settings; NULL: none */
     uint32_t abi;       /* COVEY_ABI: what a worker must have been compiled against */
     enum cv_start_method method;
     enum cv_log_level log_level;

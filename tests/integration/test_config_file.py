@@ -86,6 +86,22 @@ def test_reload_reads_it_again(jobs, program, config):
     assert setting(server, "REQUEST_TIMEOUT") == "8000"
 
 
+def test_replacement_gets_what_the_last_reload_found(jobs, program, config):
+    path = config("request_timeout = 7\n")
+    server = jobs.server(program, ["--config", path])
+    before = set(server.reach_all())
+    config("prot = 8\n")
+    for victim in before:
+        server.send(victim, signal.SIGKILL)
+    eventually("they are replaced", lambda: len(server.workers()) == 2 and not before & set(server.workers()), 10)
+    path.unlink()
+    server.wait_serving()
+    assert setting(server, "REQUEST_TIMEOUT") == "7000"
+    server.send(server.guardian, signal.SIGHUP)
+    eventually("the file is missed", lambda: f"not reloaded: cannot read {path}" in server.err, 10)
+    assert setting(server, "REQUEST_TIMEOUT") == "7000"
+
+
 def test_reload_with_a_wrong_file_keeps_the_old_generation(jobs, program, config):
     path = config("request_timeout = 7\n")
     server = jobs.server(program, ["--config", path])

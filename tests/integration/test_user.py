@@ -75,8 +75,8 @@ def test_replacements_and_the_next_generation_become_it_too(jobs, program, metho
     server = jobs.server(program, ["--user", "daemon"], method=method)
     victim = next(iter(server.reach_all()))
     server.send(victim, signal.SIGKILL)
+    eventually("it is replaced", lambda: len(server.workers()) == 2 and victim not in server.workers(), 10)
     uid, _ = of("daemon", "daemon")
-    server.reach_all()
     assert all(ids(pid)[0] == [uid] * 4 for pid in server.reach_all())
 
 
