@@ -67,9 +67,13 @@ static void assert_says(const char *what)
 static void test_file_of_something_else_is_left_alone(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "root:x:0:0\n", "123",           "\n",     "-1\n",
-        "12 13\n",      "99999999999\n", "1\n2\n", "11111111111111111111111111111111111111111\n"};
+    static const char *const texts[] = {"root:x:0:0\n",
+                                        "\n",
+                                        "-1\n",
+                                        "12 13\n",
+                                        "99999999999\n",
+                                        "1\n2\n",
+                                        "11111111111111111111111111111111111111111\n"};
     for (size_t i = 0; i < CV_COUNT(texts); i++) {
         write_text(texts[i]);
         assert_int_equal(take(), -EBADMSG);
@@ -130,6 +134,10 @@ static void test_stale_and_empty_files_are_taken_over(void **state)
 {
     (void)state;
     write_text("2147483647\n");
+    assert_int_equal(take(), 0);
+    assert_holds_own_pid();
+    (void)close(pidfile.fd);
+    write_text("123"); /* as others write it */
     assert_int_equal(take(), 0);
     assert_holds_own_pid();
     (void)close(pidfile.fd);
