@@ -275,7 +275,7 @@ def test_crash_of_the_master_ends_everything_with_its_code(jobs, method, number,
 def test_guardian_and_master_killed_at_once_leave_no_covey_process(jobs, method):
     """The parent-death signal alone does this. What an app has daemonised is beyond it, by design."""
     def attempt(limit):
-        server = jobs.server("testbed", method=method)
+        server = jobs.server("testbed", method=method, control="off")  # its file would stay
         server.reach_all()
         master = server.master()
         server.send(server.guardian, signal.SIGSTOP)
