@@ -301,15 +301,6 @@ def test_master_dies_while_the_guardian_is_stopped(jobs):
     server.assert_all_ended()
 
 
-@pytest.mark.skipif("COVEY_LONG" not in os.environ, reason="takes 15 s: COVEY_LONG=1")
-def test_stopped_master_is_noticed_by_the_guardian(jobs):
-    server = jobs.server("testbed")
-    server.reach_all()
-    sent = server.send(server.master(), signal.SIGSTOP)
-    assert server.wait_gone(sent, 60) < 40
-    server.assert_all_ended()
-
-
 def test_stop_with_a_stopped_master(jobs):
     """TERM to the guardian while the master is stopped: it is continued or killed, nothing stays."""
     server = jobs.server("testbed")
