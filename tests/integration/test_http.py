@@ -127,7 +127,8 @@ def test_waiting_request_does_not_hold_up_other_connections(jobs):
 
 def test_pieces_of_any_size_are_the_same_request(served):
     """Every split of a request in two, and byte by byte."""
-    message = b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
+    message = (b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+               b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n")
     with served.connect() as connection:
         for at in range(1, len(message)):
             connection.send(message[:at])
@@ -280,8 +281,8 @@ def test_ambiguous_framing_is_refused(served, fields):
         assert connection.rest() == b"", "a second interpretation"
 
 
-@pytest.mark.parametrize("body", [b"x\r\n", b"3\nabc\r\n0\r\n\r\n", b"3\r\nabcX\r\n", b"-1\r\n", b"0x3\r\nabc\r\n0\r\n\r\n",
-                                  b" 3\r\nabc\r\n0\r\n\r\n", b"11111111111111111\r\n", b"\r\n"], ids=repr)
+@pytest.mark.parametrize("body", [b"x\r\n", b"3\nabc\r\n0\r\n\r\n", b"3\r\nabcX\r\n", b"-1\r\n",
+                                  b"0x3\r\nabc\r\n0\r\n\r\n", b" 3\r\nabc\r\n0\r\n\r\n", b"11111111111111111\r\n", b"\r\n"], ids=repr)
 def test_malformed_chunks_are_400(served, body):
     refused(served, b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + body, 400)
 
