@@ -282,7 +282,8 @@ def test_ambiguous_framing_is_refused(served, fields):
 
 
 @pytest.mark.parametrize("body", [b"x\r\n", b"3\nabc\r\n0\r\n\r\n", b"3\r\nabcX\r\n", b"-1\r\n",
-                                  b"0x3\r\nabc\r\n0\r\n\r\n", b" 3\r\nabc\r\n0\r\n\r\n", b"11111111111111111\r\n", b"\r\n"], ids=repr)
+                                  b"0x3\r\nabc\r\n0\r\n\r\n", b" 3\r\nabc\r\n0\r\n\r\n",
+                                  b"11111111111111111\r\n", b"\r\n"], ids=repr)
 def test_malformed_chunks_are_400(served, body):
     refused(served, b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + body, 400)
 

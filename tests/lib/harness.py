@@ -229,8 +229,18 @@ class Job:
         assert not left, f"left, by its tag: {left}"
         files = files_below(self.cwd) - self.files
         assert not files, f"files left: {sorted(files)}"
-        shared = shared_memory() - self.shared
+        shared = self._shared_memory_left()
         assert not shared, f"shared memory left: {sorted(shared)}"
+
+    def _shared_memory_left(self):
+        """New names of shared memory that stay. With no process left, what the job made can only stay; what
+        comes and goes meanwhile is another program's on this machine."""
+        until = time.monotonic() + 3
+        left = shared_memory() - self.shared
+        while left and time.monotonic() < until:
+            time.sleep(0.05)
+            left &= shared_memory()
+        return left
 
     def close(self):
         """Kills whatever is left and forgets the job. Returns what was killed, as text."""
