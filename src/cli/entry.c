@@ -137,6 +137,7 @@ static int check_object(struct cv_conf *conf, const struct cv_app_source *source
 static int run(struct cv_conf *conf, const struct cv_app_source *source)
 {
     static struct cv_listeners listeners;
+    static char **argv; /* for leak checkers: it is kept on purpose */
     if (has_threads())
         return say(conf, CV_EXIT_USAGE,
                    "the program has started threads before covey_main(): start them in "
@@ -151,9 +152,10 @@ static int run(struct cv_conf *conf, const struct cv_app_source *source)
     if (conf->value[CV_SET_SINGLE_PROCESS] != 0)
         return cv_life_single(conf, source, &listeners);
 
+    argv = entry_argv();
     struct fork_arg fork_arg = {conf, source};
     struct cv_supervise how = {.name = conf->name,
-                               .argv = entry_argv(),
+                               .argv = argv,
                                .object = source->object,
                                .abi = COVEY_ABI,
                                .method = (enum cv_start_method)conf->value[CV_SET_START_METHOD],
