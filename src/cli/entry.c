@@ -69,10 +69,11 @@ static char **entry_argv(void)
         if (text == NULL)
             return NULL;
         ssize_t len = cv_fd_slurp("/proc/self/cmdline", text, cap);
+        if (len < 0 || (size_t)len == cap - 1)
+            free(text);
         if (len < 0)
             return NULL;
         if ((size_t)len == cap - 1) {
-            free(text);
             cap *= 4;
             continue;
         }
