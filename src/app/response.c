@@ -44,6 +44,7 @@ void cv_stage_answer(struct covey_req *req, struct cv_answer *ret)
         .type = req->type != NULL ? cv_span_str(req->type) : staged->type,
         .body = staged->body,
         .length = -1,
+        .close = req->bad_status == 400,
     };
     if (staged->is_taken) {
         req->refs++;

@@ -72,10 +72,11 @@ static char **entry_argv(void)
         if (text == NULL)
             return NULL;
         ssize_t len = cv_fd_slurp("/proc/self/cmdline", text, cap);
+        if (len < 0 || (size_t)len == cap - 1)
+            free(text);
         if (len < 0)
             return NULL;
         if ((size_t)len == cap - 1) {
-            free(text);
             cap *= 4;
             continue;
         }
@@ -167,6 +168,7 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source,
 {
     static struct cv_listeners listeners;
     static struct cv_control_file control;
+    static char **argv; /* for leak checkers: it is kept on purpose */
     struct cv_outer outer;
     if (cv_outer_take(&outer, conf->reason, sizeof(conf->reason)) < 0)
         return say(conf, CV_EXIT_CONFIG, conf->reason);
@@ -181,10 +183,11 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source,
     if (conf->value[CV_SET_SINGLE_PROCESS] != 0)
         return cv_life_single(conf, source, &listeners);
 
+    argv = entry_argv();
     const char *settings = conf->text[CV_SET_CONFIG];
     struct fork_arg fork_arg = {conf, source};
     struct cv_supervise how = {.name = conf->name,
-                               .argv = entry_argv(),
+                               .argv = argv,
                                .object = source->object,
                                .settings = settings[0] != '\0' ? settings : NULL,
                                .abi = COVEY_ABI,

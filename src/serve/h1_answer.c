@@ -109,7 +109,7 @@ static bool must_close(const struct cv_exchange *x, bool whole)
 
 static struct plan plan_answer(const struct cv_exchange *x, const struct cv_answer *a, bool whole)
 {
-    struct plan plan = {.framing = CV_FRAMING_NONE, .close = must_close(x, whole)};
+    struct plan plan = {.framing = CV_FRAMING_NONE, .close = a->close || must_close(x, whole)};
     bool known = whole || a->length >= 0;
     if (cv_status_has_body(a->status)) {
         plan.has_length = known;

@@ -109,6 +109,7 @@ struct cv_answer {
     void (*release)(void *arg); /* called with `arg` once the body has been sent or dropped */
     void *arg;
     int64_t length; /* begin() only: bytes that will follow; < 0: unknown */
+    bool close;     /* the request was malformed: no other one is read after it */
 };
 
 /* A whole answer. HEAD and statuses without a body are taken care of. 0, -EALREADY (begun or ended

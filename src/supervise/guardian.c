@@ -31,6 +31,10 @@
 #define FOREIGN_MAX 256
 #define STRAYS_BOUND_MS 5000
 
+/* A HUP so soon after the terminal has gone is its hang-up; a later one is somebody's who wants a
+ * reload. */
+#define HANGUP_ECHO (500 * CV_MS)
+
 struct guardian {
     const struct cv_supervise *how;
     struct cv_signals signals;
@@ -39,8 +43,9 @@ struct guardian {
     pid_t foreign[FOREIGN_MAX]; /* children that were there before us */
     int n_foreign;
     int signal_fd;
-    int terminal; /* -1: none */
-    int channel;  /* to the master */
+    int terminal;       /* -1: none, or hung up */
+    int64_t hung_up_at; /* 0: it is not */
+    int channel;        /* to the master */
     pid_t master;
     int master_fd;
 };
@@ -120,10 +125,15 @@ static int start_master(struct guardian *guardian)
 
 /* A hang-up and `kill -HUP` look alike (under bash both come from a process); the terminal's state
  * decides. */
-static bool is_hung_up(int terminal)
+static void look_at_terminal(struct guardian *guardian)
 {
-    struct pollfd state = {.fd = terminal};
-    return terminal >= 0 && poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
+    struct pollfd state = {.fd = guardian->terminal};
+    if (guardian->terminal < 0 || poll(&state, 1, 0) <= 0 ||
+        (state.revents & (POLLHUP | POLLERR)) == 0)
+        return;
+    guardian->hung_up_at = cv_clock_ns();
+    (void)close(guardian->terminal);
+    guardian->terminal = -1;
 }
 
 static void tell(const struct guardian *guardian, enum cv_message_kind kind, uint32_t word)
@@ -138,15 +148,16 @@ static void ask_stop(const struct guardian *guardian, enum cv_fleet_stop stop)
     (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, SIGCONT, NULL, 0);
 }
 
-static void on_hangup(const struct guardian *guardian)
+static void on_hangup(struct guardian *guardian)
 {
-    if (!is_hung_up(guardian->terminal))
+    look_at_terminal(guardian);
+    if (guardian->hung_up_at == 0 || cv_clock_ns() - guardian->hung_up_at > HANGUP_ECHO)
         tell(guardian, CV_MSG_RELOAD, 0);
     else if (!guardian->signals.hangup_ignored)
         ask_stop(guardian, CV_STOP_TERM);
 }
 
-static void on_signal(const struct guardian *guardian, int signal, bool by_user)
+static void on_signal(struct guardian *guardian, int signal, bool by_user)
 {
     switch (signal) {
     case SIGTERM: ask_stop(guardian, CV_STOP_TERM); break;
@@ -221,16 +232,18 @@ static void reap_others(const struct guardian *guardian)
 
 static void watch(struct guardian *guardian)
 {
-    struct pollfd fds[3] = {{.fd = guardian->signal_fd, .events = POLLIN},
+    struct pollfd fds[4] = {{.fd = guardian->signal_fd, .events = POLLIN},
                             {.fd = guardian->master_fd, .events = POLLIN},
                             {.fd = guardian->channel, .events = POLLIN}};
     for (;;) {
-        if (poll(fds, 3, patience(guardian)) < 0 && errno != EINTR)
+        fds[3] = (struct pollfd){.fd = guardian->terminal}; /* its hang-up is always reported */
+        if (poll(fds, 4, patience(guardian)) < 0 && errno != EINTR)
             return;
         bool by_user;
         int signal;
         while ((signal = cv_signals_next(guardian->signal_fd, &by_user)) != 0)
             on_signal(guardian, signal, by_user);
+        look_at_terminal(guardian);
         hear_master(guardian); /* also its last words */
         if ((fds[2].revents & POLLHUP) != 0)
             fds[2].fd = -1; /* it is as good as gone */

@@ -149,7 +149,8 @@ def test_storm(serving, method, share):
     print(f"{load.answers} answers on {load.connections} connections by {len(load.workers)} workers, slowest "
           f"{load.slowest:.2f} s; {len(storm.kills)} kills, {storm.reloads} reloads; {len(load.failures)} failed")
     wrong = unexplained(load.failures, storm.kills)
-    assert not wrong, f"{len(wrong)} of {len(load.failures)} failures no kill accounts for: {wrong[:5]}\n{server.tail()}"
+    assert not wrong, (f"{len(wrong)} of {len(load.failures)} failures no kill accounts for: {wrong[:5]}\n"
+                       f"{server.tail()}")
 
     eventually("only guardian, master and workers are left", lambda: settled(server), 30)
     assert server.get("/").text == "Hello, World!"

@@ -44,7 +44,7 @@ def complaint(job, code, *words):
 
 
 def cause(job, code, *words):
-    """Like complaint() for failures that come after the start, when there are other lines: one of them tells the cause."""
+    """Like complaint() for failures after the start, when there are other lines: one of them tells the cause."""
     assert job.code == code, f"exit code {job.code}, not {code}; stderr: {job.err}"
     telling = [line for line in job.err.splitlines() if all(str(word).lower() in line.lower() for word in words)]
     assert len(telling) == 1, f"not told once: {words} in:\n{job.err}"
@@ -155,8 +155,7 @@ def test_run_serves_a_named_symbol(jobs, app, method):
 def test_run_takes_a_path_without_a_slash(jobs, app):
     """`covey run app.so` means the file in this directory, not a library of the system."""
     shared = app(GREETING + "COVEY_APP(setup)", name="app.so", shared=True)
-    server = jobs.server("sh", ["-c", 'cd "$0" && exec "$@"', shared.parent, COVEY, "run", "app.so"], method=None) \
-        if False else jobs.server(COVEY, ["run", "app.so"], prepare=lambda: __import__("os").chdir(shared.parent))
+    server = jobs.server(COVEY, ["run", "app.so"], prepare=lambda: os.chdir(shared.parent))
     assert server.wait_serving().get("/").text == "plain"
 
 

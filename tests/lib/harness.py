@@ -174,7 +174,9 @@ class Job:
         """Sends a signal to one process of the job, by pidfd. Returns the time just before."""
         fd = os.pidfd_open(pid)
         try:
-            assert any(process.pid == pid for process in self.tree()), f"{pid} is not of this job"
+            if not any(process.pid == pid for process in self.tree()):
+                assert proc.stat(pid) is None, f"{pid} is not of this job"
+                raise ProcessLookupError(pid)
             now = time.monotonic()
             signal.pidfd_send_signal(fd, number)
             return now
@@ -229,8 +231,19 @@ class Job:
         assert not left, f"left, by its tag: {left}"
         files = files_below(self.cwd) - self.files
         assert not files, f"files left: {sorted(files)}"
-        shared = shared_memory() - self.shared
+        shared = self._shared_memory_left()
         assert not shared, f"shared memory left: {sorted(shared)}"
+
+    def _shared_memory_left(self):
+        """New names of shared memory that stay and that nobody uses. With no process left, that is all the job
+        can have made; what is in use, or comes and goes, is another program's on this machine."""
+        until = time.monotonic() + 3
+        left = shared_memory() - self.shared
+        while left and time.monotonic() < until:
+            time.sleep(0.05)
+            left &= shared_memory()
+            left = {name for name in left if not proc.is_mapped(name)}
+        return left
 
     def close(self):
         """Kills whatever is left and forgets the job. Returns what was killed, as text."""

@@ -127,6 +127,16 @@ def in_sleep(pid):
     return text[0] in (b"230", b"35", b"115", b"101")
 
 
+def is_mapped(path):
+    """Whether any process has the file mapped, under whatever name it did so (sem_open() renames)."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    needle = f" {os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x} {found.st_ino} ".encode()
+    return any(needle in read(f"/proc/{process.pid}/maps") for process in everything())
+
+
 def listens(port):
     """Whether any process listens on that TCP port."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
