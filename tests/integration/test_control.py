@@ -455,12 +455,10 @@ def test_stale_socket_is_passed_over_and_removed_by_the_next_server(tmp_path):
     try:
         first.wait_serving()
         stale = run / "covey" / socket_of(first).name
-        fds = [os.pidfd_open(pid) for pid in (first.guardian, first.master())]
-        for fd in fds:
-            signal.pidfd_send_signal(fd, signal.SIGSTOP)
-        for fd in fds:
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-            os.close(fd)
+        master = first.master()
+        first.send(first.guardian, signal.SIGSTOP)
+        first.send(master, signal.SIGKILL)
+        first.send(first.guardian, signal.SIGKILL)
         first.wait_gone(time.monotonic(), 20)
     finally:
         first.close()
