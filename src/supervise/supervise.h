@@ -20,14 +20,14 @@ struct cv_supervise {
     char *const *argv;  /* as this process was given them: workers get the same */
     const char *object; /* the shared object of `covey run`; NULL: a program with its own main() */
     const char *settings; /* path of the file of settings; NULL: none */
-    uint32_t abi;       /* COVEY_ABI: what a worker must have been compiled against */
+    uint32_t abi;         /* COVEY_ABI: what a worker must have been compiled against */
     enum cv_start_method method;
     enum cv_log_level log_level;
     struct cv_fleet_config fleet;    /* its pause_timeout is also how long a loop may be blocked */
     int64_t slow_listener;           /* ns; a start listener is named after so long */
     struct cv_listeners *listeners;  /* open */
     struct cv_control_file *control; /* the control socket, open; or with fd and folder -1 */
-    struct cv_pidfile pidfile;      /* removed by the caller, or by the master if that is gone */
+    struct cv_pidfile pidfile;       /* removed by the caller, or by the master if that is gone */
     struct cv_outer outer;           /* who started this process, if it wants to be told */
 
     /* CV_START_FORK: lives a worker's whole life in the fork and returns its exit code. */
