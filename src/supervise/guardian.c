@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "supervise/master.h"
 #include "supervise/notify.h"
+#include "supervise/overseer.h"
 #include "supervise/signals.h"
 #include "supervise/strays.h"
 #include "supervise/title.h"
@@ -35,11 +36,15 @@
  * reload. */
 #define HANGUP_ECHO (500 * CV_MS)
 
+/* Later than this after the deadline of a wait, and this process itself has been stopped. */
+#define GAP_LEAST CV_SECOND
+
 struct guardian {
     const struct cv_supervise *how;
     struct cv_signals signals;
     struct cv_run run;
     struct cv_notify notify;
+    struct cv_overseer overseer;
     pid_t foreign[FOREIGN_MAX]; /* children that were there before us */
     int n_foreign;
     int signal_fd;
@@ -83,6 +88,7 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
                                       .nofile = raise_descriptor_limit(),
                                       .run = &guardian->run,
                                       .guardian_fd = guardian_fd,
+                                      .beat = guardian->overseer.page,
                                       .channel = channel};
     int code = cv_master_run(&config);
     _exit(code);
@@ -141,9 +147,22 @@ static void tell(const struct guardian *guardian, enum cv_message_kind kind, uin
     cv_channel_tell(guardian->channel, kind, word, 0);
 }
 
-/* A master that somebody has stopped runs on: it could not hear us. */
-static void ask_stop(const struct guardian *guardian, enum cv_fleet_stop stop)
+/* All that the master may take for a stop: the workers' time, that of what cannot be killed, and
+ * ours to be sure. */
+static int64_t longest_stop(const struct cv_fleet_config *fleet, enum cv_fleet_stop stop)
 {
+    int64_t workers = stop == CV_STOP_TERM  ? fleet->drain_timeout + fleet->stop_timeout
+                      : stop == CV_STOP_INT ? fleet->int_timeout
+                                            : fleet->quit_timeout;
+    return workers + fleet->start_stop_timeout + fleet->kill_wait + STRAYS_BOUND_MS * CV_MS +
+           CV_SECOND;
+}
+
+/* A master that somebody has stopped runs on: it could not hear us. */
+static void ask_stop(struct guardian *guardian, enum cv_fleet_stop stop)
+{
+    cv_overseer_stop_asked(&guardian->overseer,
+                           cv_clock_ns() + longest_stop(&guardian->how->fleet, stop));
     tell(guardian, CV_MSG_STOP, stop);
     (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, SIGCONT, NULL, 0);
 }
@@ -195,17 +214,26 @@ static void hear_master(struct guardian *guardian)
         if (message.kind == CV_MSG_NEWS && message.word[0] < CV_NEWS_COUNT)
             tell_outside(guardian, cv_notify_news(&guardian->notify, (enum cv_news)message.word[0],
                                                   message.word[1], message.time));
+        else if (message.kind == CV_MSG_BEAT)
+            cv_overseer_beat(&guardian->overseer, cv_clock_ns());
         else if (message.kind == CV_MSG_PONG)
             tell_outside(guardian, cv_notify_answered(&guardian->notify));
     }
 }
 
-/* How long poll() may wait before the master is to be asked for a sign of life; -1 without a
- * manager that wants one. */
-static int patience(const struct guardian *guardian)
+/* When the guardian has to wake up by itself: the manager outside wants a sign of life, or the
+ * master is to be looked at. CV_NEVER while all is well and idle. */
+static int64_t next_deadline(const struct guardian *guardian)
 {
-    int64_t deadline = cv_notify_deadline(&guardian->notify);
-    if (guardian->how->outer.address_len == 0 || deadline == CV_NEVER)
+    int64_t notify =
+        guardian->how->outer.address_len != 0 ? cv_notify_deadline(&guardian->notify) : CV_NEVER;
+    int64_t overseer = cv_overseer_deadline(&guardian->overseer);
+    return notify < overseer ? notify : overseer;
+}
+
+static int patience(int64_t deadline)
+{
+    if (deadline == CV_NEVER)
         return -1;
     int64_t left = (deadline - cv_clock_ns() + CV_MS - 1) / CV_MS;
     return left < 0 ? 0 : left < INT_MAX ? (int)left : INT_MAX;
@@ -215,6 +243,39 @@ static void ask_master(struct guardian *guardian)
 {
     if (guardian->how->outer.address_len != 0 && cv_notify_asks(&guardian->notify, cv_clock_ns()))
         tell(guardian, CV_MSG_PING, 0);
+}
+
+static void end_master(const struct guardian *guardian, int signal, const char *why)
+{
+    cv_error("the master %s: signal %d", why, signal);
+    (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, signal, NULL, 0);
+}
+
+static void oversee(struct guardian *guardian)
+{
+    siginfo_t info;
+    for (;;) {
+        info.si_pid = 0;
+        if (waitid(P_PID, (id_t)guardian->master, &info, WSTOPPED | WCONTINUED | WNOHANG) < 0 ||
+            info.si_pid == 0)
+            break;
+        cv_overseer_paused(&guardian->overseer, info.si_code == CLD_STOPPED, cv_clock_ns());
+    }
+    switch (cv_overseer_look(&guardian->overseer, cv_clock_ns())) {
+    case CV_OVERSEER_WELL: break;
+    case CV_OVERSEER_HUNG:
+        end_master(guardian, SIGABRT, "has not come round its loop for 10 s");
+        break;
+    case CV_OVERSEER_SILENT:
+        end_master(guardian, SIGKILL, "does not even say where it hangs");
+        break;
+    case CV_OVERSEER_STOPPED:
+        end_master(guardian, SIGKILL, "was stopped by a signal for too long");
+        break;
+    case CV_OVERSEER_LATE:
+        end_master(guardian, SIGKILL, "does not end although all its time is over");
+        break;
+    }
 }
 
 /* Reaps what is not the master: what was adopted, or was there before. */
@@ -237,8 +298,12 @@ static void watch(struct guardian *guardian)
                             {.fd = guardian->channel, .events = POLLIN}};
     for (;;) {
         fds[3] = (struct pollfd){.fd = guardian->terminal}; /* its hang-up is always reported */
-        if (poll(fds, 4, patience(guardian)) < 0 && errno != EINTR)
+        int64_t deadline = next_deadline(guardian);
+        if (poll(fds, 4, patience(deadline)) < 0 && errno != EINTR)
             return;
+        int64_t now = cv_clock_ns();
+        if (deadline != CV_NEVER && now - deadline > GAP_LEAST)
+            cv_overseer_forgive(&guardian->overseer, now);
         bool by_user;
         int signal;
         while ((signal = cv_signals_next(guardian->signal_fd, &by_user)) != 0)
@@ -250,6 +315,7 @@ static void watch(struct guardian *guardian)
         if (fds[1].revents != 0)
             return;
         ask_master(guardian);
+        oversee(guardian);
         reap_others(guardian);
     }
 }
@@ -280,6 +346,9 @@ int cv_supervise(const struct cv_supervise *how)
     guardian.terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return refused("prctl(PR_SET_CHILD_SUBREAPER)");
+
+    if (cv_overseer_init(&guardian.overseer, how->fleet.pause_timeout) < 0)
+        return refused("mmap");
 
     int code = start_master(&guardian);
     cv_listen_close(how->listeners);

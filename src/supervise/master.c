@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
+#include "supervise/dump.h"
 #include "supervise/signals.h"
 #include "supervise/title.h"
 
@@ -94,8 +95,11 @@ static void turn(struct master *master)
 {
     struct epoll_event events[EVENTS_MAX];
     int64_t deadline = next_deadline(master);
+    (void)cv_beat_write(&master->beat->running_since, &master->beat->looking, 0);
     int n = epoll_wait(master->epoll, events, EVENTS_MAX, patience(deadline));
     int64_t now = cv_clock_ns();
+    if (cv_beat_write(&master->beat->running_since, &master->beat->looking, now))
+        cv_channel_tell(master->channel, CV_MSG_BEAT, 0, 0);
     if (deadline != CV_NEVER && now - deadline > GAP_LEAST) {
         cv_beats_forgive(&master->beats, now);
         cv_master_feed(master,
@@ -187,10 +191,13 @@ int cv_master_run(const struct cv_master_config *config)
     master = (struct master){.how = config->how,
                              .run = config->run,
                              .channel = config->channel,
+                             .beat = config->beat,
                              .guardian_fd = config->guardian_fd,
                              .generation = 1};
     cv_title_set(config->how->name, "master", NULL);
     cv_log_open(config->how->name, config->how->log_level);
+    if (cv_dump_install(NULL) < 0)
+        cv_warn("a crash of the master will not be described: no memory for it");
     if (start(&master) < 0)
         return CV_EXIT_OS;
 

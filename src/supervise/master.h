@@ -2,14 +2,16 @@
 #ifndef CV_SUPERVISE_MASTER_H
 #define CV_SUPERVISE_MASTER_H
 
+#include "supervise/overseer.h"
 #include "supervise/strays.h"
 #include "supervise/supervise.h"
 
 struct cv_master_config {
     const struct cv_supervise *how;
     const struct cv_run *run;
-    int guardian_fd; /* pidfd of the guardian */
-    int channel;     /* from the guardian */
+    int guardian_fd;               /* pidfd of the guardian */
+    int channel;                   /* from the guardian */
+    struct cv_overseer_page *beat; /* read by the guardian */
     uint64_t nofile; /* the soft limit of descriptors before it was raised; 0: it was not */
 };
 

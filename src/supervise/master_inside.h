@@ -25,8 +25,9 @@ struct master {
     struct cv_desk desk;
     int epoll;
     int signal_fd;
-    int channel;     /* to the guardian */
-    int guardian_fd; /* -1 once it is known to be gone */
+    int channel;                   /* to the guardian */
+    struct cv_overseer_page *beat; /* our own, read by the guardian */
+    int guardian_fd;               /* -1 once it is known to be gone */
     uint32_t generation;
     bool reload_wanted;
     bool strays_due; /* something died: look for what it left */

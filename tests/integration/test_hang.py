@@ -205,3 +205,35 @@ def test_progress_extends_no_further_than_the_limit(serve):
     server = serve(workers=1, steps=60, start_timeout=1, start_timeout_max=2)
     eventually("it is too late", lambda: "was not ready after 2.0 s (START_TIMEOUT)" in server.err, 10)
     server.stop(starting=True)
+
+
+def test_master_that_stays_stopped_is_killed_and_all_with_it(jobs, method):
+    server = jobs.server("testbed", method=method, hang_timeout=1)
+    server.reach_all()
+    since = server.send(server.master(), signal.SIGSTOP)
+    taken = server.wait_gone(since, 15)
+    assert taken > 0.9
+    assert server.code == 128 + signal.SIGKILL
+    assert "the master was stopped by a signal for too long" in server.err
+    server.assert_all_ended()
+
+
+def test_briefly_stopped_master_goes_on(jobs):
+    server = jobs.server("testbed", hang_timeout=2)
+    before = set(server.reach_all())
+    master = server.master()
+    server.send(master, signal.SIGSTOP)
+    time.sleep(0.5)
+    server.send(master, signal.SIGCONT)
+    time.sleep(2.5)
+    assert server.master() == master
+    assert set(server.workers()) == before
+
+
+def test_abort_of_the_master_names_its_stack_and_ends_all(jobs):
+    server = jobs.server("testbed")
+    server.reach_all()
+    server.wait_gone(server.send(server.master(), signal.SIGABRT), 10)
+    assert server.code == 128 + signal.SIGABRT
+    assert "epoll_wait" in server.err.split("the stack:")[1]
+    server.assert_all_ended()
