@@ -1,6 +1,6 @@
 """What `./dev bench` runs: prints tables, in markdown, for docs/benchmarks.md.
 
-    bench.py [http|lifecycle]
+    bench.py [http|lifecycle|bounds]
 """
 
 import os
@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 
+import bounds
 import lifecycle
 import throughput
 
-PARTS = {"http": throughput.report, "lifecycle": lifecycle.report}
+PARTS = {"http": throughput.report, "lifecycle": lifecycle.report, "bounds": bounds.report}
 
 
 def first_line(*command, errors=False):
