@@ -46,7 +46,7 @@ struct covey_options {
     const char *listen;
     int workers;              /* 1; COVEY_WORKERS_FAST: one per CPU */
     const char *start_method; /* "spawn" or "fork" */
-    const char *env_prefix;   /* "COVEY_" */
+    const char *env_prefix;   /* "COVEY_"; never empty */
     const char *log_level;    /* "info" */
     int access_log;           /* 1: on */
     int64_t start_timeout;    /* times in milliseconds */

@@ -184,6 +184,12 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
 
     if (options.env_prefix != NULL)
         conf->prefix = options.env_prefix;
+    if (conf->prefix[0] == '\0') {
+        (void)snprintf(conf->reason, sizeof(conf->reason),
+                       "option .env_prefix is empty: USER, HOST and others would be taken from "
+                       "variables that mean something else");
+        return -EINVAL;
+    }
     if (options.workers == COVEY_WORKERS_FAST)
         options.workers = cpus();
     const struct {

@@ -164,7 +164,7 @@ def test_crash_in_every_start_backs_off_instead_of_spinning(jobs, program, metho
     server = jobs.server(program, method=method, fate="crash")
     time.sleep(2)
     if server.code is None:
-        deaths = server.err.count("signal 11")
+        deaths = server.err.count("ended with signal 11")
         assert 2 <= deaths <= 2 * 8, f"{deaths} deaths in 2 s\n{server.tail()}"
         server.stop(starting=True)
 

@@ -96,13 +96,17 @@ static void test_another_prefix_reads_other_variables(void **state)
     (void)state;
     (void)setenv("COVEY_PORT", "1", 1);
     (void)setenv("SHOP_PORT", "2", 1);
-    (void)setenv("PORT", "3", 1);
     assert_int_equal(read_options((struct covey_options){.env_prefix = "SHOP_"}), 0);
     assert_int_equal(conf.value[CV_SET_PORT], 2);
-    assert_int_equal(read_options((struct covey_options){.env_prefix = ""}), 0);
-    assert_int_equal(conf.value[CV_SET_PORT], 3);
     assert_int_equal(read_options((struct covey_options){0}), 0);
     assert_int_equal(conf.value[CV_SET_PORT], 1);
+}
+
+static void test_an_empty_prefix_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(read_options((struct covey_options){.env_prefix = ""}), -EINVAL);
+    assert_non_null(strstr(conf.reason, ".env_prefix"));
 }
 
 static void test_the_app_looks_up_settings_and_its_own_variables(void **state)
@@ -214,6 +218,7 @@ int main(void)
         conf_test(test_options_that_are_not_given_change_nothing),
         conf_test(test_every_option_reaches_its_setting),
         conf_test(test_another_prefix_reads_other_variables),
+        conf_test(test_an_empty_prefix_is_refused),
         conf_test(test_the_app_looks_up_settings_and_its_own_variables),
         conf_test(test_a_misspelt_variable_is_warned_of),
         conf_test(test_no_environment_at_all_is_fine),
