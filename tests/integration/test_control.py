@@ -441,9 +441,10 @@ def test_commands_that_wait_end_with_the_server(jobs, program):
     with raw(socket_of(server)) as connection:
         connection.send(message(RELOAD))
         eventually("it has begun", lambda: "reloading" in server.err)
-        server.send(server.guardian, signal.SIGTERM)
+        since = server.send(server.guardian, signal.SIGTERM)
         kind, failed, sentence = answer(connection)
         assert (kind, failed) == (DONE, 1) and b"stopping" in sentence
+    server.wait_gone(since, 25)
 
 
 def test_stale_socket_is_passed_over_and_removed_by_the_next_server(tmp_path):

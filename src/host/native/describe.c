@@ -18,7 +18,9 @@ void cv_native_describe(const struct cv_native *native, char *to, size_t cap)
 {
     const struct cv_fiber *fiber = cv_fiber_self();
     const struct cv_native_listeners *run = native->listeners;
-    if (fiber == NULL)
+    if (fiber == NULL && native->app.phase == CV_APP_SETUP)
+        (void)snprintf(to, cap, "the app's setup");
+    else if (fiber == NULL)
         (void)snprintf(to, cap, "the event loop");
     else if (run != NULL && run->fiber == fiber && run->current != NULL)
         cv_native_describe_listener(run, to, cap);
