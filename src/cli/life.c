@@ -257,8 +257,8 @@ static int find_setup(struct life *life, const struct cv_app_source *source, cov
 static int become_user(struct life *life)
 {
     struct cv_privilege user;
-    int rc = cv_privilege_find(&user, life->conf->text[CV_SET_USER], life->reason,
-                               sizeof(life->reason));
+    int rc =
+        cv_privilege_find(&user, life->conf->text[CV_SET_USER], life->reason, sizeof(life->reason));
     if (rc < 0)
         return CV_EXIT_OS;
     rc = life->child != NULL ? cv_child_become(life->child, &user) : cv_privilege_drop(&user);
