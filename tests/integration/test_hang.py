@@ -140,7 +140,7 @@ def test_paused_tree_is_not_held_against_its_workers(serve):
     server = serve(hang_timeout=1)
     before = set(server.reach_all())
     ask(server, "/busy?ms=100")
-    tree = [server.master(), *server.workers()]
+    tree = [server.guardian, server.master(), *server.workers()]
     for pid in tree:
         server.send(pid, signal.SIGSTOP)
     time.sleep(3)
