@@ -17,7 +17,8 @@ void cv_doings_set(struct cv_doings *doings, unsigned slot, struct cv_span what,
 {
     struct cv_doing *doing = &doings->of[slot];
     size_t len = what.len < sizeof(doing->what) ? what.len : sizeof(doing->what) - 1;
-    memcpy(doing->what, what.at, len);
+    if (len > 0)
+        memcpy(doing->what, what.at, len);
     doing->what[len] = '\0';
     if (len == 0 || doings->slow == CV_NEVER)
         return;

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from client import eventually
+from harness import sanitized
 
 # /busy?ms=N computes, /native waits in a system call, both without giving the loop back.
 APP = """
@@ -166,6 +167,7 @@ def test_stuck_worker_that_is_paused_and_resumed_is_still_found(serve):
     assert "in the handler of GET /busy (" in server.err
 
 
+@pytest.mark.skipif(sanitized() == "address", reason="ASan describes crashes itself")
 @pytest.mark.parametrize("path", ["/crash", "/recurse"])
 def test_crash_names_route_and_stack(serve, path):
     server = serve()
