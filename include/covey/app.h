@@ -101,6 +101,10 @@ COVEY_API int covey_setup_fail(covey_app *app, const char *format, ...) COVEY_PR
  * START_TIMEOUT_MAX after the worker's birth. For use in setup and start listeners. */
 COVEY_API void covey_extend_start(covey_app *app, int64_t ms);
 
+/* True from the moment this process has been told that it is to end: at a stop, a reload, or with
+ * PRE_DRAIN that long before it stops accepting, so that a health route can answer 503. */
+COVEY_API bool covey_is_stopping(const covey_app *app);
+
 /* ---- Routes ---- */
 
 /* How one route differs from the settings. */

@@ -186,6 +186,11 @@ void *covey_app_ctx(const covey_app *app)
     return cv_app_here(app, "covey_app_ctx") ? app->ctx : NULL;
 }
 
+bool covey_is_stopping(const covey_app *app)
+{
+    return cv_app_here(app, "covey_is_stopping") && app->is_stopping;
+}
+
 /* ---- Life ---- */
 
 int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *loop,

@@ -57,7 +57,8 @@ struct covey_app {
     struct cv_hooks middleware[CV_PHASE_COUNT];
     void *ctx;
     enum cv_app_phase phase;
-    bool failed; /* `reason` says why the start must end */
+    bool is_stopping; /* this process has been told that it is to end */
+    bool failed;      /* `reason` says why the start must end */
     char reason[1024];
     struct cv_app_host host;
     struct cv_loop *loop;

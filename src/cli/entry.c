@@ -54,6 +54,8 @@ static struct cv_fleet_config fleet_config(const struct cv_conf *conf)
     fleet.starters_max = 2 * cpus();
     fleet.start_timeout = ns_of(conf, CV_SET_START_TIMEOUT);
     fleet.start_timeout_max = ns_of(conf, CV_SET_START_TIMEOUT_MAX);
+    fleet.pre_drain =
+        conf->value[CV_SET_PRE_DRAIN] == CV_CONF_OFF ? 0 : ns_of(conf, CV_SET_PRE_DRAIN);
     fleet.drain_timeout = ns_of(conf, CV_SET_GRACEFUL_SHUTDOWN_TIMEOUT);
     fleet.stop_timeout = ns_of(conf, CV_SET_STOP_TIMEOUT);
     fleet.pause_timeout = ns_of(conf, CV_SET_HANG_TIMEOUT);

@@ -91,6 +91,13 @@ static int accept_budget(void *arg, unsigned open)
     return budget;
 }
 
+/* It serves on; others send no more clients here, or soon will not. */
+static void forewarn(struct life *life)
+{
+    cv_child_ignore_term();
+    cv_native_forewarn(life->native);
+}
+
 static void drain(struct life *life, enum cv_drain kind, int64_t until)
 {
     life->is_stopping = true;
@@ -128,8 +135,13 @@ static void on_channel(struct cv_watch *watch, unsigned events)
     while ((rc = cv_child_hear(life->child, &message)) == 1) {
         if (message.kind != CV_MSG_DRAIN)
             continue;
+        if (message.word[0] == CV_DRAIN_WORD_FOREWARN) {
+            forewarn(life);
+            continue;
+        }
         cv_child_ignore_term();
-        drain(life, message.word[0] != 0 ? CV_DRAIN_RETIRE : CV_DRAIN_STOP, message.time);
+        drain(life, message.word[0] == CV_DRAIN_WORD_RETIRE ? CV_DRAIN_RETIRE : CV_DRAIN_STOP,
+              message.time);
     }
     if (rc != -EAGAIN)
         cv_loop_del(cv_native_loop(life->native),

@@ -77,12 +77,17 @@ void cv_drain_done(struct cv_server *server)
     cv_timer_stop(server->loop, &server->draining.timer);
 }
 
+void cv_server_forewarn(struct cv_server *server)
+{
+    server->draining.forewarned = true;
+}
+
 void cv_server_drain(struct cv_server *server, enum cv_drain kind, int64_t until)
 {
     struct cv_draining *draining = &server->draining;
     cv_server_clock(server, cv_clock_ns());
     if (!draining->on) {
-        draining->on = true;
+        draining->on = draining->forewarned = true;
         /* What waits in the queue may have woken this process and no other: it is taken also when
          * others go on. */
         cv_accept_rest(server);

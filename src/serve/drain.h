@@ -9,6 +9,7 @@ struct cv_server;
 
 struct cv_draining {
     struct cv_timer timer; /* `until`, then the cut */
+    bool forewarned;       /* answers close their connections */
     bool on;
     bool stop;    /* CV_DRAIN_STOP: idle connections close at once */
     bool overdue; /* `until` has passed */

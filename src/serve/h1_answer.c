@@ -102,7 +102,7 @@ static bool must_close(const struct cv_exchange *x, bool whole)
     const struct cv_server *server = c->server;
     if (!x->head->keep_alive || !server->keep_alive || c->unread)
         return true;
-    if ((server->draining.on || c->eof) && !has_more(c))
+    if ((server->draining.forewarned || c->eof) && !has_more(c))
         return true;
     return leaves_body(c, whole);
 }

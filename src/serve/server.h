@@ -53,6 +53,9 @@ CV_MUST_CHECK int cv_server_start(struct cv_server *server);
 enum cv_drain { CV_DRAIN_STOP, CV_DRAIN_RETIRE };
 void cv_server_drain(struct cv_server *server, enum cv_drain kind, int64_t until);
 
+/* The end will come: from now on answers close their connections; accepting goes on. */
+void cv_server_forewarn(struct cv_server *server);
+
 /* Cuts what is left and frees. Exchanges still referenced stay valid (gone) until released. */
 void cv_server_free(struct cv_server *server);
 

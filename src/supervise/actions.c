@@ -42,6 +42,7 @@ static bool is_for_a_process(enum cv_action_kind kind)
 {
     switch (kind) {
     case CV_ACT_GO:
+    case CV_ACT_FOREWARN:
     case CV_ACT_DRAIN:
     case CV_ACT_TERM:
     case CV_ACT_CONT:

@@ -17,7 +17,7 @@
 #define CV_TAG_BYTES 40
 
 /* Changes with struct cv_boot, struct cv_message, the state pages, the manifest. */
-#define CV_BOOT_LAYOUT 2
+#define CV_BOOT_LAYOUT 3
 
 enum cv_role { CV_ROLE_WORKER, CV_ROLE_MAIN };
 

@@ -23,7 +23,7 @@ enum cv_message_kind {
     CV_MSG_BEAT,    /* it runs on while nobody looks (beat.h) */
     /* master -> worker */
     CV_MSG_GO = 32,
-    CV_MSG_DRAIN, /* word[0]: 1 retire, 0 stop; time: until when, CLOCK_MONOTONIC ns */
+    CV_MSG_DRAIN, /* word[0]: enum cv_drain_word; time: until when, CLOCK_MONOTONIC ns */
     /* guardian -> master */
     CV_MSG_STOP = 64, /* word[0]: enum cv_fleet_stop */
     CV_MSG_RELOAD,
@@ -32,6 +32,13 @@ enum cv_message_kind {
     /* master -> guardian */
     CV_MSG_NEWS = 96, /* word[0]: enum cv_news, word[1]: its value; time: when it happened */
     CV_MSG_PONG,
+};
+
+/* How it is to go. */
+enum cv_drain_word {
+    CV_DRAIN_WORD_STOP,    /* with everything */
+    CV_DRAIN_WORD_RETIRE,  /* alone: others go on serving */
+    CV_DRAIN_WORD_FOREWARN /* not yet: it serves on, and says that it will go */
 };
 
 #define CV_MESSAGE_BODY_MAX 32768

@@ -252,6 +252,11 @@ bool cv_fleet_is_stopping(const struct cv_fleet *fleet)
     return fleet->halt.asked;
 }
 
+bool cv_fleet_is_serving_on(const struct cv_fleet *fleet)
+{
+    return fleet->halt.asked && fleet->halt.serves;
+}
+
 enum cv_slot_state cv_fleet_slot_state(const struct cv_fleet *fleet, unsigned slot)
 {
     return fleet->slots[slot].state;

@@ -38,6 +38,7 @@ struct cv_fleet_config {
     unsigned starters_max;     /* workers between SPAWNED and READY at once (2 x CPUs) */
     int64_t start_timeout;     /* from SPAWNED to READY; 60 s */
     int64_t start_timeout_max; /* with all EXTENDs; 300 s */
+    int64_t pre_drain;         /* after TERM, workers serve on for so long before they drain; 0 */
     int64_t drain_timeout;     /* 15 s */
     int64_t stop_timeout;      /* stop listeners, after the drain; 5 s */
     int64_t int_timeout;  /* the whole stop after INT; 3 s, of which the drain has two thirds */
@@ -60,7 +61,7 @@ struct cv_fleet_config {
 void cv_fleet_defaults(struct cv_fleet_config *config);
 
 enum cv_fleet_stop {
-    CV_STOP_TERM, /* drain, then stop listeners: drain_timeout + stop_timeout */
+    CV_STOP_TERM, /* serve on, drain, stop listeners: pre_drain + drain_timeout + stop_timeout */
     CV_STOP_INT,  /* the same within int_timeout; a second one is QUIT */
     CV_STOP_QUIT, /* quit_timeout */
     CV_STOP_NOW,  /* KILL at once: the guardian is gone */
@@ -103,13 +104,15 @@ struct cv_fleet_event {
 };
 
 enum cv_action_kind {
-    CV_ACT_SPAWN, /* start a process for .slot from .generation */
-    CV_ACT_GO,    /* tell it to go on to its start listeners */
-    CV_ACT_DRAIN, /* tell it to drain: .retire (others go on serving) or stop; .until is
-                     CLOCK_MONOTONIC */
-    CV_ACT_TERM,  /* SIGTERM, then SIGCONT */
-    CV_ACT_CONT,  /* SIGCONT */
-    CV_ACT_ABRT,  /* SIGABRT: it is to say where it is, and die */
+    CV_ACT_SPAWN,    /* start a process for .slot from .generation */
+    CV_ACT_GO,       /* tell it to go on to its start listeners */
+    CV_ACT_FOREWARN, /* tell it that it will be told to drain: it serves on, and says so to clients
+                      */
+    CV_ACT_DRAIN,    /* tell it to drain: .retire (others go on serving) or stop; .until is
+                        CLOCK_MONOTONIC */
+    CV_ACT_TERM,     /* SIGTERM, then SIGCONT */
+    CV_ACT_CONT,     /* SIGCONT */
+    CV_ACT_ABRT,     /* SIGABRT: it is to say where it is, and die */
     CV_ACT_KILL,
     CV_ACT_DROP_GENERATION, /* nothing will be started from .generation any more */
     CV_ACT_SAY,             /* tell the user: .say, .slot, .value */
@@ -139,6 +142,7 @@ enum cv_say {
     CV_SAY_SCALED,        /* value: workers wanted now */
     CV_SAY_SCALE_REFUSED, /* value: workers wanted still */
     CV_SAY_STOPPING,      /* value: enum cv_fleet_stop */
+    CV_SAY_SERVING_ON,    /* before the drain, for value ms */
 };
 
 struct cv_action {
@@ -174,6 +178,9 @@ int64_t cv_fleet_deadline(const struct cv_fleet *fleet);
  * become true is to be asked after each event. */
 bool cv_fleet_can_reload(const struct cv_fleet *fleet);
 bool cv_fleet_is_stopping(const struct cv_fleet *fleet);
+
+/* It stops, but its workers still accept (pre_drain). */
+bool cv_fleet_is_serving_on(const struct cv_fleet *fleet);
 
 /* ---- For status, messages and the simulation ---- */
 

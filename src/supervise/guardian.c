@@ -151,7 +151,8 @@ static void tell(const struct guardian *guardian, enum cv_message_kind kind, uin
  * ours to be sure. */
 static int64_t longest_stop(const struct cv_fleet_config *fleet, enum cv_fleet_stop stop)
 {
-    int64_t workers = stop == CV_STOP_TERM  ? fleet->drain_timeout + fleet->stop_timeout
+    int64_t workers = stop == CV_STOP_TERM
+                          ? fleet->pre_drain + fleet->drain_timeout + fleet->stop_timeout
                       : stop == CV_STOP_INT ? fleet->int_timeout
                                             : fleet->quit_timeout;
     return workers + fleet->start_stop_timeout + fleet->kill_wait + STRAYS_BOUND_MS * CV_MS +

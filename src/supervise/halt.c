@@ -1,5 +1,8 @@
 /* The stop of everything.
  *
+ * With pre_drain a TERM first lets the workers serve on for a while, so that whoever sends clients
+ * here (Kubernetes, a load balancer) can notice; nothing is started or replaced any more.
+ *
  * All workers are told at once and share one set of deadlines, so that the whole takes as long as
  * the slowest and not the sum. Main is told last, when the workers are gone or the drain is over,
  * so that its listeners run after theirs. Stopping again can only be faster.
@@ -38,19 +41,31 @@ static bool does_main_serve(const struct cv_fleet *fleet)
 
 bool cv_halt_is_turn_of(const struct cv_fleet *fleet, const struct cv_slot *slot)
 {
-    bool may_wait = slot == cv_fleet_main(fleet) && does_main_serve(fleet);
-    return !may_wait || fleet->now >= fleet->halt.drain_until || cv_balance_census(fleet).live == 0;
+    if (slot == cv_fleet_main(fleet) && does_main_serve(fleet))
+        return fleet->now >= fleet->halt.drain_until || cv_balance_census(fleet).live == 0;
+    return !fleet->halt.serves || (slot->state != CV_SLOT_READY && slot->state != CV_SLOT_DRAINING);
 }
 
-static void begin(struct cv_fleet *fleet, enum cv_fleet_stop kind)
+/* How long workers may serve on. A stop that has begun gets no more of it, and where nobody serves
+ * there is nothing to serve on with. */
+static int64_t serve_time(const struct cv_fleet *fleet, enum cv_fleet_stop kind)
+{
+    bool may_serve = kind == CV_STOP_TERM && !fleet->halt.asked && cv_fleet_ready(fleet) > 0;
+    return may_serve ? fleet->config.pre_drain : 0;
+}
+
+static void begin(struct cv_fleet *fleet, enum cv_fleet_stop kind, int64_t serve)
 {
     struct cv_halt *halt = &fleet->halt;
     halt->asked = true;
     halt->kind = kind;
     halt->asked_at = fleet->now;
+    halt->serves = serve > 0;
+    halt->serve_until = fleet->now + serve;
     halt->drain_until =
-        cv_fleet_earlier(halt->drain_until, fleet->now + drain_time(&fleet->config, kind));
-    halt->kill_at = cv_fleet_earlier(halt->kill_at, fleet->now + total_time(&fleet->config, kind));
+        cv_fleet_earlier(halt->drain_until, halt->serve_until + drain_time(&fleet->config, kind));
+    halt->kill_at =
+        cv_fleet_earlier(halt->kill_at, halt->serve_until + total_time(&fleet->config, kind));
     for (unsigned i = 0; i <= fleet->config.capacity; i++)
         cv_policy_tell(fleet, &fleet->slots[i], CV_ON_STOP);
 }
@@ -64,8 +79,11 @@ void cv_halt_ask(struct cv_fleet *fleet, enum cv_fleet_stop kind)
         kind = CV_STOP_QUIT;
     if (halt->asked && kind <= halt->kind)
         return;
+    int64_t serve = serve_time(fleet, kind);
     cv_actions_say(fleet, NULL, CV_SAY_STOPPING, kind);
-    begin(fleet, kind);
+    if (serve > 0)
+        cv_actions_say(fleet, NULL, CV_SAY_SERVING_ON, serve / CV_MS);
+    begin(fleet, kind, serve);
 }
 
 void cv_halt_fail(struct cv_fleet *fleet, enum cv_fleet_stop kind, int code)
@@ -73,7 +91,7 @@ void cv_halt_fail(struct cv_fleet *fleet, enum cv_fleet_stop kind, int code)
     if (fleet->halt.asked)
         return;
     fleet->halt.code = code;
-    begin(fleet, kind);
+    begin(fleet, kind, 0);
 }
 
 static int exit_code(const struct cv_fleet *fleet)
@@ -86,8 +104,21 @@ static int exit_code(const struct cv_fleet *fleet)
     return fleet->halt.kind == CV_STOP_NOW ? CV_EXIT_PEER_LOST : CV_EXIT_OK;
 }
 
+/* Nobody serves on any longer. */
+static void end_service(struct cv_fleet *fleet)
+{
+    fleet->halt.serves = false;
+    for (unsigned i = 0; i < fleet->config.capacity; i++) {
+        struct cv_slot *slot = &fleet->slots[i];
+        if (slot->state == CV_SLOT_READY || slot->state == CV_SLOT_DRAINING)
+            cv_policy_tell(fleet, slot, CV_ON_STOP);
+    }
+}
+
 void cv_halt_step(struct cv_fleet *fleet)
 {
+    if (fleet->halt.serves && fleet->now >= fleet->halt.serve_until)
+        end_service(fleet);
     struct cv_slot *main = cv_fleet_main(fleet);
     if (does_main_serve(fleet) && cv_halt_is_turn_of(fleet, main))
         cv_policy_tell(fleet, main, CV_ON_STOP);
@@ -99,6 +130,9 @@ void cv_halt_step(struct cv_fleet *fleet)
 
 int64_t cv_halt_deadline(const struct cv_fleet *fleet)
 {
-    bool waits = fleet->halt.asked && does_main_serve(fleet);
-    return waits ? fleet->halt.drain_until : CV_NEVER;
+    if (!fleet->halt.asked)
+        return CV_NEVER;
+    if (fleet->halt.serves)
+        return fleet->halt.serve_until;
+    return does_main_serve(fleet) ? fleet->halt.drain_until : CV_NEVER;
 }

@@ -208,7 +208,7 @@ int cv_master_run(const struct cv_master_config *config)
     cv_master_act(&master);
     while (!master.over) {
         turn(&master);
-        if (cv_fleet_is_stopping(master.fleet))
+        if (cv_fleet_is_stopping(master.fleet) && !cv_fleet_is_serving_on(master.fleet))
             cv_listen_close(config->how->listeners);
     }
 

@@ -89,8 +89,12 @@ static void do_action(struct master *master, const struct cv_action *action)
     switch (action->kind) {
     case CV_ACT_SPAWN: do_spawn(master, action); break;
     case CV_ACT_GO: cv_channel_tell(member->channel, CV_MSG_GO, 0, 0); break;
+    case CV_ACT_FOREWARN:
+        cv_channel_tell(member->channel, CV_MSG_DRAIN, CV_DRAIN_WORD_FOREWARN, 0);
+        break;
     case CV_ACT_DRAIN:
-        cv_channel_tell(member->channel, CV_MSG_DRAIN, action->retire, action->until);
+        cv_channel_tell(member->channel, CV_MSG_DRAIN,
+                        action->retire ? CV_DRAIN_WORD_RETIRE : CV_DRAIN_WORD_STOP, action->until);
         break;
     case CV_ACT_TERM:
         cv_member_signal(member, SIGTERM);

@@ -197,14 +197,16 @@ static void drain(struct cv_fleet *fleet, struct cv_slot *slot, bool retire, int
 static void retire(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
 {
     (void)event;
-    slot->drain_until = fleet->now + fleet->config.drain_timeout;
+    slot->drain_until =
+        cv_fleet_earlier(fleet->now + fleet->config.drain_timeout, fleet->halt.drain_until);
     drain(fleet, slot, true, slot->drain_until + fleet->config.stop_timeout);
 }
 
 static void leaving(struct cv_fleet *fleet, struct cv_slot *slot,
                     const struct cv_fleet_event *event)
 {
-    cv_actions_say(fleet, slot, CV_SAY_LEAVING, 0);
+    if (!fleet->halt.asked)
+        cv_actions_say(fleet, slot, CV_SAY_LEAVING, 0);
     retire(fleet, slot, event);
 }
 
@@ -251,8 +253,11 @@ static void stop(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_f
         return;
     }
     wake(fleet, slot);
-    if (!cv_halt_is_turn_of(fleet, slot))
+    if (!cv_halt_is_turn_of(fleet, slot)) {
+        if (slot->state == CV_SLOT_READY && slot != cv_fleet_main(fleet))
+            cv_actions_order(fleet, slot, CV_ACT_FOREWARN);
         return;
+    }
     slot->drain_until = cv_fleet_earlier(slot->drain_until, fleet->halt.drain_until);
     drain(fleet, slot, false, cv_fleet_earlier(slot->deadline, stop_deadline(fleet, slot)));
 }

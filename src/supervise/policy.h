@@ -59,6 +59,8 @@ struct cv_halt {
     bool asked;
     enum cv_fleet_stop kind;
     int64_t asked_at;
+    bool serves; /* workers still accept, until serve_until */
+    int64_t serve_until;
     int64_t drain_until; /* CV_NEVER until asked, like kill_at */
     int64_t kill_at;     /* of everything */
     int code;            /* of a start that failed or a crash loop; 0: by what is left */
@@ -222,13 +224,15 @@ void cv_halt_ask(struct cv_fleet *fleet, enum cv_fleet_stop kind);
 /* Stops for a reason of our own, which is the exit code. */
 void cv_halt_fail(struct cv_fleet *fleet, enum cv_fleet_stop kind, int code);
 
-/* False only for main while it serves and workers are still draining. */
+/* False for main while it serves and workers have not drained, and for all that serve or drain
+ * during pre_drain. */
 bool cv_halt_is_turn_of(const struct cv_fleet *fleet, const struct cv_slot *slot);
 
-/* Stops main once it is its turn; leaves when nobody is left. */
+/* Stops workers when pre_drain is over and main once it is its turn; leaves when nobody is left. */
 void cv_halt_step(struct cv_fleet *fleet);
 
-/* When main must be stopped at the latest; CV_NEVER if it has been, or nothing stops. */
+/* When those that serve on must be stopped at the latest; CV_NEVER if all have been, or nothing
+ * stops. */
 int64_t cv_halt_deadline(const struct cv_fleet *fleet);
 
 #endif

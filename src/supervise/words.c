@@ -129,5 +129,8 @@ void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_f
         cv_warn("the number of workers stays %lld: that is the limit", value);
         break;
     case CV_SAY_STOPPING: say_stopping(value); break;
+    case CV_SAY_SERVING_ON:
+        cv_info("connections are accepted for another %.1f s (PRE_DRAIN)", (double)value / 1e3);
+        break;
     }
 }

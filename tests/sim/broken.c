@@ -76,6 +76,20 @@ static void go_when_it_has_told(struct cv_fleet *fleet, struct cv_slot *slot,
     slot->going = true;
 }
 
+static void drain_without_waiting(struct cv_fleet *fleet, struct cv_slot *slot,
+                                  const struct cv_fleet_event *event)
+{
+    fleet->halt.serves = false;
+    cv_policy_rules.at[CV_SLOT_READY][CV_ON_STOP](fleet, slot, event);
+}
+
+static void forewarn_nobody(struct cv_fleet *fleet, struct cv_slot *slot,
+                            const struct cv_fleet_event *event)
+{
+    if (!fleet->halt.serves)
+        cv_policy_rules.at[CV_SLOT_READY][CV_ON_STOP](fleet, slot, event);
+}
+
 const struct sim_broken sim_broken[] = {
     {"a stop does not reach a worker that is starting (sanic#2997)", CV_SLOT_STARTING, CV_ON_STOP,
      NULL},
@@ -98,6 +112,9 @@ const struct sim_broken sim_broken[] = {
      ask_where_for_two_seconds},
     {"a stop waits for one that says where it is", CV_SLOT_DUMPING, CV_ON_STOP,
      go_when_it_has_told},
+    {"a stop drains at once, whatever pre_drain says", CV_SLOT_READY, CV_ON_STOP,
+     drain_without_waiting},
+    {"workers serve on without a word", CV_SLOT_READY, CV_ON_STOP, forewarn_nobody},
     {"a hang makes the stop longer", CV_SLOT_READY, CV_ON_HUNG, ask_however_late},
 };
 

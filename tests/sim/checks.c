@@ -58,12 +58,25 @@ static void check_drain(struct sim_world *world, const struct cv_action *action)
     sim_expect(world, action->until <= proc->until, "only-faster: DRAIN until later than before");
     sim_expect(world, action->retire || world->is_stopping,
                "right-slot: DRAIN to stop, but no stop");
+    sim_expect(world,
+               action->retire || world->now >= world->serve_by || sim_is_main(world, action->slot),
+               "serves-on: DRAIN to stop before pre_drain is over");
     proc->asked_at = earlier(proc->asked_at, world->now);
     proc->until = action->until;
     int64_t end_by = action->retire                     ? action->until + world->config.stop_timeout
                      : sim_is_main(world, action->slot) ? world->now + world->config.stop_timeout
                                                         : world->kill_by;
     proc->end_by = earlier(proc->end_by, end_by);
+}
+
+static void check_forewarn(struct sim_world *world, unsigned slot)
+{
+    struct sim_proc *proc = &world->procs[slot];
+    sim_expect(world, world->is_stopping && world->now < world->serve_by,
+               "serves-on: FOREWARN, but there is no time to serve on");
+    sim_expect(world, proc->ready_at != CV_NEVER && !proc->is_forewarned,
+               "serves-on: FOREWARN twice, or of one that does not serve");
+    proc->is_forewarned = true;
 }
 
 static void check_term(struct sim_world *world, unsigned slot)
@@ -195,6 +208,9 @@ static void check_say(struct sim_world *world, const struct cv_action *action)
     case CV_SAY_SCALED:
     case CV_SAY_SCALE_REFUSED:
     case CV_SAY_STOPPING: break;
+    case CV_SAY_SERVING_ON:
+        sim_expect(world, world->now < world->serve_by, "serves-on: said, but nobody does");
+        break;
     }
 }
 
@@ -214,6 +230,7 @@ void sim_check_action(struct sim_world *world, const struct cv_action *action)
     switch (action->kind) {
     case CV_ACT_SPAWN: check_spawn(world, action); break;
     case CV_ACT_GO: check_go(world, slot); break;
+    case CV_ACT_FOREWARN: check_forewarn(world, slot); break;
     case CV_ACT_DRAIN: check_drain(world, action); break;
     case CV_ACT_TERM: check_term(world, slot); break;
     case CV_ACT_CONT: check_cont(world, slot); break;
@@ -245,7 +262,7 @@ static void check_own_stop(struct sim_world *world)
     sim_expect(world, !must_stop || is_stopping, "gives-up: goes on where it must not");
     sim_expect(world, must_stop || !is_stopping, "gives-up: stops without a reason");
     if (!world->is_stopping && is_stopping)
-        sim_memory_stopped(world, world->start_code != 0 ? CV_STOP_NOW : CV_STOP_TERM);
+        sim_memory_stopped(world, world->start_code != 0 ? CV_STOP_NOW : CV_STOP_TERM, 0);
 }
 
 static void check_retired(struct sim_world *world, const struct cv_fleet_event *event)
@@ -259,6 +276,17 @@ static void check_retired(struct sim_world *world, const struct cv_fleet_event *
     }
     sim_expect(world, retired == 0 || cv_fleet_ready(world->fleet) >= world->wanted,
                "never-lower: one that serves is retired, and too few serve");
+}
+
+/* While it serves on, no worker that serves is told to go. */
+static void check_serving_on(struct sim_world *world, const struct cv_fleet_event *event)
+{
+    for (unsigned i = 0; i < world->config.capacity; i++) {
+        bool is_own_wish =
+            event->kind == CV_FLEET_SLOT && event->what == CV_ON_LEAVING && event->slot == i;
+        bool drains = world->before[i] == CV_SLOT_READY && sim_state(world, i) == CV_SLOT_DRAINING;
+        sim_expect(world, !drains || is_own_wish, "serves-on: a worker drains too early");
+    }
 }
 
 static void remember_ready(struct sim_world *world)
@@ -283,6 +311,8 @@ void sim_check_states(struct sim_world *world, const struct cv_fleet_event *even
     check_own_stop(world);
     if (!world->is_stopping)
         check_retired(world, event);
+    else if (world->now < world->serve_by)
+        check_serving_on(world, event);
     sim_expect(world,
                !world->must_roll_back || world->is_stopping || world->fleet->roll == CV_ROLL_BACK ||
                    world->fleet->roll == CV_ROLL_NONE,
@@ -326,7 +356,9 @@ static void check_process(struct sim_world *world, unsigned slot)
                "go: nothing holds it, but it was not told");
     if (!world->is_stopping || does_main_wait(world, slot))
         return;
-    sim_expect(world, proc->asked_at != CV_NEVER, "told-all: stopping, and one has not been told");
+    bool is_told =
+        proc->asked_at != CV_NEVER || (proc->is_forewarned && world->now < world->serve_by);
+    sim_expect(world, is_told, "told-all: stopping, and one has not been told");
     sim_expect(world,
                proc->paused_at == CV_NEVER || proc->pause_by <= world->now + PAUSE_WHILE_STOPPING,
                "told-all: stopping, and a paused one was not continued");

@@ -45,8 +45,9 @@ static inline bool sim_is_starting(const struct sim_proc *proc)
  * where there is none. */
 void sim_memory_failed(struct sim_world *world, unsigned slot, const struct cv_fleet_exit *exit);
 
-/* The policy stops by itself, because it must. */
-void sim_memory_stopped(struct sim_world *world, enum cv_fleet_stop kind);
+/* It stops: the user has asked, or the policy must. Workers serve on for `serve` before they drain.
+ */
+void sim_memory_stopped(struct sim_world *world, enum cv_fleet_stop kind, int64_t serve);
 
 void sim_memory_note(struct sim_world *world, const struct cv_fleet_event *event);
 

@@ -90,17 +90,27 @@ static int64_t whole_time(const struct cv_fleet_config *config, enum cv_fleet_st
                                   : 0;
 }
 
-void sim_memory_stopped(struct sim_world *world, enum cv_fleet_stop kind)
+void sim_memory_stopped(struct sim_world *world, enum cv_fleet_stop kind, int64_t serve)
 {
     world->is_stopping = true;
     world->stop = kind;
     world->stop_asked_at = world->now;
     world->stop_step = world->steps;
-    world->drain_by = earlier(world->drain_by, world->now + drain_time(&world->config, kind));
-    world->kill_by = earlier(world->kill_by, world->now + whole_time(&world->config, kind));
+    int64_t from = world->now + serve;
+    world->serve_by = earlier(world->serve_by, from);
+    world->drain_by = earlier(world->drain_by, from + drain_time(&world->config, kind));
+    world->kill_by = earlier(world->kill_by, from + whole_time(&world->config, kind));
     for (unsigned i = 0; i <= world->config.capacity; i++)
         if (sim_is_dumping(&world->procs[i]))
             world->procs[i].dump_by = world->now; /* nobody wants to hear it any more */
+}
+
+static bool does_any_serve(const struct sim_world *world)
+{
+    for (unsigned i = 0; i < world->config.capacity; i++)
+        if (world->before[i] == CV_SLOT_READY)
+            return true;
+    return false;
 }
 
 static void note_stop(struct sim_world *world, enum cv_fleet_stop kind)
@@ -109,8 +119,9 @@ static void note_stop(struct sim_world *world, enum cv_fleet_stop kind)
                          world->now - world->stop_asked_at >= world->config.same_signal;
     if (is_second_int)
         kind = CV_STOP_QUIT;
+    bool may_serve = !world->is_stopping && kind == CV_STOP_TERM && does_any_serve(world);
     if (!world->is_stopping || kind > world->stop)
-        sim_memory_stopped(world, kind);
+        sim_memory_stopped(world, kind, may_serve ? world->config.pre_drain : 0);
 }
 
 /* ---- Slots ---- */

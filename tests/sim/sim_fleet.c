@@ -17,6 +17,8 @@
  *     stop-ends        a stop ends in EXIT, and nothing is started during it
  *     told-all         a stop reaches every process in the same event, paused ones are continued;
  *                      main follows when the workers are gone or the drain is over
+ *     serves-on        after a TERM with pre_drain no worker that serves is told to drain before
+ *                      that is over; all have been forewarned, once
  *     only-faster      a stop asked again never makes anything later
  *     exit-code        is the one that docs/supervision.md says
  *     exit-last        EXIT comes once and nothing after it

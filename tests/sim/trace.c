@@ -8,6 +8,7 @@ static const char *action_name(enum cv_action_kind kind)
     switch (kind) {
     case CV_ACT_SPAWN: return "SPAWN";
     case CV_ACT_GO: return "GO";
+    case CV_ACT_FOREWARN: return "FOREWARN";
     case CV_ACT_DRAIN: return "DRAIN";
     case CV_ACT_TERM: return "TERM";
     case CV_ACT_CONT: return "CONT";
@@ -40,6 +41,7 @@ const char *sim_say_name(enum cv_say say)
     case CV_SAY_SCALED: return "SCALED";
     case CV_SAY_SCALE_REFUSED: return "SCALE_REFUSED";
     case CV_SAY_STOPPING: return "STOPPING";
+    case CV_SAY_SERVING_ON: return "SERVING_ON";
     }
     return "?";
 }
@@ -81,6 +83,7 @@ void sim_trace_action(const struct sim_world *world, const struct cv_action *act
     switch (action->kind) {
     case CV_ACT_SPAWN:
     case CV_ACT_GO:
+    case CV_ACT_FOREWARN:
     case CV_ACT_TERM:
     case CV_ACT_CONT:
     case CV_ACT_ABRT:

@@ -50,6 +50,7 @@ static void carry_out(struct sim_world *world, const struct cv_action *action)
     case CV_ACT_CONT: sim_proc_cont(world, proc); break;
     case CV_ACT_ABRT: sim_proc_abrt(world, proc); break;
     case CV_ACT_KILL: sim_proc_kill(world, proc); break;
+    case CV_ACT_FOREWARN:
     case CV_ACT_DROP_GENERATION:
     case CV_ACT_SAY:
     case CV_ACT_EXIT: break;
@@ -127,6 +128,8 @@ static void make_config(struct sim_world *world)
     config->seed = cv_rand_next(&world->random);
     if (sim_chance(world, 64))
         config->start_timeout = 5 * CV_SECOND;
+    if (sim_chance(world, 80))
+        config->pre_drain = sim_span(world, 20 * CV_SECOND);
     if (sim_chance(world, 64))
         config->crash_window = 5 * CV_SECOND;
 }
@@ -145,7 +148,7 @@ static void make_world(struct sim_world *world)
     world->user_at = sim_span(world, world->end);
     world->wanted = world->config.workers;
     world->starts_allowed = world->wanted;
-    world->drain_by = world->kill_by = CV_NEVER;
+    world->serve_by = world->drain_by = world->kill_by = CV_NEVER;
     for (unsigned i = 0; i <= world->config.capacity; i++)
         world->procs[i].at = CV_NEVER;
 }

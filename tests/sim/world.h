@@ -49,6 +49,7 @@ struct sim_proc {
     /* What the checks remember. Times, CV_NEVER: not yet. */
     bool said_hello;
     bool got_go;
+    bool is_forewarned;
     int64_t spawned_at;
     int64_t start_by;
     int64_t ready_at;
@@ -69,7 +70,7 @@ struct sim_slot {
     bool boot_failed;
 };
 
-#define SIM_SAYS (CV_SAY_STOPPING + 1)
+#define SIM_SAYS (CV_SAY_SERVING_ON + 1)
 #define SIM_CODES 128
 
 /* What has been met in many schedules. */
@@ -117,6 +118,7 @@ struct sim_world {
     enum cv_fleet_stop stop;
     int64_t stop_asked_at; /* that kind */
     unsigned stop_step;    /* the event that it was asked by, or brought it about */
+    int64_t serve_by;      /* workers serve on until then */
     int64_t drain_by;
     int64_t kill_by;
     int start_code;      /* the first start must end with it */

@@ -133,8 +133,16 @@ static bool is_start(enum covey_event event)
            event == COVEY_BEFORE_SERVER_START || event == COVEY_AFTER_SERVER_START;
 }
 
+void cv_native_forewarn(struct cv_native *native)
+{
+    native->app.is_stopping = true;
+    if (native->server != NULL)
+        cv_server_forewarn(native->server);
+}
+
 void cv_native_drain(struct cv_native *native, enum cv_drain kind, int64_t until)
 {
+    native->app.is_stopping = true;
     if (!native->is_drain_wanted || kind == CV_DRAIN_STOP)
         native->drain_kind = kind;
     if (until < native->drain_until)

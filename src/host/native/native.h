@@ -75,6 +75,10 @@ int cv_native_main(struct cv_native *native);
  * signal handler. */
 void cv_native_describe(const struct cv_native *native, char *to, size_t cap);
 
+/* From a callback on the loop: the end has been announced, but has not begun. What the server
+ * answers from now on closes its connection. */
+void cv_native_forewarn(struct cv_native *native);
+
 /* From a callback on the loop: begins or shortens the end (serve/server.h). Before the server
  * accepts it only notes the wish, and serving ends as soon as the start listeners have returned.
  * `until` is loop time. */

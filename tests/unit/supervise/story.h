@@ -57,6 +57,7 @@ static inline const char *story_say(enum cv_say say)
         [CV_SAY_SCALED] = "SCALED",
         [CV_SAY_SCALE_REFUSED] = "SCALE_REFUSED",
         [CV_SAY_STOPPING] = "STOPPING",
+        [CV_SAY_SERVING_ON] = "SERVING_ON",
     };
     return names[say];
 }
@@ -65,7 +66,7 @@ static inline bool story_is_of_fleet(enum cv_say say)
 {
     return say == CV_SAY_SERVING || say == CV_SAY_DEGRADED || say == CV_SAY_CRASH_LOOP ||
            say == CV_SAY_RELOADED || say == CV_SAY_SCALED || say == CV_SAY_SCALE_REFUSED ||
-           say == CV_SAY_STOPPING;
+           say == CV_SAY_STOPPING || say == CV_SAY_SERVING_ON;
 }
 
 static inline void story_write(char *to, size_t size, const struct cv_action *action)
@@ -74,6 +75,7 @@ static inline void story_write(char *to, size_t size, const struct cv_action *ac
     switch (action->kind) {
     case CV_ACT_SPAWN: snprintf(to, size, "spawn %u:%u", slot, action->generation); break;
     case CV_ACT_GO: snprintf(to, size, "go %u", slot); break;
+    case CV_ACT_FOREWARN: snprintf(to, size, "forewarn %u", slot); break;
     case CV_ACT_DRAIN:
         snprintf(to, size, "%s %u until %lld", action->retire ? "retire" : "stop", slot,
                  (long long)(action->until / CV_MS));
@@ -124,6 +126,7 @@ static inline struct story story_begin(struct cv_fleet_config wish)
     cv_fleet_defaults(&config);
     config.capacity = MAIN;
     config.workers = wish.workers > 0 ? wish.workers : 1;
+    config.pre_drain = wish.pre_drain;
     config.starters_max = wish.starters_max > 0 ? wish.starters_max : MAIN;
     struct story s = {.forks = true};
     assert_int_equal(cv_fleet_new(&config, 0, &s.fleet), 0);

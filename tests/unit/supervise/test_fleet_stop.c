@@ -351,6 +351,89 @@ static void test_nothing_happens_after_exit(void **state)
     end(&s);
 }
 
+/* ---- pre_drain ---- */
+
+static struct story serving_on(unsigned workers)
+{
+    struct story s = begin(.workers = workers, .pre_drain = 5 * CV_SECOND);
+    for (unsigned i = 0; i < workers; i++)
+        gets_ready(&s, i);
+    s.text[0] = '\0';
+    stop(&s, CV_STOP_TERM);
+    return s;
+}
+
+static void test_workers_serve_on_before_they_drain(void **state)
+{
+    (void)state;
+    struct story s = serving_on(2);
+    expect(&s, "STOPPING 0, SERVING_ON 5000, forewarn 0, forewarn 1");
+    assert_true(cv_fleet_is_stopping(s.fleet) && cv_fleet_is_serving_on(s.fleet));
+    assert_int_equal(cv_fleet_ready(s.fleet), 2);
+    later(&s, 4999);
+    expect(&s, "");
+    later(&s, 1);
+    expect(&s, "stop 0 until 20000, stop 1 until 20000");
+    assert_false(cv_fleet_is_serving_on(s.fleet));
+    later(&s, 20000);
+    expect(&s, "UNSTOPPED 0 20000, kill 0, UNSTOPPED 1 20000, kill 1");
+    end(&s);
+}
+
+static void test_nothing_is_replaced_while_they_serve_on(void **state)
+{
+    (void)state;
+    struct story s = serving_on(2);
+    dies(&s, 0, 11);
+    tell(&s, 1, CV_ON_LEAVING);
+    expect(&s, "STOPPING 0, SERVING_ON 5000, forewarn 0, forewarn 1, retire 1 until 15000");
+    tell(&s, 1, CV_ON_DRAINED);
+    exits(&s, 1, 0);
+    expect(&s, "exit 0");
+    end(&s);
+}
+
+static void test_faster_stop_ends_the_serving_on(void **state)
+{
+    (void)state;
+    struct story s = serving_on(1);
+    later(&s, 1000);
+    stop(&s, CV_STOP_INT);
+    expect(&s, "STOPPING 0, SERVING_ON 5000, forewarn 0, STOPPING 1, stop 0 until 3000");
+    end(&s);
+}
+
+static void test_only_term_serves_on(void **state)
+{
+    (void)state;
+    struct story s = begin(.workers = 1, .pre_drain = 5 * CV_SECOND);
+    stop(&s, CV_STOP_TERM); /* nobody serves yet */
+    expect(&s, "spawn 0:1, STOPPING 0, term 0");
+    end(&s);
+    s = begin(.workers = 1, .pre_drain = 5 * CV_SECOND);
+    gets_ready(&s, 0);
+    s.text[0] = '\0';
+    stop(&s, CV_STOP_QUIT);
+    expect(&s, "STOPPING 2, stop 0 until 0");
+    end(&s);
+}
+
+static void test_main_stops_after_workers_that_served_on(void **state)
+{
+    (void)state;
+    struct story s = begin(.workers = 1, .pre_drain = 5 * CV_SECOND);
+    hello_with_main(&s, 0);
+    gets_ready(&s, MAIN);
+    tell(&s, 0, CV_ON_READY);
+    s.text[0] = '\0';
+    stop(&s, CV_STOP_TERM);
+    later(&s, 5000);
+    expect(&s, "STOPPING 0, SERVING_ON 5000, forewarn 0, stop 0 until 20000");
+    exits(&s, 0, 0);
+    expect(&s, "stop 6 until 20000");
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +463,11 @@ int main(void)
         cmocka_unit_test(test_gap_does_not_move_a_stop),
         cmocka_unit_test(test_gap_does_not_give_up_a_killed_worker),
         cmocka_unit_test(test_nothing_happens_after_exit),
+        cmocka_unit_test(test_workers_serve_on_before_they_drain),
+        cmocka_unit_test(test_nothing_is_replaced_while_they_serve_on),
+        cmocka_unit_test(test_faster_stop_ends_the_serving_on),
+        cmocka_unit_test(test_only_term_serves_on),
+        cmocka_unit_test(test_main_stops_after_workers_that_served_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
