@@ -52,14 +52,14 @@ static void show_fleet(FILE *to, const struct cv_ctl_status *status)
 void cv_ctl_show(FILE *to, const struct cv_ctl_status *status)
 {
     show_fleet(to, status);
-    (void)fprintf(to, "\n%-12s %8s  %-9s %4s %7s %6s %8s %8s  %s\n", "WHO", "PID", "STATE", "GEN",
-                  "UP", "CONNS", "RESTARTS", "FAILURES", "LAST END");
+    (void)fprintf(to, "\n%-12s %8s  %-9s %4s %7s %6s %10s %8s %8s  %s\n", "WHO", "PID", "STATE",
+                  "GEN", "UP", "CONNS", "REQUESTS", "RESTARTS", "FAILURES", "LAST END");
     for (size_t i = 0; i < status->n; i++) {
         const struct cv_control_slot *slot = &status->slots[i];
-        (void)fprintf(to, "%-12s %8d  %-9s %4u %7s %6u %8u %8u  %s\n", who_is(slot).text,
+        (void)fprintf(to, "%-12s %8d  %-9s %4u %7s %6u %10llu %8u %8u  %s\n", who_is(slot).text,
                       (int)slot->pid, slot->state, slot->generation,
                       slot->pid != 0 ? cv_ctl_time(slot->uptime_ms).text : "-", slot->connections,
-                      restarts(slot), slot->failures,
+                      (unsigned long long)slot->requests, restarts(slot), slot->failures,
                       slot->has_exit ? cv_words_exit(slot->exit).text : "-");
     }
 }
@@ -70,12 +70,13 @@ static json_t *slot_to_json(const struct cv_control_slot *slot)
 {
     bool is_main = slot->slot == CV_CONTROL_MAIN;
     json_t *last = slot->has_exit ? json_string(cv_words_exit(slot->exit).text) : json_null();
-    return json_pack(
-        "{s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "role", is_main ? "main" : "worker",
-        "slot", is_main ? json_null() : json_integer(slot->slot), "pid", (json_int_t)slot->pid,
-        "state", slot->state, "generation", (json_int_t)slot->generation, "uptime_ms",
-        (json_int_t)slot->uptime_ms, "connections", (json_int_t)slot->connections, "restarts",
-        (json_int_t)restarts(slot), "failures", (json_int_t)slot->failures, "last_exit", last);
+    return json_pack("{s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "role",
+                     is_main ? "main" : "worker", "slot",
+                     is_main ? json_null() : json_integer(slot->slot), "pid", (json_int_t)slot->pid,
+                     "state", slot->state, "generation", (json_int_t)slot->generation, "uptime_ms",
+                     (json_int_t)slot->uptime_ms, "connections", (json_int_t)slot->connections,
+                     "requests", (json_int_t)slot->requests, "restarts", (json_int_t)restarts(slot),
+                     "failures", (json_int_t)slot->failures, "last_exit", last);
 }
 
 static json_t *listeners_to_json(const struct cv_ctl_status *status)

@@ -4,7 +4,9 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/fd.h"
+#include "base/rand.h"
 #include "cli/share.h"
+#include "cli/wear.h"
 #include "host/native/load.h"
 #include "host/native/native.h"
 #include "supervise/dump.h"
@@ -22,6 +24,7 @@
 #define FIELDS_MAX 100
 #define LINGER_MS 2000
 #define REASON_BYTES 512
+#define MEMORY_AFTER CV_SECOND
 
 /* A worker that has not come round its loop for so long does not count among those able to accept.
  */
@@ -37,6 +40,10 @@ struct life {
     size_t n_listeners;
     int access_log;
     const struct cv_listeners *open; /* single process */
+    struct cv_wear wear;
+    struct cv_timer age;
+    struct cv_timer memory; /* a second after it has done something */
+    bool is_spent;          /* the master knows */
     bool is_stopping;
     bool left_alone; /* the listener, the last time it was asked */
     char reason[REASON_BYTES];
@@ -56,10 +63,46 @@ static void on_load(void *arg, unsigned open)
     atomic_store_explicit(&life->child->slots.own->connections, open, memory_order_relaxed);
 }
 
+/* Once is enough: it serves on, and is told to drain when another serves in its stead. */
+static void look_at_wear(struct life *life, int64_t memory, int64_t now)
+{
+    char reason[CV_WEAR_REASON_BYTES];
+    uint64_t requests = cv_native_requests(life->native);
+    if (life->is_spent || life->is_stopping ||
+        !cv_wear_look(&life->wear, requests, memory, now, reason))
+        return;
+    life->is_spent = true;
+    cv_info("%s: another is to take its place", reason);
+    cv_child_tell(life->child, CV_MSG_SPENT);
+}
+
+static void on_age(struct cv_timer *timer)
+{
+    look_at_wear(CV_CONTAINER_OF(timer, struct life, age), -1, timer->at);
+}
+
+static void on_memory(struct cv_timer *timer)
+{
+    look_at_wear(CV_CONTAINER_OF(timer, struct life, memory), cv_wear_memory(), timer->at);
+}
+
+/* Without memory for the timer, the next turn tries again. An idle process does not grow. */
+static void look_at_memory_soon(struct life *life, int64_t now)
+{
+    if (life->wear.limits.memory > 0 && life->memory.slot == 0)
+        (void)!cv_timer_set(cv_native_loop(life->native), &life->memory, now + MEMORY_AFTER);
+}
+
 static void on_wait(void *arg, bool running, int64_t now)
 {
-    const struct life *life = arg;
+    struct life *life = arg;
     cv_child_beat(life->child, running ? now : 0);
+    if (!running)
+        return;
+    atomic_store_explicit(&life->child->slots.own->requests, cv_native_requests(life->native),
+                          memory_order_relaxed);
+    look_at_wear(life, -1, now);
+    look_at_memory_soon(life, now);
 }
 
 static struct cv_share_load read_load(const struct cv_slots *slots, unsigned own, int64_t now)
@@ -148,6 +191,26 @@ static void on_channel(struct cv_watch *watch, unsigned events)
                     watch); /* the master is gone, and so are we in a moment */
 }
 
+/* From READY on. Main has no limits: there is no successor to it. */
+static void begin_wear(struct life *life)
+{
+    const int64_t *value = life->conf->value;
+    int64_t now = cv_clock_ns();
+    struct cv_wear_limits limits = {0};
+    if (life->child->boot.role == CV_ROLE_WORKER)
+        limits = (struct cv_wear_limits){.requests = value[CV_SET_MAX_REQUESTS],
+                                         .age = value[CV_SET_MAX_AGE] * CV_MS,
+                                         .memory = value[CV_SET_MAX_MEMORY]};
+    uint64_t random;
+    cv_rand_bytes(&random, sizeof(random));
+    cv_wear_init(&life->wear, &limits, now, random);
+    life->age.fire = on_age;
+    life->memory.fire = on_memory;
+    if (life->wear.spent_at != CV_NEVER &&
+        cv_timer_set(cv_native_loop(life->native), &life->age, life->wear.spent_at) < 0)
+        cv_warn("MAX_AGE is only looked at when requests come: no memory for a timer");
+}
+
 static void on_ready(void *arg)
 {
     struct life *life = arg;
@@ -156,6 +219,7 @@ static void on_ready(void *arg)
         cv_loop_add(cv_native_loop(life->native), &life->signals, fd, CV_READ) < 0)
         cv_warn(
             "TERM to this worker alone will end it at once: the loop takes no more descriptors");
+    begin_wear(life);
     atomic_store(&life->child->slots.own->serving, 1);
     cv_child_tell(life->child, CV_MSG_READY);
     if (life->child->boot.slot == 0 && life->child->boot.generation == 1)

@@ -54,6 +54,7 @@ struct cv_exchange *cv_exchange_new(struct cv_conn *c, const struct cv_h1_head *
     cv_buf_init(&x->body, SIZE_MAX);
     c->x = x;
     c->server->running++;
+    c->server->requests++;
     cv_exchange_tell(x, CV_EV_REQUEST);
     if (c->peer_closed)
         cv_exchange_warn(x, CV_GONE_HALF);

@@ -21,9 +21,10 @@ struct cv_server {
     void (*load)(void *arg, unsigned open);
     void *arg;
 
-    int64_t now;      /* never goes back, so that lists of deadlines stay in order */
-    unsigned open;    /* connections */
-    unsigned running; /* exchanges attached to one */
+    int64_t now;       /* never goes back, so that lists of deadlines stay in order */
+    unsigned open;     /* connections */
+    unsigned running;  /* exchanges attached to one */
+    uint64_t requests; /* so far */
 
     struct cv_link events; /* exchanges that have something to tell */
     struct cv_link todo;   /* connections that the next flush visits */

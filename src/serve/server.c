@@ -176,6 +176,11 @@ unsigned cv_server_exchanges(const struct cv_server *server)
     return server->running;
 }
 
+uint64_t cv_server_requests(const struct cv_server *server)
+{
+    return server->requests;
+}
+
 const char *cv_server_date(struct cv_server *server)
 {
     int64_t now = cv_clock_wall_s();

@@ -59,8 +59,9 @@ void cv_server_forewarn(struct cv_server *server);
 /* Cuts what is left and frees. Exchanges still referenced stay valid (gone) until released. */
 void cv_server_free(struct cv_server *server);
 
-/* Open connections, and exchanges being worked on. */
+/* Open connections, exchanges being worked on, and requests so far. */
 unsigned cv_server_connections(const struct cv_server *server);
 unsigned cv_server_exchanges(const struct cv_server *server);
+uint64_t cv_server_requests(const struct cv_server *server);
 
 #endif

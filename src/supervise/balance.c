@@ -1,9 +1,9 @@
 /* How many workers there should be, whose turn it is to start, and which one goes.
  *
- * Nothing here remembers what it did: each step looks at the slots as they are. While a worker of
- * the generation that leaves is still active, one more than wanted is aimed at (the surge of a
- * roll); an old one goes only when all of the new ones are ready, so that rolling never lowers the
- * number of those that serve.
+ * Nothing here remembers what it did: each step looks at the slots as they are. While a worker is
+ * active that is to be replaced (of the generation that leaves, or spent), one more than wanted is
+ * aimed at; an old one goes only when all of the new ones are ready, so that neither rolling nor
+ * recycling lowers the number of those that serve, and both go one by one.
  */
 #include "supervise/policy.h"
 
@@ -15,6 +15,12 @@ static bool is_stale(const struct cv_fleet *fleet, const struct cv_slot *slot)
            slot->state >= CV_SLOT_SPAWNING && slot->state <= CV_SLOT_READY;
 }
 
+/* One that has been killed or has crashed meanwhile comes back fresh. */
+static bool is_spent(const struct cv_slot *slot)
+{
+    return slot->spent && slot->state == CV_SLOT_READY;
+}
+
 static void count(const struct cv_fleet *fleet, const struct cv_slot *slot,
                   struct cv_census *census)
 {
@@ -24,6 +30,7 @@ static void count(const struct cv_fleet *fleet, const struct cv_slot *slot,
     census->active += active;
     census->ready += is_ready;
     census->stale += stale;
+    census->spent += active && !stale && is_spent(slot);
     census->coming += active && !stale && !is_ready;
     census->starters += slot->spawn_asked || cv_slot_is_starting(slot);
     census->live += !cv_slot_is_gone(slot);
@@ -48,16 +55,18 @@ void cv_balance_scale(struct cv_fleet *fleet, int by)
     cv_actions_say(fleet, NULL, is_possible ? CV_SAY_SCALED : CV_SAY_SCALE_REFUSED, fleet->wanted);
 }
 
-/* Who is missed least: one that does not serve yet, then an old one, then the newest. */
-static struct cv_slot *pick(const struct cv_fleet *fleet, bool stale_only)
+/* Who is missed least: one that does not serve yet, then an old one, one that is spent, the newest.
+ */
+static struct cv_slot *pick(const struct cv_fleet *fleet, bool old_only)
 {
     struct cv_slot *best = NULL;
     int best_rank = -1;
     for (unsigned i = 0; i < fleet->config.capacity; i++) {
         struct cv_slot *slot = &fleet->slots[i];
         bool stale = is_stale(fleet, slot);
-        int rank = 2 * (slot->state != CV_SLOT_READY) + stale;
-        if (cv_slot_is_active(slot) && (stale || !stale_only) && rank >= best_rank) {
+        bool old = stale || is_spent(slot);
+        int rank = 4 * (slot->state != CV_SLOT_READY) + 2 * stale + is_spent(slot);
+        if (cv_slot_is_active(slot) && (old || !old_only) && rank >= best_rank) {
             best = slot;
             best_rank = rank;
         }
@@ -65,12 +74,18 @@ static struct cv_slot *pick(const struct cv_fleet *fleet, bool stale_only)
     return best;
 }
 
+/* How many are aimed at. */
+static unsigned aim(const struct cv_fleet *fleet, const struct cv_census *census)
+{
+    return fleet->wanted + (census->stale + census->spent > 0);
+}
+
 /* The worker to retire now, if any. */
 static struct cv_slot *superfluous(const struct cv_fleet *fleet, const struct cv_census *census)
 {
-    if (census->active > fleet->wanted + (census->stale > 0))
+    if (census->active > aim(fleet, census))
         return pick(fleet, false);
-    if (census->stale == 0)
+    if (census->stale + census->spent == 0)
         return NULL;
 
     struct cv_slot *old = pick(fleet, true);
@@ -89,7 +104,7 @@ static struct cv_slot *empty_slot(const struct cv_fleet *fleet)
 
 static struct cv_slot *missing(const struct cv_fleet *fleet, const struct cv_census *census)
 {
-    bool is_short = census->active < fleet->wanted + (census->stale > 0);
+    bool is_short = census->active < aim(fleet, census);
     return is_short ? empty_slot(fleet) : NULL;
 }
 

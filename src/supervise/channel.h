@@ -21,6 +21,7 @@ enum cv_message_kind {
     CV_MSG_EXTEND,  /* word[0]: ms more to start */
     CV_MSG_STATUS,  /* body: what it is doing that may take long, as text; empty: nothing */
     CV_MSG_BEAT,    /* it runs on while nobody looks (beat.h) */
+    CV_MSG_SPENT,   /* it has served for long enough and wants a successor */
     /* master -> worker */
     CV_MSG_GO = 32,
     CV_MSG_DRAIN, /* word[0]: enum cv_drain_word; time: until when, CLOCK_MONOTONIC ns */

@@ -43,6 +43,7 @@ static int join(struct cv_child *child)
     if (rc < 0)
         return rc;
     atomic_store(&child->slots.own->connections, 0);
+    atomic_store(&child->slots.own->requests, 0);
     atomic_store(&child->slots.own->running_since, 0);
     atomic_store(&child->slots.own->generation, boot->generation);
     atomic_store(&child->slots.own->pid, (uint32_t)getpid());

@@ -58,8 +58,8 @@ void cv_child_doing(struct cv_child *child, const char *what);
 /* Asks for `ms` more to start. */
 void cv_child_extend(struct cv_child *child, int64_t ms);
 
-/* READY, DRAINED, LEAVING. Failures are ignored: if the master is gone, so is this process in a
- * moment. */
+/* READY, DRAINED, LEAVING, SPENT. Failures are ignored: if the master is gone, so is this process
+ * in a moment. */
 void cv_child_tell(struct cv_child *child, enum cv_message_kind kind);
 
 /* Gives the reason for the exit code that follows. */

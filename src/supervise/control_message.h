@@ -60,6 +60,7 @@ struct cv_control_slot {
     uint32_t starts;   /* processes there have been in this slot */
     uint32_t failures; /* in a row */
     int64_t uptime_ms; /* of the process */
+    uint64_t requests; /* of the process, as it says */
     uint32_t has_exit; /* one before it has ended, as follows */
     struct cv_fleet_exit exit;
 };

@@ -2,10 +2,11 @@
 
 #include <stdio.h>
 
-static enum cv_control_verdict judge_ready(const struct cv_control_facts *facts, char *sentence,
-                                           size_t cap)
+/* `are_ready`: as many as are wanted, and those that are meant. */
+static enum cv_control_verdict judge_ready(const struct cv_control_facts *facts, bool are_ready,
+                                           char *sentence, size_t cap)
 {
-    if (facts->ready == facts->wanted) {
+    if (are_ready) {
         (void)snprintf(sentence, cap, "%u worker%s ready", facts->ready,
                        facts->ready == 1 ? "" : "s");
         return CV_VERDICT_DONE;
@@ -26,14 +27,15 @@ static enum cv_control_verdict judge_scale(uint32_t number, const struct cv_cont
         (void)snprintf(sentence, cap, "another request has made it %u workers", facts->wanted);
         return CV_VERDICT_FAILED;
     }
-    return judge_ready(facts, sentence, cap);
+    return judge_ready(facts, facts->ready == facts->wanted, sentence, cap);
 }
 
 static enum cv_control_verdict judge_restart(uint32_t number, const struct cv_control_facts *facts,
                                              char *sentence, size_t cap)
 {
     if (number != CV_CONTROL_MAIN)
-        return judge_ready(facts, sentence, cap);
+        return judge_ready(facts, facts->is_replaced && facts->ready == facts->wanted, sentence,
+                           cap);
     if (!facts->is_main_ready)
         return CV_VERDICT_WAIT;
     (void)snprintf(sentence, cap, "main is ready");

@@ -12,6 +12,7 @@ struct cv_control_wait {
     enum cv_control_command command; /* 0: it has not asked yet */
     uint32_t number;                 /* SCALE: workers; RELOAD: the generation it will be */
     unsigned refusals;               /* RELOAD: of the facts, when it was asked */
+    uint32_t start;                  /* RESTART: which of the processes of the slot it is about */
 };
 
 /* What is known about the server. */
@@ -20,6 +21,7 @@ struct cv_control_facts {
     bool is_main_ready;
     unsigned wanted;
     unsigned ready;
+    bool is_replaced;       /* RESTART: the process it is about does not serve any more */
     int struggling;         /* a worker that is not ready and has failed before; -1: none */
     uint32_t reloaded;      /* the last generation that has taken over */
     uint32_t reload_failed; /* the last that has not */

@@ -226,6 +226,7 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
     struct cv_slot_page *page = &crew->slots.pages[slot];
     atomic_store(&page->serving, 0);
     atomic_store(&page->connections, 0);
+    atomic_store(&page->requests, 0);
     atomic_store(&page->running_since, 0);
     atomic_store(&page->pid, 0);
 }

@@ -40,6 +40,7 @@ static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot
         .pid = member->pid,
         .generation = cv_fleet_slot_generation(desk->fleet, slot),
         .connections = atomic_load_explicit(&page->connections, memory_order_relaxed),
+        .requests = atomic_load_explicit(&page->requests, memory_order_relaxed),
         .starts = member->starts,
         .failures = cv_fleet_slot_failures(desk->fleet, slot),
         .uptime_ms = member->pid != 0 ? (now - member->started_at) / CV_MS : 0,
@@ -125,7 +126,7 @@ static void reload(struct cv_desk *desk, struct cv_control_client *client)
 static bool leave_event(enum cv_slot_state state, enum cv_slot_event *ret)
 {
     switch (state) {
-    case CV_SLOT_READY: *ret = CV_ON_LEAVING; return true;
+    case CV_SLOT_READY: *ret = CV_ON_SPENT; return true;
     case CV_SLOT_SPAWNING:
     case CV_SLOT_HELD:
     case CV_SLOT_STARTING: *ret = CV_ON_RETIRE; return true;
@@ -149,7 +150,11 @@ static void restart(struct cv_desk *desk, struct cv_control_client *client, uint
     enum cv_slot_state state = is_known ? cv_fleet_slot_state(desk->fleet, slot) : CV_SLOT_EMPTY;
     enum cv_slot_event event;
     if (leave_event(state, &event)) {
-        client->wait = (struct cv_control_wait){.command = CV_CONTROL_RESTART, .number = number};
+        if (number == CV_CONTROL_MAIN && event == CV_ON_SPENT)
+            event = CV_ON_LEAVING; /* there can be no second one beside it */
+        client->wait = (struct cv_control_wait){.command = CV_CONTROL_RESTART,
+                                                .number = number,
+                                                .start = desk->crew->members[slot].starts};
         desk->feed(desk->arg,
                    &(struct cv_fleet_event){.kind = CV_FLEET_SLOT, .slot = slot, .what = event});
         return;
@@ -252,6 +257,14 @@ static struct cv_control_facts facts_of(const struct cv_desk *desk)
                                      .why = desk->why};
 }
 
+static bool is_replaced(const struct cv_desk *desk, const struct cv_control_wait *wait)
+{
+    unsigned slot = wait->number == CV_CONTROL_MAIN ? desk->crew->capacity : wait->number;
+    return wait->command == CV_CONTROL_RESTART &&
+           (desk->crew->members[slot].starts != wait->start ||
+            cv_fleet_slot_state(desk->fleet, slot) != CV_SLOT_READY);
+}
+
 static bool is_waiting(const struct cv_control_client *client)
 {
     return client->fd >= 0 && client->wait.command != 0;
@@ -271,6 +284,7 @@ void cv_desk_settle(struct cv_desk *desk)
         if (!has_facts)
             facts = facts_of(desk);
         has_facts = true;
+        facts.is_replaced = is_replaced(desk, &client->wait);
         char sentence[768];
         enum cv_control_verdict verdict =
             cv_control_judge(&client->wait, &facts, sentence, sizeof(sentence));

@@ -111,6 +111,7 @@ void cv_fleet_enter(struct cv_slot *slot, enum cv_slot_state state, int64_t dead
     if (state == CV_SLOT_WAITING) {
         slot->paused = false;
         slot->pause_deadline = CV_NEVER;
+        slot->spent = false;
     }
     slot->state = state;
     slot->deadline = deadline;

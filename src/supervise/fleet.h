@@ -133,6 +133,7 @@ enum cv_say {
     CV_SAY_UNSTOPPED,   /* did not end in time: killed; value: ms since it was asked */
     CV_SAY_UNKILLABLE,  /* KILL did not end it */
     CV_SAY_LEAVING,     /* was asked to go by somebody else and is replaced */
+    CV_SAY_SPENT,       /* serves on until another has taken its place */
     CV_SAY_DEGRADED, /* failures above the limit while some serve; value: failures in the window */
     CV_SAY_CRASH_LOOP,    /* giving up; value: failures since one was ready */
     CV_SAY_START_FAILED,  /* the first start ends; value: exit code */

@@ -53,6 +53,7 @@ static void on_message(struct master *master, unsigned slot, const struct cv_mes
     case CV_MSG_READY: cv_master_feed_slot(master, slot, CV_ON_READY); break;
     case CV_MSG_DRAINED: cv_master_feed_slot(master, slot, CV_ON_DRAINED); break;
     case CV_MSG_LEAVING: cv_master_feed_slot(master, slot, CV_ON_LEAVING); break;
+    case CV_MSG_SPENT: cv_master_feed_slot(master, slot, CV_ON_SPENT); break;
     case CV_MSG_FAILED: on_failed(master, slot, message); break;
     case CV_MSG_BEAT: cv_beats_wake(&master->beats, cv_clock_ns()); break;
     case CV_MSG_STATUS:

@@ -210,6 +210,16 @@ static void leaving(struct cv_fleet *fleet, struct cv_slot *slot,
     retire(fleet, slot, event);
 }
 
+/* It serves on: the balance sees to a successor first. Main has none beside it. */
+static void spent(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
+{
+    (void)event;
+    if (slot->spent || slot == cv_fleet_main(fleet) || fleet->halt.asked)
+        return;
+    slot->spent = true;
+    cv_actions_say(fleet, slot, CV_SAY_SPENT, 0);
+}
+
 /* Nothing has been started yet, or cannot be called back. */
 static void unwant(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
 {
@@ -375,6 +385,7 @@ const struct cv_rules cv_policy_rules = {.at = {
         [CV_ON_PAUSED] = paused,
         [CV_ON_RESUMED] = resumed,
         [CV_ON_HUNG] = hung,
+        [CV_ON_SPENT] = spent,
     },
     [CV_SLOT_DRAINING] = {
         [CV_ON_DRAINED] = drained,

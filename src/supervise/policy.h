@@ -22,6 +22,7 @@ struct cv_slot {
     bool going;
     bool spawn_asked; /* WAITING: CV_ACT_SPAWN is out, its answer is not in */
     bool paused;
+    bool spent;           /* goes as soon as another serves in its stead */
     bool boot_failed;     /* exit 3 during the first start */
     unsigned failures;    /* in a row */
     uint32_t generation;  /* of the process */
@@ -103,6 +104,7 @@ struct cv_census {
     unsigned ready;    /* READY, of any generation */
     unsigned coming;   /* active, of the current generation, not READY yet */
     unsigned stale;    /* active, of the other generation */
+    unsigned spent;    /* active, of the current generation, to be replaced all the same */
     unsigned starters; /* between SPAWN and READY */
     unsigned live;     /* every slot but EMPTY and LOST */
     unsigned leftover; /* processes of the other generation, active or not; not LOST */

@@ -23,6 +23,7 @@ struct cv_slot_page {
         running_since;        /* the beat: CLOCK_MONOTONIC ns of the last wait's end; 0: waiting */
     _Atomic uint32_t serving; /* 1 from READY until it drains */
     _Atomic uint32_t connections; /* open */
+    _Atomic uint64_t requests;    /* so far */
     _Alignas(CV_SLOT_PAGE_BYTES) char end[];
 };
 _Static_assert(sizeof(struct cv_slot_page) == CV_SLOT_PAGE_BYTES, "a slot is a page");

@@ -111,6 +111,7 @@ void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_f
         cv_error("%s cannot be killed (uninterruptible sleep in the kernel): left behind", who);
         break;
     case CV_SAY_LEAVING: cv_info("%s was asked to go and is replaced", who); break;
+    case CV_SAY_SPENT: cv_info("%s serves on until another has taken its place", who); break;
     case CV_SAY_DEGRADED:
         cv_error("degraded: workers have failed %lld times within the last minute", value);
         break;

@@ -204,6 +204,7 @@ static void check_say(struct sim_world *world, const struct cv_action *action)
     case CV_SAY_UNSTOPPED:
     case CV_SAY_UNKILLABLE:
     case CV_SAY_LEAVING:
+    case CV_SAY_SPENT:
     case CV_SAY_DEGRADED:
     case CV_SAY_SCALED:
     case CV_SAY_SCALE_REFUSED:
@@ -387,15 +388,22 @@ static bool is_kept(const struct sim_world *world, unsigned slot)
            !(state >= CV_SLOT_DUMPING && is_going);
 }
 
+static bool is_spent(const struct sim_world *world, unsigned slot)
+{
+    return world->procs[slot].is_spent && sim_state(world, slot) == CV_SLOT_READY;
+}
+
 static void check_crowd(struct sim_world *world)
 {
     unsigned kept = 0;
     bool has_room = false;
+    bool has_spent = false;
     for (unsigned i = 0; i < world->config.capacity; i++) {
         kept += is_kept(world, i);
+        has_spent |= is_spent(world, i);
         has_room |= sim_state(world, i) == CV_SLOT_EMPTY;
     }
-    unsigned most = world->wanted + (world->fleet->roll != CV_ROLL_NONE);
+    unsigned most = world->wanted + (world->fleet->roll != CV_ROLL_NONE || has_spent);
     sim_expect(world, kept <= most, "crowd: too many workers are kept");
     sim_expect(world, kept >= world->wanted || !has_room, "crowd: nobody takes a free place");
 }
@@ -413,8 +421,10 @@ static void check_idle(struct sim_world *world)
 {
     unsigned serving = 0;
     bool has_room = false;
+    bool has_spent = false;
     for (unsigned i = 0; i <= world->config.capacity; i++) {
         enum cv_slot_state state = sim_state(world, i);
+        has_spent |= is_spent(world, i);
         sim_expect(world, state == CV_SLOT_EMPTY || state == CV_SLOT_READY || state == CV_SLOT_LOST,
                    "idle: something is under way, but nothing is waited for");
         serving += state == CV_SLOT_READY && !sim_is_main(world, i);
@@ -422,6 +432,7 @@ static void check_idle(struct sim_world *world)
     }
     sim_expect(world, serving == world->wanted || !has_room, "idle: not as many as wanted serve");
     sim_expect(world, world->rolling == 0 || !has_room, "idle: the roll is not over");
+    sim_expect(world, !has_spent || !has_room, "recycle: one that is spent serves on");
 }
 
 static bool is_anybody_left(const struct sim_world *world)

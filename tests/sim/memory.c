@@ -215,6 +215,12 @@ static void note_slot(struct sim_world *world, const struct cv_fleet_event *even
         if (is_starting)
             note_extend(world, proc, event->extra);
         break;
+    case CV_ON_SPENT:
+        if (state == CV_SLOT_READY && !proc->is_spent && !sim_is_main(world, slot)) {
+            proc->is_spent = true;
+            world->starts_allowed++;
+        }
+        break;
     case CV_ON_SPAWNED:
     case CV_ON_GO:
     case CV_ON_DEADLINE:

@@ -146,7 +146,7 @@ void sim_proc_kill(struct sim_world *world, struct sim_proc *proc)
 
 static void plan_service(struct sim_world *world, struct sim_proc *proc)
 {
-    static const enum sim_deed deeds[] = {SIM_LEAVE, SIM_HANG};
+    static const enum sim_deed deeds[] = {SIM_LEAVE, SIM_HANG, SIM_SPENT, SIM_SPENT};
     int64_t in = sim_span(world, 40 * CV_SECOND);
     if (sim_chance(world, world->odds.pauses))
         plan(world, proc, SIM_PAUSE, in);
@@ -155,7 +155,7 @@ static void plan_service(struct sim_world *world, struct sim_proc *proc)
     else if (sim_chance(world, 128))
         plan_failure(world, proc, in);
     else
-        plan(world, proc, deeds[sim_random(world, 2)], in);
+        plan(world, proc, deeds[sim_random(world, CV_COUNT(deeds))], in);
 }
 
 static void pause_it(struct sim_world *world, struct sim_proc *proc, unsigned slot)
@@ -242,6 +242,13 @@ static void hang(struct sim_world *world, struct sim_proc *proc, unsigned slot)
     sim_tell_slot(world, slot, CV_ON_HUNG);
 }
 
+/* It serves on, whatever comes. */
+static void be_spent(struct sim_world *world, struct sim_proc *proc, unsigned slot)
+{
+    plan_service(world, proc);
+    sim_tell_slot(world, slot, CV_ON_SPENT);
+}
+
 void sim_proc_act(struct sim_world *world, unsigned slot)
 {
     struct sim_proc *proc = &world->procs[slot];
@@ -259,5 +266,6 @@ void sim_proc_act(struct sim_world *world, unsigned slot)
     case SIM_PAUSE: pause_it(world, proc, slot); break;
     case SIM_RESUME: resume_it(world, proc, slot); break;
     case SIM_HANG: hang(world, proc, slot); break;
+    case SIM_SPENT: be_spent(world, proc, slot); break;
     }
 }

@@ -23,6 +23,7 @@
  *     exit-code        is the one that docs/supervision.md says
  *     exit-last        EXIT comes once and nothing after it
  *     never-lower      a worker that serves is retired only if as many as wanted go on serving
+ *     recycle          one that is spent goes once another serves in its stead, and only then
  *     two-generations  at most two live; none is dropped that has processes, or started after
  *     roll             a reload ends in RELOADED with nothing else alive, or in RELOAD_FAILED,
  *                      which comes exactly if a new process fails before it is ready

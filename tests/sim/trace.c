@@ -33,6 +33,7 @@ const char *sim_say_name(enum cv_say say)
     case CV_SAY_UNSTOPPED: return "UNSTOPPED";
     case CV_SAY_UNKILLABLE: return "UNKILLABLE";
     case CV_SAY_LEAVING: return "LEAVING";
+    case CV_SAY_SPENT: return "SPENT";
     case CV_SAY_DEGRADED: return "DEGRADED";
     case CV_SAY_CRASH_LOOP: return "CRASH_LOOP";
     case CV_SAY_START_FAILED: return "START_FAILED";

@@ -78,8 +78,8 @@ void sim_user_act(struct sim_world *world)
 void sim_user_noise(struct sim_world *world)
 {
     static const enum cv_slot_event anything[] = {
-        CV_ON_HELLO,  CV_ON_READY, CV_ON_LEAVING, CV_ON_DRAINED, CV_ON_RESUMED,
-        CV_ON_EXTEND, CV_ON_HUNG,  CV_ON_PAUSED,  CV_ON_EXITED,  CV_ON_EXTEND};
+        CV_ON_HELLO, CV_ON_READY,  CV_ON_LEAVING, CV_ON_DRAINED, CV_ON_RESUMED, CV_ON_EXTEND,
+        CV_ON_HUNG,  CV_ON_PAUSED, CV_ON_EXITED,  CV_ON_EXTEND,  CV_ON_SPENT};
     unsigned slot = (unsigned)sim_random(world, world->config.capacity + 1);
     enum cv_slot_event what = anything[sim_random(world, CV_COUNT(anything))];
     const struct sim_proc *proc = &world->procs[slot];

@@ -24,6 +24,7 @@ enum sim_deed {
     SIM_HELLO,
     SIM_READY,
     SIM_LEAVE,
+    SIM_SPENT,
     SIM_DRAINED,
     SIM_EXIT,
     SIM_PAUSE,
@@ -47,6 +48,7 @@ struct sim_proc {
     bool is_ordered; /* SPAWN is out, the answer comes at `at` */
 
     /* What the checks remember. Times, CV_NEVER: not yet. */
+    bool is_spent;
     bool said_hello;
     bool got_go;
     bool is_forewarned;

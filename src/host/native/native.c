@@ -104,6 +104,11 @@ struct cv_loop *cv_native_loop(struct cv_native *native)
     return native->loop;
 }
 
+uint64_t cv_native_requests(const struct cv_native *native)
+{
+    return native->server != NULL ? cv_server_requests(native->server) : 0;
+}
+
 bool cv_native_has_main_listeners(const struct cv_native *native)
 {
     const struct cv_hooks *hooks = native->app.listeners;

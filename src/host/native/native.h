@@ -58,6 +58,9 @@ const char *cv_native_reason(const struct cv_native *native);
 /* For watches of the caller's: control channel, signals. */
 struct cv_loop *cv_native_loop(struct cv_native *native);
 
+/* Requests so far; 0 before it serves. */
+uint64_t cv_native_requests(const struct cv_native *native);
+
 /* What setup() has declared. */
 bool cv_native_has_main_listeners(const struct cv_native *native);
 size_t cv_native_routes(const struct cv_native *native);

@@ -49,6 +49,7 @@ static inline const char *story_say(enum cv_say say)
         [CV_SAY_UNSTOPPED] = "UNSTOPPED",
         [CV_SAY_UNKILLABLE] = "UNKILLABLE",
         [CV_SAY_LEAVING] = "LEAVING",
+        [CV_SAY_SPENT] = "SPENT",
         [CV_SAY_DEGRADED] = "DEGRADED",
         [CV_SAY_CRASH_LOOP] = "CRASH_LOOP",
         [CV_SAY_START_FAILED] = "START_FAILED",

@@ -50,6 +50,21 @@ static void test_scale_is_done_when_all_are_ready(void **state)
     assert_int_equal(judge(wait, facts), CV_VERDICT_WAIT);
 }
 
+static void test_restart_is_done_when_another_serves_in_its_stead(void **state)
+{
+    (void)state;
+    struct cv_control_wait wait = {.command = CV_CONTROL_RESTART, .number = 1, .start = 1};
+    struct cv_control_facts facts = calm();
+    assert_int_equal(judge(wait, facts), CV_VERDICT_WAIT); /* it serves on */
+    facts.is_replaced = true;
+    assert_int_equal(judge(wait, facts), CV_VERDICT_DONE);
+    facts.ready = 1;
+    assert_int_equal(judge(wait, facts), CV_VERDICT_WAIT);
+    facts.is_replaced = false;
+    facts.struggling = 1;
+    assert_int_equal(judge(wait, facts), CV_VERDICT_FAILED);
+}
+
 static void test_scale_fails_when_another_changes_the_number(void **state)
 {
     (void)state;
@@ -125,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_everything_but_a_stop_fails_once_all_stops),
         cmocka_unit_test(test_scale_is_done_when_all_are_ready),
         cmocka_unit_test(test_scale_fails_when_another_changes_the_number),
+        cmocka_unit_test(test_restart_is_done_when_another_serves_in_its_stead),
         cmocka_unit_test(test_one_that_does_not_start_fails_scale_and_restart),
         cmocka_unit_test(test_restart_of_main_waits_for_main),
         cmocka_unit_test(test_reload_is_done_when_its_generation_serves),

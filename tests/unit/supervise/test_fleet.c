@@ -172,6 +172,60 @@ static void test_leaving_worker_that_never_ends_is_killed(void **state)
     end(&s);
 }
 
+static void test_spent_worker_goes_once_another_serves(void **state)
+{
+    (void)state;
+    struct story s = serving(2);
+    tell(&s, 0, CV_ON_SPENT);
+    tell(&s, 0, CV_ON_SPENT);
+    expect(&s, "SPENT 0 0, spawn 2:1");
+    gets_ready(&s, 2);
+    expect(&s, "go 2, retire 0 until 15000");
+    end(&s);
+}
+
+static void test_spent_workers_go_one_by_one(void **state)
+{
+    (void)state;
+    struct story s = serving(2);
+    tell(&s, 0, CV_ON_SPENT);
+    tell(&s, 1, CV_ON_SPENT);
+    expect(&s, "SPENT 0 0, spawn 2:1, SPENT 1 0");
+    gets_ready(&s, 2);
+    expect(&s, "go 2, retire 1 until 15000, spawn 3:1");
+    gets_ready(&s, 3);
+    expect(&s, "go 3, retire 0 until 15000");
+    end(&s);
+}
+
+static void test_spent_worker_serves_on_while_no_other_starts(void **state)
+{
+    (void)state;
+    struct story s = serving(1);
+    tell(&s, 0, CV_ON_SPENT);
+    dies(&s, 1, 11);
+    dies(&s, 1, 11);
+    expect(&s, "SPENT 0 0, spawn 1:1, FAILED 1 0, spawn 1:1, FAILED 1 103");
+    assert_int_equal(slot_state(&s, 0), CV_SLOT_READY);
+    end(&s);
+}
+
+static void test_spent_worker_that_crashes_comes_back_fresh(void **state)
+{
+    (void)state;
+    struct story s = serving(2);
+    tell(&s, 0, CV_ON_SPENT);
+    gets_ready(&s, 2);
+    tell(&s, 1, CV_ON_SPENT);
+    dies(&s, 1, 11);
+    dies(&s, 0, 11);
+    expect(&s, "SPENT 0 0, spawn 2:1, go 2, retire 0 until 15000, SPENT 1 0, spawn 3:1, FAILED 1 0, "
+               "term 3, spawn 1:1");
+    gets_ready(&s, 1);
+    expect(&s, "go 1");
+    end(&s);
+}
+
 static void test_worker_paused_too_long_is_killed_and_replaced(void **state)
 {
     (void)state;
@@ -404,6 +458,10 @@ int main(void)
         cmocka_unit_test(test_gap_is_given_back_to_a_starting_worker),
         cmocka_unit_test(test_leaving_worker_is_replaced_at_once),
         cmocka_unit_test(test_leaving_worker_that_never_ends_is_killed),
+        cmocka_unit_test(test_spent_worker_goes_once_another_serves),
+        cmocka_unit_test(test_spent_workers_go_one_by_one),
+        cmocka_unit_test(test_spent_worker_serves_on_while_no_other_starts),
+        cmocka_unit_test(test_spent_worker_that_crashes_comes_back_fresh),
         cmocka_unit_test(test_worker_paused_too_long_is_killed_and_replaced),
         cmocka_unit_test(test_worker_resumed_in_time_goes_on),
         cmocka_unit_test(test_hung_worker_says_where_it_is_and_is_replaced),
