@@ -20,7 +20,7 @@ const char cv_ctl_usage[] =
     "covey top [SERVER]                 the same, every second\n"
     "covey scale N [SERVER]             N workers; done when they are ready\n"
     "covey reload [SERVER]              run what is on disk now; done when it serves\n"
-    "covey restart WORKER [SERVER]      replace one (its number, or main)\n"
+    "covey restart WHO [SERVER]         replace one: a worker's number, main, or NAME\n"
     "covey stop [--now] [SERVER]        done when everything is gone\n"
     "SERVER: a name, a pid or the path of a control socket; none: the only one of this user\n";
 
@@ -217,14 +217,50 @@ static int run_reload(const char *word, bool has_flag, const char *server)
     return command(server, (struct cv_control_request){CV_CONTROL_RELOAD, 0});
 }
 
+/* "queue 1", or "queue" if there is but one of that name. */
+static bool is_named(const struct cv_control_slot *slot, const char *word, bool with_number)
+{
+    const char *space = strrchr(slot->who, ' ');
+    size_t len = with_number || space == NULL ? strlen(slot->who) : (size_t)(space - slot->who);
+    return slot->kind == CV_KIND_MANAGED && strlen(word) == len &&
+           memcmp(slot->who, word, len) == 0;
+}
+
+static int find_managed(const char *server, const char *word, uint32_t *ret_slot)
+{
+    struct cv_ctl_status *status = new_status();
+    int code = status != NULL ? fetch_status(server, status) : CV_EXIT_OS;
+    unsigned found = 0;
+    for (size_t i = 0; code == CV_EXIT_OK && i < status->n; i++) {
+        bool is_exact = is_named(&status->slots[i], word, true);
+        if (!is_exact && !is_named(&status->slots[i], word, false))
+            continue;
+        *ret_slot = status->slots[i].slot;
+        found = is_exact ? 1 : found + 1;
+        if (is_exact)
+            break;
+    }
+    if (status != NULL)
+        free(status->slots);
+    if (code != CV_EXIT_OK || found == 1)
+        return code;
+    return found == 0 ? wrong("this is no worker and no managed process that runs: ", word)
+                      : wrong("there are several of that name, say which, with its number: ", word);
+}
+
 static int run_restart(const char *word, bool has_flag, const char *server)
 {
     (void)has_flag;
-    uint64_t number = CV_CONTROL_MAIN;
-    if (strcmp(word, "main") != 0 &&
-        cv_num_u64(cv_span_str(word), CV_CONTROL_MAIN - 1, &number) < 0)
-        return wrong("this is no worker: ", word);
-    return command(server, (struct cv_control_request){CV_CONTROL_RESTART, (uint32_t)number});
+    uint64_t number;
+    uint32_t slot = CV_CONTROL_MAIN;
+    if (cv_num_u64(cv_span_str(word), CV_CONTROL_MAIN - 1, &number) == 0)
+        slot = (uint32_t)number;
+    else if (strcmp(word, "main") != 0) {
+        int code = find_managed(server, word, &slot);
+        if (code != CV_EXIT_OK)
+            return code;
+    }
+    return command(server, (struct cv_control_request){CV_CONTROL_RESTART, slot});
 }
 
 /* The connection ends with the master; the guardian sweeps behind it and ends a moment later. */

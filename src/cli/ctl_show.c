@@ -20,9 +20,13 @@ struct cv_ctl_time cv_ctl_time(int64_t ms)
     return ret;
 }
 
-static struct cv_who who_is(const struct cv_control_slot *slot)
+static const char *role_of(const struct cv_control_slot *slot)
 {
-    return cv_words_who(slot->slot, CV_CONTROL_MAIN);
+    switch (slot->kind) {
+    case CV_KIND_WORKER: return "worker";
+    case CV_KIND_MAIN: return "main";
+    default: return "managed";
+    }
 }
 
 static uint32_t restarts(const struct cv_control_slot *slot)
@@ -56,7 +60,7 @@ void cv_ctl_show(FILE *to, const struct cv_ctl_status *status)
                   "GEN", "UP", "CONNS", "REQUESTS", "RESTARTS", "FAILURES", "LAST END");
     for (size_t i = 0; i < status->n; i++) {
         const struct cv_control_slot *slot = &status->slots[i];
-        (void)fprintf(to, "%-12s %8d  %-9s %4u %7s %6u %10llu %8u %8u  %s\n", who_is(slot).text,
+        (void)fprintf(to, "%-12s %8d  %-9s %4u %7s %6u %10llu %8u %8u  %s\n", slot->who,
                       (int)slot->pid, slot->state, slot->generation,
                       slot->pid != 0 ? cv_ctl_time(slot->uptime_ms).text : "-", slot->connections,
                       (unsigned long long)slot->requests, restarts(slot), slot->failures,
@@ -68,15 +72,15 @@ void cv_ctl_show(FILE *to, const struct cv_ctl_status *status)
 
 static json_t *slot_to_json(const struct cv_control_slot *slot)
 {
-    bool is_main = slot->slot == CV_CONTROL_MAIN;
+    bool is_worker = slot->kind == CV_KIND_WORKER;
     json_t *last = slot->has_exit ? json_string(cv_words_exit(slot->exit).text) : json_null();
-    return json_pack("{s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "role",
-                     is_main ? "main" : "worker", "slot",
-                     is_main ? json_null() : json_integer(slot->slot), "pid", (json_int_t)slot->pid,
-                     "state", slot->state, "generation", (json_int_t)slot->generation, "uptime_ms",
-                     (json_int_t)slot->uptime_ms, "connections", (json_int_t)slot->connections,
-                     "requests", (json_int_t)slot->requests, "restarts", (json_int_t)restarts(slot),
-                     "failures", (json_int_t)slot->failures, "last_exit", last);
+    return json_pack(
+        "{s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "role", role_of(slot),
+        "name", slot->who, "slot", is_worker ? json_integer(slot->slot) : json_null(), "pid",
+        (json_int_t)slot->pid, "state", slot->state, "generation", (json_int_t)slot->generation,
+        "uptime_ms", (json_int_t)slot->uptime_ms, "connections", (json_int_t)slot->connections,
+        "requests", (json_int_t)slot->requests, "restarts", (json_int_t)restarts(slot), "failures",
+        (json_int_t)slot->failures, "last_exit", last);
 }
 
 static json_t *listeners_to_json(const struct cv_ctl_status *status)

@@ -12,7 +12,6 @@
 #include "supervise/dump.h"
 #include "supervise/manifest.h"
 #include "supervise/title.h"
-#include "supervise/words.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -436,9 +435,9 @@ int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, str
 {
     cv_child_signals();
     cv_child_restore_limit_in_forks(child);
-    struct cv_who who = cv_words_who(child->boot.slot, child->boot.slots - 1);
+    struct cv_who who = cv_child_who(&child->boot);
     cv_title_set(conf->name, who.text, NULL);
-    char name[96];
+    char name[128];
     (void)snprintf(name, sizeof(name), "%s: %s", conf->name, who.text);
     cv_log_open(name, cv_conf_log_level(conf));
 

@@ -33,7 +33,6 @@ static void count(const struct cv_fleet *fleet, const struct cv_slot *slot,
     census->spent += active && !stale && is_spent(slot);
     census->coming += active && !stale && !is_ready;
     census->starters += slot->spawn_asked || cv_slot_is_starting(slot);
-    census->live += !cv_slot_is_gone(slot);
     census->leftover += cv_slot_is_leftover(fleet, slot);
 }
 
@@ -136,8 +135,10 @@ struct cv_slot *cv_balance_next_start(const struct cv_fleet *fleet)
         return cv_fleet_main(fleet);
     struct cv_slot *first = NULL;
     unsigned starters = 0;
-    for (unsigned i = 0; i < fleet->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++) {
         struct cv_slot *slot = &fleet->slots[i];
+        if (slot == cv_fleet_main(fleet))
+            continue; /* workers may be waiting for it */
         starters += slot->spawn_asked || cv_slot_is_starting(slot);
         if (first == NULL && is_due(slot))
             first = slot;

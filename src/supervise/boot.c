@@ -81,6 +81,7 @@ int cv_boot_read(struct cv_boot *ret)
         return 0;
     if (boot.parent != getppid()) /* a worker's child, or a worker that came too late */
         return is_dead(boot.parent_fd) ? -ESRCH : 0;
+    boot.name[sizeof(boot.name) - 1] = '\0';
     *ret = boot;
     return 1;
 }

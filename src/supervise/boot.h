@@ -8,6 +8,7 @@
 #define CV_SUPERVISE_BOOT_H
 
 #include "base/macros.h"
+#include "supervise/managed.h"
 
 #include <stdint.h>
 
@@ -19,7 +20,7 @@
 /* Changes with struct cv_boot, struct cv_message, the state pages, the manifest. */
 #define CV_BOOT_LAYOUT 3
 
-enum cv_role { CV_ROLE_WORKER, CV_ROLE_MAIN };
+enum cv_role { CV_ROLE_WORKER, CV_ROLE_MAIN, CV_ROLE_PROCESS };
 
 struct cv_boot {
     char magic[8];
@@ -36,6 +37,8 @@ struct cv_boot {
     int32_t object;    /* the shared object of `covey run`, O_PATH; -1: none */
     int32_t settings;  /* memfd: the file of settings as it was when pinned; -1: none */
     uint32_t n_listeners;
+    uint32_t index;                   /* CV_ROLE_PROCESS: which of that name */
+    char name[CV_MANAGED_NAME_BYTES]; /* CV_ROLE_PROCESS: of the managed process */
     uint64_t nofile; /* the soft limit of descriptors before the master raised it; 0: it did not */
     int32_t listeners[CV_BOOT_LISTENERS_MAX];
     char tag[CV_TAG_BYTES]; /* of this incarnation, NUL-terminated */

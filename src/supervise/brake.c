@@ -74,11 +74,11 @@ static bool have_all_failed_to_boot(const struct cv_fleet *fleet)
 static int start_verdict(const struct cv_fleet *fleet, struct cv_slot *slot,
                          const struct cv_fleet_exit *exit)
 {
-    if (fleet->ever_ready || exit == NULL || exit->signaled)
+    if (fleet->ever_ready || exit == NULL || exit->signaled || slot->ready_since != CV_NEVER)
         return 0;
     if (exit->code == CV_EXIT_LOAD || exit->code == CV_EXIT_CONFIG)
         return exit->code;
-    if (exit->code != CV_EXIT_BOOT)
+    if (exit->code != CV_EXIT_BOOT || cv_fleet_is_managed(fleet, slot))
         return 0;
     slot->boot_failed = true;
     bool ends = slot == cv_fleet_main(fleet) || have_all_failed_to_boot(fleet);
@@ -141,14 +141,16 @@ static void judge_rate(struct cv_fleet *fleet, unsigned failures)
     brake->degraded = is_degraded;
 }
 
+/* A managed process that fails takes nothing from those who serve: it only has its back-off. */
 void cv_brake_judge(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_exit *exit)
 {
-    unsigned failures = remember(fleet);
+    bool is_managed = cv_fleet_is_managed(fleet, slot);
+    unsigned failures = is_managed ? 0 : remember(fleet);
     int code = start_verdict(fleet, slot, exit);
-    if (code != 0) {
+    if (code != 0)
         end_start(fleet, slot, code);
+    if (code != 0 || is_managed)
         return;
-    }
     bool is_new = slot->generation == fleet->current.number && slot->ready_since == CV_NEVER;
     if (fleet->roll == CV_ROLL_FORWARD && is_new)
         cv_roll_fail(fleet, slot);

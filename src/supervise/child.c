@@ -75,6 +75,16 @@ int cv_child_forked(struct cv_child *ret, const struct cv_boot *boot)
     return join(ret);
 }
 
+struct cv_who cv_child_who(const struct cv_boot *boot)
+{
+    switch ((enum cv_role)boot->role) {
+    case CV_ROLE_WORKER: return cv_words_who(boot->slot, UINT32_MAX);
+    case CV_ROLE_MAIN: break;
+    case CV_ROLE_PROCESS: return cv_words_managed(boot->name, boot->index);
+    }
+    return cv_words_who(boot->slot, boot->slot);
+}
+
 int cv_child_become(const struct cv_child *child, const struct cv_privilege *privilege)
 {
     int rc = cv_privilege_drop(privilege);

@@ -7,6 +7,7 @@
 #include "supervise/channel.h"
 #include "supervise/privilege.h"
 #include "supervise/slots.h"
+#include "supervise/words.h"
 
 struct cv_child {
     struct cv_boot boot;
@@ -21,6 +22,9 @@ CV_MUST_CHECK int cv_child_boot(struct cv_child *ret);
 
 /* The same for a process that the master has forked. 0 or -errno. */
 CV_MUST_CHECK int cv_child_forked(struct cv_child *ret, const struct cv_boot *boot);
+
+/* "worker 3", "main", "queue 0". */
+struct cv_who cv_child_who(const struct cv_boot *boot);
 
 /* Becomes that user, and arms the parent-death signal again, which that clears. 0 or -errno
  * (-ESRCH: the master is gone). */

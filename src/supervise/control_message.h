@@ -12,13 +12,13 @@
 #include "supervise/listen.h"
 
 /* Changes with everything in this file. Both sides are to have the same. */
-#define CV_CONTROL_VERSION 1
+#define CV_CONTROL_VERSION 2
 
 enum cv_control_command {
     CV_CONTROL_STATUS = 128,
     CV_CONTROL_SCALE, /* number: workers */
     CV_CONTROL_RELOAD,
-    CV_CONTROL_RESTART, /* number: of the worker, or CV_CONTROL_MAIN */
+    CV_CONTROL_RESTART, /* number: of the slot, or CV_CONTROL_MAIN */
     CV_CONTROL_STOP,    /* number: CV_STOP_TERM or CV_STOP_QUIT */
 };
 
@@ -53,6 +53,8 @@ struct cv_control_fleet {
 
 struct cv_control_slot {
     uint32_t slot; /* CV_CONTROL_MAIN: the process of the main-process listeners */
+    uint32_t kind; /* enum cv_kind */
+    char who[48];  /* "worker 3", "main", "queue 0" */
     int32_t pid;   /* 0: none */
     char state[CV_CONTROL_WORD_BYTES];
     uint32_t generation;

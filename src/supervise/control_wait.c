@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#define NOT_READY "does not get ready; it is tried again, the log says why it ends"
+
 /* `are_ready`: as many as are wanted, and those that are meant. */
 static enum cv_control_verdict judge_ready(const struct cv_control_facts *facts, bool are_ready,
                                            char *sentence, size_t cap)
@@ -12,9 +14,7 @@ static enum cv_control_verdict judge_ready(const struct cv_control_facts *facts,
         return CV_VERDICT_DONE;
     }
     if (facts->struggling >= 0) {
-        (void)snprintf(sentence, cap,
-                       "worker %d does not get ready; it is tried again, the log says why it ends",
-                       facts->struggling);
+        (void)snprintf(sentence, cap, "worker %d " NOT_READY, facts->struggling);
         return CV_VERDICT_FAILED;
     }
     return CV_VERDICT_WAIT;
@@ -30,16 +30,21 @@ static enum cv_control_verdict judge_scale(uint32_t number, const struct cv_cont
     return judge_ready(facts, facts->ready == facts->wanted, sentence, cap);
 }
 
-static enum cv_control_verdict judge_restart(uint32_t number, const struct cv_control_facts *facts,
-                                             char *sentence, size_t cap)
+/* Main and managed processes have no others that would do in their place. */
+static enum cv_control_verdict
+judge_restart(enum cv_kind kind, const struct cv_control_facts *facts, char *sentence, size_t cap)
 {
-    if (number != CV_CONTROL_MAIN)
+    if (kind == CV_KIND_WORKER)
         return judge_ready(facts, facts->is_replaced && facts->ready == facts->wanted, sentence,
                            cap);
-    if (!facts->is_main_ready)
+    if (facts->is_subject_ready) {
+        (void)snprintf(sentence, cap, "%s is ready", facts->subject);
+        return CV_VERDICT_DONE;
+    }
+    if (!facts->does_subject_struggle)
         return CV_VERDICT_WAIT;
-    (void)snprintf(sentence, cap, "main is ready");
-    return CV_VERDICT_DONE;
+    (void)snprintf(sentence, cap, "%s " NOT_READY, facts->subject);
+    return CV_VERDICT_FAILED;
 }
 
 static enum cv_control_verdict judge_reload(const struct cv_control_wait *wait,
@@ -70,7 +75,7 @@ enum cv_control_verdict cv_control_judge(const struct cv_control_wait *wait,
     switch (wait->command) {
     case CV_CONTROL_SCALE: return judge_scale(wait->number, facts, sentence, cap);
     case CV_CONTROL_RELOAD: return judge_reload(wait, facts, sentence, cap);
-    case CV_CONTROL_RESTART: return judge_restart(wait->number, facts, sentence, cap);
+    case CV_CONTROL_RESTART: return judge_restart(wait->kind, facts, sentence, cap);
     case CV_CONTROL_STATUS: /* answered at once */
     case CV_CONTROL_STOP: break;
     }

@@ -11,6 +11,7 @@
 struct cv_control_wait {
     enum cv_control_command command; /* 0: it has not asked yet */
     uint32_t number;                 /* SCALE: workers; RELOAD: the generation it will be */
+    enum cv_kind kind;               /* RESTART: of that slot */
     unsigned refusals;               /* RELOAD: of the facts, when it was asked */
     uint32_t start;                  /* RESTART: which of the processes of the slot it is about */
 };
@@ -18,7 +19,9 @@ struct cv_control_wait {
 /* What is known about the server. */
 struct cv_control_facts {
     bool is_stopping;
-    bool is_main_ready;
+    const char *subject; /* RESTART: who it is about */
+    bool is_subject_ready;
+    bool does_subject_struggle; /* it has failed before */
     unsigned wanted;
     unsigned ready;
     bool is_replaced;       /* RESTART: the process it is about does not serve any more */

@@ -15,9 +15,10 @@
 
 #define CHILDREN_MAX 4096
 
-int cv_crew_new(struct cv_crew *crew, unsigned capacity, const char *object)
+int cv_crew_new(struct cv_crew *crew, const struct cv_fleet_config *fleet, const char *object)
 {
-    *crew = (struct cv_crew){.capacity = capacity};
+    unsigned slots = cv_fleet_slots(fleet);
+    *crew = (struct cv_crew){.capacity = fleet->capacity};
     for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
         crew->pinned[i] = (struct cv_pinned){-1, -1};
         crew->pinned_settings[i] = -1;
@@ -25,15 +26,25 @@ int cv_crew_new(struct cv_crew *crew, unsigned capacity, const char *object)
     int rc = cv_program_find(&crew->program, object);
     if (rc < 0)
         return rc;
-    crew->members = calloc(capacity + 1, sizeof(*crew->members));
+    crew->members = calloc(slots, sizeof(*crew->members));
     if (crew->members == NULL)
         return -ENOMEM;
-    for (unsigned i = 0; i <= capacity; i++)
+    for (unsigned i = 0; i < slots; i++) {
         crew->members[i].pidfd = crew->members[i].channel = -1;
+        crew->members[i].who = cv_words_who(i, fleet->capacity);
+    }
     crew->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (crew->self < 0)
         return -errno;
-    return cv_slots_new(&crew->slots, capacity + 1);
+    return cv_slots_new(&crew->slots, slots);
+}
+
+void cv_crew_name(struct cv_crew *crew, unsigned slot, const char *name, unsigned index)
+{
+    struct cv_member *member = &crew->members[slot];
+    (void)snprintf(member->name, sizeof(member->name), "%s", name);
+    member->index = index;
+    member->who = cv_words_managed(name, index);
 }
 
 /* ---- Generations ---- */
@@ -104,8 +115,12 @@ static void fill_boot(const struct cv_crew *crew, const struct cv_supervise *how
 {
     cv_boot_init(boot);
     boot->parent = getpid();
-    boot->role = slot == crew->capacity ? CV_ROLE_MAIN : CV_ROLE_WORKER;
+    boot->role = slot < crew->capacity    ? CV_ROLE_WORKER
+                 : slot == crew->capacity ? CV_ROLE_MAIN
+                                          : CV_ROLE_PROCESS;
     boot->slot = slot;
+    memcpy(boot->name, crew->members[slot].name, sizeof(boot->name));
+    boot->index = crew->members[slot].index;
     boot->slots = crew->slots.count;
     boot->state = crew->slots.fd;
     boot->parent_fd = crew->self;
@@ -167,7 +182,7 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
 
 void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
 {
-    for (unsigned i = 0; i <= crew->capacity; i++) {
+    for (unsigned i = 0; i < crew->slots.count; i++) {
         if (crew->members[i].channel >= 0)
             (void)close(crew->members[i].channel);
         if (crew->members[i].pidfd >= 0)
@@ -188,7 +203,7 @@ void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
 
 int cv_crew_find(const struct cv_crew *crew, pid_t pid)
 {
-    for (unsigned i = 0; i <= crew->capacity; i++)
+    for (unsigned i = 0; i < crew->slots.count; i++)
         if (crew->members[i].pid == pid)
             return (int)i;
     return -1;
@@ -233,7 +248,7 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
 
 static bool is_alive(const struct cv_crew *crew, uint32_t incarnation)
 {
-    for (unsigned i = 0; i <= crew->capacity; i++)
+    for (unsigned i = 0; i < crew->slots.count; i++)
         if (crew->members[i].pid != 0 && crew->members[i].incarnation == incarnation)
             return true;
     return false;

@@ -12,11 +12,15 @@
 #include "supervise/slots.h"
 #include "supervise/strays.h"
 #include "supervise/supervise.h"
+#include "supervise/words.h"
 
 #include <sys/types.h>
 
 struct cv_member {
-    pid_t pid; /* 0: nobody */
+    struct cv_who who;
+    char name[CV_MANAGED_NAME_BYTES]; /* of a managed process; "" */
+    unsigned index;                   /* and which of that name */
+    pid_t pid;                        /* 0: nobody */
     int pidfd;
     int channel;
     uint32_t incarnation; /* counts over all slots; what the tag says */
@@ -36,7 +40,7 @@ struct cv_member {
 
 struct cv_crew {
     unsigned capacity;
-    struct cv_member *members; /* capacity + 1: the last is main */
+    struct cv_member *members; /* one a slot */
     struct cv_slots slots;
     struct cv_program program;
     struct cv_pinned pinned[CV_CREW_GENERATIONS];
@@ -48,8 +52,12 @@ struct cv_crew {
     char last_reason[512];
 };
 
-/* 0 or -errno. All memory is taken here. */
-CV_MUST_CHECK int cv_crew_new(struct cv_crew *crew, unsigned capacity, const char *object);
+/* 0 or -errno. All memory is taken here. Of `fleet` the numbers of slots are used. */
+CV_MUST_CHECK int cv_crew_new(struct cv_crew *crew, const struct cv_fleet_config *fleet,
+                              const char *object);
+
+/* Whose place a managed slot is. */
+void cv_crew_name(struct cv_crew *crew, unsigned slot, const char *name, unsigned index);
 
 /* Opens what `generation` is to run. 0, or -errno with a sentence in `reason`. */
 CV_MUST_CHECK int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *how,
@@ -70,6 +78,12 @@ void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own);
 
 /* The slot of a living member, -1 if the pid is none's. */
 int cv_crew_find(const struct cv_crew *crew, pid_t pid);
+
+/* "worker 3", "main", "queue 0". */
+static inline const char *cv_crew_who(const struct cv_crew *crew, unsigned slot)
+{
+    return crew->members[slot].who.text;
+}
 
 /* Sends a signal through the pidfd; nothing happens if there is no process. */
 void cv_member_signal(struct cv_member *member, int signal);

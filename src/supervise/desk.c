@@ -31,12 +31,18 @@ static uint32_t number_of(const struct cv_desk *desk, unsigned slot)
     return slot == desk->crew->capacity ? CV_CONTROL_MAIN : slot;
 }
 
+static enum cv_kind kind_of(const struct cv_desk *desk, unsigned slot)
+{
+    return cv_fleet_kind(&desk->how->fleet, slot);
+}
+
 static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot, int64_t now)
 {
     const struct cv_member *member = &desk->crew->members[slot];
     const struct cv_slot_page *page = &desk->crew->slots.pages[slot];
     struct cv_control_slot ret = {
         .slot = number_of(desk, slot),
+        .kind = kind_of(desk, slot),
         .pid = member->pid,
         .generation = cv_fleet_slot_generation(desk->fleet, slot),
         .connections = atomic_load_explicit(&page->connections, memory_order_relaxed),
@@ -48,6 +54,7 @@ static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot
         .exit = member->last_exit};
     (void)snprintf(ret.state, sizeof(ret.state), "%s",
                    cv_slot_state_name(cv_fleet_slot_state(desk->fleet, slot)));
+    (void)snprintf(ret.who, sizeof(ret.who), "%s", member->who.text);
     return ret;
 }
 
@@ -75,7 +82,7 @@ static void tell_status(struct cv_desk *desk, struct cv_control_client *client)
     if (!cv_control_send(client, &message))
         return;
     cv_control_write_slots(&message);
-    for (unsigned i = 0; i <= desk->crew->capacity; i++) {
+    for (unsigned i = 0; i < desk->crew->slots.count; i++) {
         if (cv_fleet_slot_state(desk->fleet, i) == CV_SLOT_EMPTY)
             continue;
         struct cv_control_slot slot = describe(desk, i, now);
@@ -146,14 +153,15 @@ static void restart(struct cv_desk *desk, struct cv_control_client *client, uint
 {
     unsigned capacity = desk->crew->capacity;
     unsigned slot = number == CV_CONTROL_MAIN ? capacity : number;
-    bool is_known = slot < capacity || number == CV_CONTROL_MAIN;
+    bool is_known = slot < desk->crew->slots.count;
     enum cv_slot_state state = is_known ? cv_fleet_slot_state(desk->fleet, slot) : CV_SLOT_EMPTY;
     enum cv_slot_event event;
     if (leave_event(state, &event)) {
-        if (number == CV_CONTROL_MAIN && event == CV_ON_SPENT)
+        if (kind_of(desk, slot) != CV_KIND_WORKER && event == CV_ON_SPENT)
             event = CV_ON_LEAVING; /* there can be no second one beside it */
         client->wait = (struct cv_control_wait){.command = CV_CONTROL_RESTART,
-                                                .number = number,
+                                                .number = slot,
+                                                .kind = kind_of(desk, slot),
                                                 .start = desk->crew->members[slot].starts};
         desk->feed(desk->arg,
                    &(struct cv_fleet_event){.kind = CV_FLEET_SLOT, .slot = slot, .what = event});
@@ -163,8 +171,8 @@ static void restart(struct cv_desk *desk, struct cv_control_client *client, uint
     const char *why = state == CV_SLOT_EMPTY     ? "does not exist"
                       : state == CV_SLOT_WAITING ? "does not run; it will be started"
                                                  : "is going already";
-    if (number == CV_CONTROL_MAIN)
-        (void)snprintf(sentence, sizeof(sentence), "main %s", why);
+    if (is_known)
+        (void)snprintf(sentence, sizeof(sentence), "%s %s", cv_crew_who(desk->crew, slot), why);
     else
         (void)snprintf(sentence, sizeof(sentence), "worker %u %s", number, why);
     refuse(client, sentence);
@@ -212,8 +220,7 @@ static void note_why(struct cv_desk *desk, unsigned slot)
     struct cv_how end = cv_words_exit(desk->crew->members[slot].last_exit);
     (void)snprintf(desk->why, sizeof(desk->why),
                    "%s of the new generation did not get ready: %s; the old one stays",
-                   cv_words_who(slot, desk->crew->capacity).text,
-                   reason[0] != '\0' ? reason : end.text);
+                   cv_crew_who(desk->crew, slot), reason[0] != '\0' ? reason : end.text);
 }
 
 void cv_desk_hear(struct cv_desk *desk, const struct cv_action *said)
@@ -232,22 +239,24 @@ void cv_desk_not_reloaded(struct cv_desk *desk, const char *why)
     (void)snprintf(desk->why, sizeof(desk->why), "%s", why);
 }
 
+static bool does_struggle(const struct cv_desk *desk, unsigned slot)
+{
+    enum cv_slot_state state = cv_fleet_slot_state(desk->fleet, slot);
+    return state != CV_SLOT_EMPTY && state != CV_SLOT_READY && state != CV_SLOT_LOST &&
+           cv_fleet_slot_failures(desk->fleet, slot) >= STRUGGLES_AFTER;
+}
+
 static int find_struggling(const struct cv_desk *desk)
 {
-    for (unsigned i = 0; i < desk->crew->capacity; i++) {
-        enum cv_slot_state state = cv_fleet_slot_state(desk->fleet, i);
-        if (state != CV_SLOT_EMPTY && state != CV_SLOT_READY && state != CV_SLOT_LOST &&
-            cv_fleet_slot_failures(desk->fleet, i) >= STRUGGLES_AFTER)
+    for (unsigned i = 0; i < desk->crew->capacity; i++)
+        if (does_struggle(desk, i))
             return (int)i;
-    }
     return -1;
 }
 
 static struct cv_control_facts facts_of(const struct cv_desk *desk)
 {
-    enum cv_slot_state main = cv_fleet_slot_state(desk->fleet, desk->crew->capacity);
     return (struct cv_control_facts){.is_stopping = cv_fleet_is_stopping(desk->fleet),
-                                     .is_main_ready = main == CV_SLOT_READY,
                                      .wanted = cv_fleet_wanted(desk->fleet),
                                      .ready = cv_fleet_ready(desk->fleet),
                                      .struggling = find_struggling(desk),
@@ -257,12 +266,18 @@ static struct cv_control_facts facts_of(const struct cv_desk *desk)
                                      .why = desk->why};
 }
 
-static bool is_replaced(const struct cv_desk *desk, const struct cv_control_wait *wait)
+/* What the facts say of the one slot that a RESTART is about. */
+static void add_subject(const struct cv_desk *desk, const struct cv_control_wait *wait,
+                        struct cv_control_facts *facts)
 {
-    unsigned slot = wait->number == CV_CONTROL_MAIN ? desk->crew->capacity : wait->number;
-    return wait->command == CV_CONTROL_RESTART &&
-           (desk->crew->members[slot].starts != wait->start ||
-            cv_fleet_slot_state(desk->fleet, slot) != CV_SLOT_READY);
+    if (wait->command != CV_CONTROL_RESTART)
+        return;
+    unsigned slot = wait->number;
+    bool is_ready = cv_fleet_slot_state(desk->fleet, slot) == CV_SLOT_READY;
+    facts->is_replaced = desk->crew->members[slot].starts != wait->start || !is_ready;
+    facts->subject = cv_crew_who(desk->crew, slot);
+    facts->is_subject_ready = is_ready;
+    facts->does_subject_struggle = does_struggle(desk, slot);
 }
 
 static bool is_waiting(const struct cv_control_client *client)
@@ -284,7 +299,7 @@ void cv_desk_settle(struct cv_desk *desk)
         if (!has_facts)
             facts = facts_of(desk);
         has_facts = true;
-        facts.is_replaced = is_replaced(desk, &client->wait);
+        add_subject(desk, &client->wait, &facts);
         char sentence[768];
         enum cv_control_verdict verdict =
             cv_control_judge(&client->wait, &facts, sentence, sizeof(sentence));

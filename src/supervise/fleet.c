@@ -29,6 +29,7 @@ void cv_fleet_defaults(struct cv_fleet_config *config)
 {
     *config = (struct cv_fleet_config){
         .capacity = 1024,
+        .managed_max = CV_MANAGED_MAX,
         .workers = 1,
         .starters_max = 2,
         .start_timeout = 60 * CV_SECOND,
@@ -51,12 +52,14 @@ void cv_fleet_defaults(struct cv_fleet_config *config)
 
 static int take_memory(struct cv_fleet *fleet, int64_t now)
 {
-    unsigned capacity = fleet->config.capacity;
-    fleet->slots = calloc(capacity + 1, sizeof *fleet->slots);
+    unsigned slots = cv_fleet_slots(&fleet->config);
+    fleet->slots = calloc(slots, sizeof *fleet->slots);
     if (fleet->slots == NULL)
         return -ENOMEM;
-    int rc = cv_brake_init(&fleet->brake, capacity, now);
-    return rc < 0 ? rc : cv_actions_init(&fleet->actions, capacity + 1);
+    int rc = cv_brake_init(&fleet->brake, fleet->config.capacity, now);
+    if (rc == 0)
+        rc = cv_managed_init(&fleet->managed, fleet->config.managed_max);
+    return rc < 0 ? rc : cv_actions_init(&fleet->actions, slots);
 }
 
 static void settle(struct cv_fleet *fleet);
@@ -75,7 +78,7 @@ int cv_fleet_new(const struct cv_fleet_config *config, int64_t now, struct cv_fl
         cv_fleet_free(fleet);
         return rc;
     }
-    for (unsigned i = 0; i <= config->capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(config); i++)
         cv_fleet_enter(&fleet->slots[i], CV_SLOT_EMPTY, CV_NEVER);
     fleet->rules = &cv_policy_rules;
     fleet->now = now;
@@ -95,6 +98,7 @@ void cv_fleet_free(struct cv_fleet *fleet)
         return;
     cv_actions_done(&fleet->actions);
     cv_brake_done(&fleet->brake);
+    cv_managed_done(&fleet->managed);
     free(fleet->slots);
     free(fleet);
 }
@@ -122,7 +126,7 @@ void cv_fleet_enter(struct cv_slot *slot, enum cv_slot_state state, int64_t dead
  * nobody. */
 static void forgive(struct cv_fleet *fleet, int64_t gap)
 {
-    for (unsigned i = 0; i <= fleet->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++) {
         struct cv_slot *slot = &fleet->slots[i];
         bool is_dumping = slot->state == CV_SLOT_DUMPING && !fleet->halt.asked;
         if (cv_slot_is_starting(slot) || is_dumping || slot->state == CV_SLOT_KILLING)
@@ -139,7 +143,7 @@ static void handle(struct cv_fleet *fleet, const struct cv_fleet_event *event)
     switch (event->kind) {
     case CV_FLEET_TICK: break;
     case CV_FLEET_SLOT:
-        CV_ASSERT(event->slot <= fleet->config.capacity);
+        CV_ASSERT(event->slot < cv_fleet_slots(&fleet->config));
         cv_policy_apply(fleet, &fleet->slots[event->slot], event);
         break;
     case CV_FLEET_RELOAD: cv_roll_begin(fleet, event->generation); break;
@@ -159,7 +163,7 @@ static int64_t slot_deadline(const struct cv_slot *slot)
 
 static void fire(struct cv_fleet *fleet)
 {
-    for (unsigned i = 0; i <= fleet->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++)
         if (slot_deadline(&fleet->slots[i]) <= fleet->now)
             cv_policy_tell(fleet, &fleet->slots[i], CV_ON_DEADLINE);
 }
@@ -173,6 +177,7 @@ static void step(struct cv_fleet *fleet)
     cv_balance_step(fleet);
     cv_roll_step(fleet);
     cv_mainproc_step(fleet);
+    cv_managed_step(fleet);
     unsigned serving = cv_fleet_ready(fleet);
     cv_brake_step(fleet, serving);
     if (!fleet->serving_said && serving >= fleet->wanted) {
@@ -184,7 +189,7 @@ static void step(struct cv_fleet *fleet)
 static int64_t earliest(const struct cv_fleet *fleet)
 {
     int64_t deadline = cv_halt_deadline(fleet);
-    for (unsigned i = 0; i <= fleet->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++)
         deadline = cv_fleet_earlier(deadline, slot_deadline(&fleet->slots[i]));
     return deadline;
 }
@@ -213,12 +218,21 @@ void cv_fleet_event(struct cv_fleet *fleet, const struct cv_fleet_event *event, 
 
 /* ---- Actions ---- */
 
+static uint32_t generation_to_start(const struct cv_fleet *fleet, const struct cv_slot *slot)
+{
+    switch (cv_fleet_kind(&fleet->config, cv_fleet_number(fleet, slot))) {
+    case CV_KIND_WORKER: break;
+    case CV_KIND_MAIN: return cv_mainproc_generation(fleet);
+    case CV_KIND_MANAGED: return fleet->managed.force.generation;
+    }
+    return fleet->current.number;
+}
+
 static void order_start(struct cv_fleet *fleet, struct cv_slot *slot, struct cv_action *ret)
 {
-    bool is_main = slot == cv_fleet_main(fleet);
     slot->spawn_asked = true;
     slot->ready_since = CV_NEVER;
-    slot->generation = is_main ? cv_mainproc_generation(fleet) : fleet->current.number;
+    slot->generation = generation_to_start(fleet, slot);
     *ret = (struct cv_action){
         .kind = CV_ACT_SPAWN, .slot = cv_fleet_number(fleet, slot), .generation = slot->generation};
 }

@@ -9,16 +9,17 @@
  *         ... carry it out; a SPAWN is answered by an event SPAWNED or SPAWN_FAILED ...
  *     sleep until cv_fleet_deadline(fleet), then send CV_FLEET_TICK
  *
- * Slots hold the workers; one more slot, number `capacity`, holds the process of the main-process
- * listeners
- * ("main"). A generation is what was opened at the start or by one reload; at most two exist.
- * All memory is taken in cv_fleet_new().
+ * There are slots of three kinds: 0 .. capacity - 1 hold the workers, number `capacity` the process
+ * of the main-process listeners ("main"), and `managed_max` more behind it the managed processes
+ * that the app has declared. A generation is what was opened at the start or by one reload; workers
+ * and main are of two at most. All memory is taken in cv_fleet_new().
  */
 #ifndef CV_SUPERVISE_FLEET_H
 #define CV_SUPERVISE_FLEET_H
 
 #include "base/macros.h"
 #include "supervise/fleet.def"
+#include "supervise/managed.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@ enum cv_slot_event { CV_SLOT_EVENTS(CV_FLEET_NAME_EVENT) CV_SLOT_EVENT_COUNT };
 /* Times in nanoseconds. */
 struct cv_fleet_config {
     unsigned capacity;         /* slots for workers */
+    unsigned managed_max;      /* slots for managed processes; 64 */
     unsigned workers;          /* wanted at the start; 1 .. capacity - 1 */
     unsigned starters_max;     /* workers between SPAWNED and READY at once (2 x CPUs) */
     int64_t start_timeout;     /* from SPAWNED to READY; 60 s */
@@ -59,6 +61,22 @@ struct cv_fleet_config {
 
 /* Fills in the defaults named above for capacity 1024, 1 worker. */
 void cv_fleet_defaults(struct cv_fleet_config *config);
+
+enum cv_kind { CV_KIND_WORKER, CV_KIND_MAIN, CV_KIND_MANAGED };
+
+/* What a slot is for. */
+static inline enum cv_kind cv_fleet_kind(const struct cv_fleet_config *config, unsigned slot)
+{
+    return slot < config->capacity    ? CV_KIND_WORKER
+           : slot == config->capacity ? CV_KIND_MAIN
+                                      : CV_KIND_MANAGED;
+}
+
+/* How many slots there are, of all kinds. */
+static inline unsigned cv_fleet_slots(const struct cv_fleet_config *config)
+{
+    return config->capacity + 1 + config->managed_max;
+}
 
 enum cv_fleet_stop {
     CV_STOP_TERM, /* serve on, drain, stop listeners: pre_drain + drain_timeout + stop_timeout */
@@ -91,16 +109,17 @@ struct cv_fleet_exit {
 
 struct cv_fleet_event {
     enum cv_fleet_event_kind kind;
-    unsigned slot;             /* CV_FLEET_SLOT */
-    enum cv_slot_event what;   /* CV_FLEET_SLOT */
-    struct cv_fleet_exit exit; /* EXITED */
-    bool has_main;             /* HELLO: the manifest has main-process listeners */
-    int error;                 /* SPAWN_FAILED: -errno */
-    int64_t extra;             /* EXTEND: ns more; HUNG: ns since its loop came round */
-    uint32_t generation;       /* RELOAD */
-    int by;                    /* SCALE */
-    enum cv_fleet_stop stop;   /* ASK_STOP */
-    int64_t gap;               /* GAP */
+    unsigned slot;                         /* CV_FLEET_SLOT */
+    enum cv_slot_event what;               /* CV_FLEET_SLOT */
+    struct cv_fleet_exit exit;             /* EXITED */
+    bool has_main;                         /* HELLO: the manifest has main-process listeners */
+    const struct cv_managed_list *managed; /* HELLO: and these managed processes; NULL: none */
+    int error;                             /* SPAWN_FAILED: -errno */
+    int64_t extra;                         /* EXTEND: ns more; HUNG: ns since its loop came round */
+    uint32_t generation;                   /* RELOAD */
+    int by;                                /* SCALE */
+    enum cv_fleet_stop stop;               /* ASK_STOP */
+    int64_t gap;                           /* GAP */
 };
 
 enum cv_action_kind {
@@ -134,6 +153,7 @@ enum cv_say {
     CV_SAY_UNKILLABLE,  /* KILL did not end it */
     CV_SAY_LEAVING,     /* was asked to go by somebody else and is replaced */
     CV_SAY_SPENT,       /* serves on until another has taken its place */
+    CV_SAY_DONE,        /* a managed process has ended and is not started again */
     CV_SAY_DEGRADED, /* failures above the limit while some serve; value: failures in the window */
     CV_SAY_CRASH_LOOP,    /* giving up; value: failures since one was ready */
     CV_SAY_START_FAILED,  /* the first start ends; value: exit code */
@@ -188,7 +208,11 @@ bool cv_fleet_is_serving_on(const struct cv_fleet *fleet);
 enum cv_slot_state cv_fleet_slot_state(const struct cv_fleet *fleet, unsigned slot);
 uint32_t cv_fleet_slot_generation(const struct cv_fleet *fleet, unsigned slot);
 unsigned cv_fleet_slot_failures(const struct cv_fleet *fleet, unsigned slot); /* in a row */
-uint32_t cv_fleet_generation(const struct cv_fleet *fleet);                   /* what is to serve */
+
+/* Whose place a managed slot is: the name, and *ret_index which of its processes. NULL if it is
+ * nobody's. Valid until the next event. */
+const char *cv_fleet_managed_name(const struct cv_fleet *fleet, unsigned slot, unsigned *ret_index);
+uint32_t cv_fleet_generation(const struct cv_fleet *fleet);        /* what is to serve */
 uint32_t cv_fleet_newest_generation(const struct cv_fleet *fleet); /* also of one that failed */
 const char *cv_fleet_roll_name(const struct cv_fleet *fleet);      /* "none", "rolling", ... */
 unsigned cv_fleet_wanted(const struct cv_fleet *fleet);

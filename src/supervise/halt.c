@@ -1,11 +1,13 @@
 /* The stop of everything.
  *
- * With pre_drain a TERM first lets the workers serve on for a while, so that whoever sends clients
- * here (Kubernetes, a load balancer) can notice; nothing is started or replaced any more.
+ * With pre_drain a TERM first lets workers and managed processes serve on for a while, so that
+ * whoever sends clients here (Kubernetes, a load balancer) can notice; nothing is started or
+ * replaced any more.
  *
  * All workers are told at once and share one set of deadlines, so that the whole takes as long as
- * the slowest and not the sum. Main is told last, when the workers are gone or the drain is over,
- * so that its listeners run after theirs. Stopping again can only be faster.
+ * the slowest and not the sum; managed processes with them. Main is told last, when all of them are
+ * gone or the drain is over, so that its listeners run after theirs. Stopping again can only be
+ * faster.
  */
 #include "supervise/policy.h"
 
@@ -33,6 +35,15 @@ static int64_t total_time(const struct cv_fleet_config *config, enum cv_fleet_st
     return 0;
 }
 
+/* A worker or a managed process. */
+static bool is_anyone_left(const struct cv_fleet *fleet)
+{
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++)
+        if (&fleet->slots[i] != cv_fleet_main(fleet) && !cv_slot_is_gone(&fleet->slots[i]))
+            return true;
+    return false;
+}
+
 /* Main serves. One that is only starting stops with the workers. */
 static bool does_main_serve(const struct cv_fleet *fleet)
 {
@@ -42,7 +53,7 @@ static bool does_main_serve(const struct cv_fleet *fleet)
 bool cv_halt_is_turn_of(const struct cv_fleet *fleet, const struct cv_slot *slot)
 {
     if (slot == cv_fleet_main(fleet) && does_main_serve(fleet))
-        return fleet->now >= fleet->halt.drain_until || cv_balance_census(fleet).live == 0;
+        return fleet->now >= fleet->halt.drain_until || !is_anyone_left(fleet);
     return !fleet->halt.serves || (slot->state != CV_SLOT_READY && slot->state != CV_SLOT_DRAINING);
 }
 
@@ -66,7 +77,7 @@ static void begin(struct cv_fleet *fleet, enum cv_fleet_stop kind, int64_t serve
         cv_fleet_earlier(halt->drain_until, halt->serve_until + drain_time(&fleet->config, kind));
     halt->kill_at =
         cv_fleet_earlier(halt->kill_at, halt->serve_until + total_time(&fleet->config, kind));
-    for (unsigned i = 0; i <= fleet->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++)
         cv_policy_tell(fleet, &fleet->slots[i], CV_ON_STOP);
 }
 
@@ -98,7 +109,7 @@ static int exit_code(const struct cv_fleet *fleet)
 {
     if (fleet->halt.code != 0)
         return fleet->halt.code;
-    for (unsigned i = 0; i <= fleet->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++)
         if (fleet->slots[i].state == CV_SLOT_LOST)
             return CV_EXIT_UNKILLABLE;
     return fleet->halt.kind == CV_STOP_NOW ? CV_EXIT_PEER_LOST : CV_EXIT_OK;
@@ -108,8 +119,10 @@ static int exit_code(const struct cv_fleet *fleet)
 static void end_service(struct cv_fleet *fleet)
 {
     fleet->halt.serves = false;
-    for (unsigned i = 0; i < fleet->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++) {
         struct cv_slot *slot = &fleet->slots[i];
+        if (slot == cv_fleet_main(fleet))
+            continue;
         if (slot->state == CV_SLOT_READY || slot->state == CV_SLOT_DRAINING)
             cv_policy_tell(fleet, slot, CV_ON_STOP);
     }
@@ -122,7 +135,7 @@ void cv_halt_step(struct cv_fleet *fleet)
     struct cv_slot *main = cv_fleet_main(fleet);
     if (does_main_serve(fleet) && cv_halt_is_turn_of(fleet, main))
         cv_policy_tell(fleet, main, CV_ON_STOP);
-    if (cv_slot_is_gone(main) && cv_balance_census(fleet).live == 0) {
+    if (cv_slot_is_gone(main) && !is_anyone_left(fleet)) {
         cv_actions_exit(fleet, exit_code(fleet));
         fleet->finished = true;
     }

@@ -14,12 +14,12 @@ static bool is_gate_open(const struct cv_fleet *fleet, bool has_main)
 
 void cv_mainproc_hello(struct cv_fleet *fleet, struct cv_slot *slot, bool has_main)
 {
-    bool is_main = slot == cv_fleet_main(fleet);
-    if (!is_main && has_main) {
+    bool is_worker = cv_fleet_is_worker(fleet, slot);
+    if (is_worker && has_main) {
         bool is_current = slot->generation == fleet->current.number;
         (is_current ? &fleet->current : &fleet->other)->has_main = true;
     }
-    if (is_main || is_gate_open(fleet, has_main))
+    if (!is_worker || is_gate_open(fleet, has_main))
         cv_policy_tell(fleet, slot, CV_ON_GO);
 }
 

@@ -172,11 +172,11 @@ static int start(struct master *master)
     char reason[PATH_MAX + 128] = "";
     int rc = open_all(master);
     if (rc == 0)
-        rc = cv_crew_new(&master->crew, master->how->fleet.capacity, master->how->object);
+        rc = cv_crew_new(&master->crew, &master->how->fleet, master->how->object);
     if (rc == 0)
         rc = cv_crew_pin(&master->crew, master->how, master->generation, reason, sizeof(reason));
     if (rc == 0)
-        rc = cv_doings_init(&master->doings, master->how->fleet.capacity + 1,
+        rc = cv_doings_init(&master->doings, cv_fleet_slots(&master->how->fleet),
                             master->how->slow_listener);
     if (rc == 0)
         rc = cv_fleet_new(&master->how->fleet, cv_clock_ns(), &master->fleet);

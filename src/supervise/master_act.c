@@ -49,7 +49,7 @@ static _Noreturn void be_worker(struct master *master, const struct cv_boot *boo
         (void)close(master->how->control->folder);
     cv_crew_forget(&master->crew, boot);
 
-    struct cv_who who = cv_words_who(boot->slot, master->crew.capacity);
+    struct cv_who who = cv_child_who(boot);
     char variable[sizeof(CV_TAG_VARIABLE) + CV_TAG_BYTES];
     (void)snprintf(variable, sizeof(variable), CV_TAG_VARIABLE "=%s", boot->tag);
     cv_title_set(master->how->name, who.text, variable);
@@ -60,9 +60,20 @@ static _Noreturn void be_worker(struct master *master, const struct cv_boot *boo
     exit(rc < 0 ? CV_EXIT_OS : master->how->worker(master->how->arg, &child));
 }
 
+static void name_managed(struct master *master, unsigned slot)
+{
+    if (cv_fleet_kind(&master->how->fleet, slot) != CV_KIND_MANAGED)
+        return;
+    unsigned index;
+    const char *name = cv_fleet_managed_name(master->fleet, slot, &index);
+    if (name != NULL)
+        cv_crew_name(&master->crew, slot, name, index);
+}
+
 static void do_spawn(struct master *master, const struct cv_action *action)
 {
     struct cv_boot boot;
+    name_managed(master, action->slot);
     int rc = cv_crew_spawn(&master->crew, master->how, master->run, action->slot,
                            action->generation, &boot);
     if (rc == CV_CREW_IN_CHILD)
@@ -74,8 +85,7 @@ static void do_spawn(struct master *master, const struct cv_action *action)
             cv_member_signal(member, SIGKILL); /* it could not be heard; its death is */
     }
     if (rc < 0)
-        cv_error("cannot start %s: %s", cv_words_who(action->slot, master->crew.capacity).text,
-                 strerror(-rc));
+        cv_error("cannot start %s: %s", cv_crew_who(&master->crew, action->slot), strerror(-rc));
     cv_master_feed(master,
                    &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
                                             .slot = action->slot,
@@ -107,7 +117,7 @@ static void do_action(struct master *master, const struct cv_action *action)
     case CV_ACT_SAY:
         cv_master_news(master, cv_news_of(action->say), action->value, cv_clock_ns());
         cv_desk_hear(&master->desk, action);
-        cv_words_say(action, master->crew.capacity, member->last_exit, master->how->listeners);
+        cv_words_say(action, member->who.text, member->last_exit, master->how->listeners);
         break;
     case CV_ACT_EXIT:
         master->over = true;

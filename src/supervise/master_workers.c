@@ -28,7 +28,7 @@ static void on_hello(struct master *master, unsigned slot, const struct cv_messa
     else if (cv_manifest_read(cv_span(message->body, message->body_len), &manifest) < 0)
         refusal = "its manifest cannot be read";
     if (refusal != NULL) {
-        cv_error("%s is refused: %s", cv_words_who(slot, master->crew.capacity).text, refusal);
+        cv_error("%s is refused: %s", cv_crew_who(&master->crew, slot), refusal);
         member->is_refused = true;
         cv_member_signal(member, SIGKILL);
         return;
@@ -42,7 +42,7 @@ static void on_hello(struct master *master, unsigned slot, const struct cv_messa
 static void on_failed(struct master *master, unsigned slot, const struct cv_message *message)
 {
     if (cv_crew_is_new_reason(&master->crew, cv_span(message->body, message->body_len)))
-        cv_error("%s: %.*s", cv_words_who(slot, master->crew.capacity).text, (int)message->body_len,
+        cv_error("%s: %.*s", cv_crew_who(&master->crew, slot), (int)message->body_len,
                  message->body);
 }
 
@@ -78,7 +78,7 @@ void cv_master_on_channel(struct master *master, unsigned slot)
     while ((rc = cv_channel_receive(member->channel, &message)) == 1)
         on_message(master, slot, &message);
     if (rc == -EBADMSG) {
-        cv_error("%s sends nonsense: killed", cv_words_who(slot, master->crew.capacity).text);
+        cv_error("%s sends nonsense: killed", cv_crew_who(&master->crew, slot));
         cv_member_signal(member, SIGKILL);
     }
     if (rc != -EAGAIN)
@@ -155,6 +155,8 @@ static int64_t beat_of(void *arg, unsigned slot)
 {
     const struct master *master = arg;
     const struct cv_member *member = &master->crew.members[slot];
+    if (cv_fleet_kind(&master->how->fleet, slot) == CV_KIND_MANAGED)
+        return 0; /* it may block: that is what it is for */
     if (cv_fleet_slot_state(master->fleet, slot) != CV_SLOT_READY || member->is_paused)
         return 0;
     int64_t since = atomic_load(&master->crew.slots.table[slot].running_since);
@@ -187,14 +189,14 @@ static bool on_hang(void *arg, unsigned slot, int64_t for_ns)
 static void on_slow(void *arg, unsigned slot, const char *what, int64_t for_ns)
 {
     const struct master *master = arg;
-    cv_warn("%s is still in %s after %.1f s", cv_words_who(slot, master->crew.capacity).text, what,
+    cv_warn("%s is still in %s after %.1f s", cv_crew_who(&master->crew, slot), what,
             (double)for_ns / 1e9);
 }
 
 void cv_master_look_after(struct master *master, int64_t now)
 {
     if (now >= master->beats.next) {
-        struct cv_beat_source source = {master->crew.capacity + 1, beat_of, on_hang, master};
+        struct cv_beat_source source = {master->crew.slots.count, beat_of, on_hang, master};
         cv_beats_look(&master->beats, &source, now);
     }
     if (now >= master->doings.next)

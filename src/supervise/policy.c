@@ -104,6 +104,7 @@ static void backed_off(struct cv_fleet *fleet, struct cv_slot *slot,
 static void hello(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
 {
     cv_fleet_enter(slot, CV_SLOT_HELD, slot->deadline);
+    cv_managed_hello(fleet, slot, event->managed);
     cv_mainproc_hello(fleet, slot, event->has_main);
 }
 
@@ -119,7 +120,7 @@ static void ready(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_
     (void)event;
     cv_fleet_enter(slot, CV_SLOT_READY, CV_NEVER);
     slot->ready_since = fleet->now;
-    fleet->ever_ready = true;
+    fleet->ever_ready |= !cv_fleet_is_managed(fleet, slot);
     if (slot == cv_fleet_main(fleet))
         cv_mainproc_ready(fleet);
 }
@@ -210,11 +211,12 @@ static void leaving(struct cv_fleet *fleet, struct cv_slot *slot,
     retire(fleet, slot, event);
 }
 
-/* It serves on: the balance sees to a successor first. Main has none beside it. */
+/* It serves on: the balance sees to a successor first. Main and managed processes have none
+ * beside them. */
 static void spent(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
 {
     (void)event;
-    if (slot->spent || slot == cv_fleet_main(fleet) || fleet->halt.asked)
+    if (slot->spent || !cv_fleet_is_worker(fleet, slot) || fleet->halt.asked)
         return;
     slot->spent = true;
     cv_actions_say(fleet, slot, CV_SAY_SPENT, 0);
@@ -323,6 +325,11 @@ static void dumped(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv
 static void gone(struct cv_fleet *fleet, struct cv_slot *slot, const struct cv_fleet_event *event)
 {
     if (may_go(fleet, slot)) {
+        cv_fleet_enter(slot, CV_SLOT_EMPTY, CV_NEVER);
+        return;
+    }
+    if (cv_managed_ends(fleet, slot, &event->exit)) {
+        cv_actions_say(fleet, slot, CV_SAY_DONE, 0);
         cv_fleet_enter(slot, CV_SLOT_EMPTY, CV_NEVER);
         return;
     }

@@ -5,6 +5,7 @@
  *     balance.c   how many workers there should be, whose turn it is to start, and which one goes
  *     roll.c      from one generation to the next, and back
  *     mainproc.c  the process of the main-process listeners
+ *     managed.c   the managed processes
  *     brake.c     failures: back-off, the first start, the crash loop
  *     halt.c      the stop of everything
  *     actions.c   the queue of what is to be done
@@ -77,12 +78,25 @@ struct cv_brake {
     bool degraded;            /* said */
 };
 
+/* One managed slot's place in what is declared. */
+struct cv_seat {
+    char name[CV_MANAGED_NAME_BYTES]; /* "": nobody's */
+    unsigned index;
+    bool is_done; /* its process has ended for good */
+};
+
+struct cv_managed {
+    struct cv_managed_list coming; /* of the newest generation that has declared itself */
+    struct cv_managed_list force;  /* what the slots are filled by */
+    struct cv_seat *seats;         /* one a managed slot */
+};
+
 struct cv_fleet {
     struct cv_fleet_config config;
     const struct cv_rules *rules; /* cv_policy_rules; tests/sim puts broken ones here */
     int64_t now;                  /* of the event being handled */
     int64_t deadline;
-    struct cv_slot *slots; /* capacity workers, then main */
+    struct cv_slot *slots; /* capacity workers, then main, then managed processes */
     unsigned wanted;
     struct cv_generation current;
     struct cv_generation other; /* while rolling: the one that leaves */
@@ -95,6 +109,7 @@ struct cv_fleet {
     uint64_t random;
     struct cv_halt halt;
     struct cv_brake brake;
+    struct cv_managed managed;
     struct cv_actions actions;
 };
 
@@ -106,7 +121,6 @@ struct cv_census {
     unsigned stale;    /* active, of the other generation */
     unsigned spent;    /* active, of the current generation, to be replaced all the same */
     unsigned starters; /* between SPAWN and READY */
-    unsigned live;     /* every slot but EMPTY and LOST */
     unsigned leftover; /* processes of the other generation, active or not; not LOST */
 };
 
@@ -123,6 +137,16 @@ static inline struct cv_slot *cv_fleet_main(const struct cv_fleet *fleet)
 static inline unsigned cv_fleet_number(const struct cv_fleet *fleet, const struct cv_slot *slot)
 {
     return (unsigned)(slot - fleet->slots);
+}
+
+static inline bool cv_fleet_is_worker(const struct cv_fleet *fleet, const struct cv_slot *slot)
+{
+    return cv_fleet_kind(&fleet->config, cv_fleet_number(fleet, slot)) == CV_KIND_WORKER;
+}
+
+static inline bool cv_fleet_is_managed(const struct cv_fleet *fleet, const struct cv_slot *slot)
+{
+    return cv_fleet_kind(&fleet->config, cv_fleet_number(fleet, slot)) == CV_KIND_MANAGED;
 }
 
 static inline int64_t cv_fleet_earlier(int64_t a, int64_t b)
@@ -203,6 +227,29 @@ void cv_mainproc_ready(struct cv_fleet *fleet);
 uint32_t cv_mainproc_generation(const struct cv_fleet *fleet);
 
 void cv_mainproc_step(struct cv_fleet *fleet);
+
+/* ---- managed.c ---- */
+
+/* 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_managed_init(struct cv_managed *managed, unsigned slots);
+void cv_managed_done(struct cv_managed *managed);
+
+/* A worker's manifest has come: the first of its generation counts. */
+void cv_managed_hello(struct cv_fleet *fleet, const struct cv_slot *slot,
+                      const struct cv_managed_list *list);
+
+/* The workers of the roll are through: what the new generation has declared is in force. */
+void cv_managed_adopt(struct cv_fleet *fleet);
+
+/* Whether a process is left that is to go because of that. */
+bool cv_managed_has_leftovers(const struct cv_fleet *fleet);
+
+/* Its process has ended unasked. True if that was its last: then the slot stays empty. */
+bool cv_managed_ends(struct cv_fleet *fleet, const struct cv_slot *slot,
+                     const struct cv_fleet_exit *exit);
+
+/* Retires what is not declared, wants what is. */
+void cv_managed_step(struct cv_fleet *fleet);
 
 /* ---- brake.c ---- */
 

@@ -56,9 +56,12 @@ void cv_roll_step(struct cv_fleet *fleet)
     if (fleet->roll == CV_ROLL_FORWARD || census.leftover > 0)
         return;
 
+    if (fleet->roll == CV_ROLL_TAIL)
+        cv_managed_adopt(fleet);
     struct cv_slot *main = cv_fleet_main(fleet);
-    if (!cv_slot_is_leftover(fleet, main))
-        finish(fleet);
-    else if (!main->going)
+    bool has_main_left = cv_slot_is_leftover(fleet, main);
+    if (has_main_left && !main->going)
         cv_policy_tell(fleet, main, CV_ON_RETIRE);
+    if (!has_main_left && !cv_managed_has_leftovers(fleet))
+        finish(fleet);
 }

@@ -19,6 +19,13 @@ struct cv_who cv_words_who(unsigned slot, unsigned capacity)
     return who;
 }
 
+struct cv_who cv_words_managed(const char *name, unsigned index)
+{
+    struct cv_who who;
+    (void)snprintf(who.text, sizeof(who.text), "%.31s %u", name, index);
+    return who;
+}
+
 /* What a worker's exit code means, where that is known. */
 static const char *meaning(const struct cv_fleet_exit *exit)
 {
@@ -83,11 +90,9 @@ static void say_not_started(const char *who, int64_t pause_ms)
         cv_error("%s is tried again in %lld ms", who, (long long)pause_ms);
 }
 
-void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_fleet_exit last,
+void cv_words_say(const struct cv_action *action, const char *who, struct cv_fleet_exit last,
                   const struct cv_listeners *listeners)
 {
-    struct cv_who slot = cv_words_who(action->slot, capacity);
-    const char *who = slot.text;
     long long value = action->value;
     switch (action->say) {
     case CV_SAY_SERVING: say_serving(value, listeners); break;
@@ -112,6 +117,9 @@ void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_f
         break;
     case CV_SAY_LEAVING: cv_info("%s was asked to go and is replaced", who); break;
     case CV_SAY_SPENT: cv_info("%s serves on until another has taken its place", who); break;
+    case CV_SAY_DONE:
+        cv_info("%s ended with %s and is not started again", who, cv_words_exit(last).text);
+        break;
     case CV_SAY_DEGRADED:
         cv_error("degraded: workers have failed %lld times within the last minute", value);
         break;

@@ -7,9 +7,12 @@
 
 /* "worker 3", "main". */
 struct cv_who {
-    char text[24];
+    char text[48];
 };
 struct cv_who cv_words_who(unsigned slot, unsigned capacity);
+
+/* "queue 0". */
+struct cv_who cv_words_managed(const char *name, unsigned index);
 
 /* "exit code 3", "signal 11 (Segmentation fault), core dumped", "signal 9 (Killed), sent by covey".
  */
@@ -18,9 +21,9 @@ struct cv_how {
 };
 struct cv_how cv_words_exit(struct cv_fleet_exit exit);
 
-/* What the fleet wants said, as a line in the log. `last` is how the slot's process ended
- * (CV_SAY_FAILED). */
-void cv_words_say(const struct cv_action *action, unsigned capacity, struct cv_fleet_exit last,
+/* What the fleet wants said, as a line in the log. `who` is the action's slot, `last` how its
+ * process ended (CV_SAY_FAILED, CV_SAY_DONE). */
+void cv_words_say(const struct cv_action *action, const char *who, struct cv_fleet_exit last,
                   const struct cv_listeners *listeners);
 
 #endif

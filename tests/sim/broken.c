@@ -90,6 +90,17 @@ static void forewarn_nobody(struct cv_fleet *fleet, struct cv_slot *slot,
         cv_policy_rules.at[CV_SLOT_READY][CV_ON_STOP](fleet, slot, event);
 }
 
+static void start_whatever_it_was(struct cv_fleet *fleet, struct cv_slot *slot,
+                                  const struct cv_fleet_event *event)
+{
+    if (slot->going || fleet->halt.asked) {
+        cv_fleet_enter(slot, CV_SLOT_EMPTY, CV_NEVER);
+        return;
+    }
+    (void)cv_brake_retry(fleet, slot);
+    cv_brake_judge(fleet, slot, &event->exit);
+}
+
 const struct sim_broken sim_broken[] = {
     {"a stop does not reach a worker that is starting (sanic#2997)", CV_SLOT_STARTING, CV_ON_STOP,
      NULL},
@@ -115,6 +126,8 @@ const struct sim_broken sim_broken[] = {
     {"a stop drains at once, whatever pre_drain says", CV_SLOT_READY, CV_ON_STOP,
      drain_without_waiting},
     {"workers serve on without a word", CV_SLOT_READY, CV_ON_STOP, forewarn_nobody},
+    {"a managed process that is done is started again", CV_SLOT_READY, CV_ON_EXITED,
+     start_whatever_it_was},
     {"a hang makes the stop longer", CV_SLOT_READY, CV_ON_HUNG, ask_however_late},
 };
 

@@ -12,7 +12,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 void sim_check_before(struct sim_world *world, const struct cv_fleet_event *event)
 {
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         world->before[i] = sim_state(world, i);
     world->roll_before = world->fleet->roll;
     world->must_roll_back = false;
@@ -34,11 +34,14 @@ static void check_spawn(struct sim_world *world, const struct cv_action *action)
     sim_expect(world, world->now >= world->slots[action->slot].not_before,
                "no-storm: a start before the back-off is over");
     sim_expect(world, world->starts_allowed-- > 0, "no-storm: more starts than reasons");
+    if (sim_kind(world, action->slot) == CV_KIND_MANAGED)
+        sim_managed_check_spawn(world, action);
     if (sim_is_main(world, action->slot))
         return;
     unsigned starters = 1;
-    for (unsigned i = 0; i < world->config.capacity; i++)
-        starters += world->procs[i].is_ordered || sim_is_starting(&world->procs[i]);
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
+        starters += !sim_is_main(world, i) &&
+                    (world->procs[i].is_ordered || sim_is_starting(&world->procs[i]));
     sim_expect(world, starters <= world->config.starters_max, "starters: too many start at once");
 }
 
@@ -46,7 +49,7 @@ static void check_go(struct sim_world *world, unsigned slot)
 {
     struct sim_proc *proc = &world->procs[slot];
     sim_expect(world, proc->said_hello && !proc->got_go, "go: not once, after HELLO");
-    bool needs_main = !sim_is_main(world, slot) && world->has_main[proc->generation];
+    bool needs_main = sim_kind(world, slot) == CV_KIND_WORKER && world->has_main[proc->generation];
     sim_expect(world, !needs_main || world->main_ever_ready, "go: before main was ready");
     proc->got_go = true;
 }
@@ -61,6 +64,7 @@ static void check_drain(struct sim_world *world, const struct cv_action *action)
     sim_expect(world,
                action->retire || world->now >= world->serve_by || sim_is_main(world, action->slot),
                "serves-on: DRAIN to stop before pre_drain is over");
+    sim_managed_check_asked(world, action->slot);
     proc->asked_at = earlier(proc->asked_at, world->now);
     proc->until = action->until;
     int64_t end_by = action->retire                     ? action->until + world->config.stop_timeout
@@ -83,6 +87,7 @@ static void check_term(struct sim_world *world, unsigned slot)
 {
     struct sim_proc *proc = &world->procs[slot];
     sim_expect(world, sim_is_starting(proc), "right-slot: TERM to one that is not starting");
+    sim_managed_check_asked(world, slot);
     proc->asked_at = world->now;
     proc->end_by = world->now + world->config.start_stop_timeout;
 }
@@ -133,10 +138,12 @@ static void check_drop(struct sim_world *world, uint32_t generation)
     sim_expect(world,
                generation >= 1 && generation <= world->opened && !world->is_dropped[generation],
                "two-generations: a generation is dropped that is not there");
-    for (unsigned i = 0; i <= world->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++) {
         const struct sim_proc *proc = &world->procs[i];
         bool is_used = sim_is_alive(world, i) || proc->is_ordered;
-        sim_expect(world, !is_used || proc->generation != generation,
+        bool may_go_on = sim_kind(world, i) == CV_KIND_MANAGED && generation < world->force &&
+                         !sim_managed_must_go(world, i);
+        sim_expect(world, !is_used || may_go_on || proc->generation != generation,
                    "two-generations: a generation is dropped that has processes");
     }
     world->is_dropped[generation] = true;
@@ -150,7 +157,7 @@ static int expected_code(const struct sim_world *world)
         return world->start_code;
     if (world->is_crash_loop)
         return CV_EXIT_CRASH_LOOP;
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         if (world->procs[i].phase != SIM_NONE)
             return CV_EXIT_UNKILLABLE;
     return world->stop == CV_STOP_NOW ? CV_EXIT_PEER_LOST : CV_EXIT_OK;
@@ -158,7 +165,7 @@ static int expected_code(const struct sim_world *world)
 
 static void check_exit(struct sim_world *world, int code)
 {
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         sim_expect(world, !sim_is_alive(world, i) && !world->procs[i].is_ordered,
                    "all-gone: EXIT while a process lives that was not reported");
     sim_expect(world, code == expected_code(world), "exit-code: not the documented one");
@@ -169,8 +176,10 @@ static void check_reloaded(struct sim_world *world, int64_t generation)
 {
     sim_expect(world, generation == world->rolling && !world->has_roll_failed,
                "roll: RELOADED, but that was not asked");
-    for (unsigned i = 0; i <= world->config.capacity; i++)
-        sim_expect(world, !sim_is_alive(world, i) || world->procs[i].generation == generation,
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
+        sim_expect(world,
+                   !sim_is_alive(world, i) || world->procs[i].generation == generation ||
+                       (sim_kind(world, i) == CV_KIND_MANAGED && !sim_managed_must_go(world, i)),
                    "roll: RELOADED while another generation lives");
     world->rolling = 0;
 }
@@ -205,6 +214,7 @@ static void check_say(struct sim_world *world, const struct cv_action *action)
     case CV_SAY_UNKILLABLE:
     case CV_SAY_LEAVING:
     case CV_SAY_SPENT:
+    case CV_SAY_DONE:
     case CV_SAY_DEGRADED:
     case CV_SAY_SCALED:
     case CV_SAY_SCALE_REFUSED:
@@ -282,9 +292,10 @@ static void check_retired(struct sim_world *world, const struct cv_fleet_event *
 /* While it serves on, no worker that serves is told to go. */
 static void check_serving_on(struct sim_world *world, const struct cv_fleet_event *event)
 {
-    for (unsigned i = 0; i < world->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++) {
         bool is_own_wish =
-            event->kind == CV_FLEET_SLOT && event->what == CV_ON_LEAVING && event->slot == i;
+            sim_is_main(world, i) ||
+            (event->kind == CV_FLEET_SLOT && event->what == CV_ON_LEAVING && event->slot == i);
         bool drains = world->before[i] == CV_SLOT_READY && sim_state(world, i) == CV_SLOT_DRAINING;
         sim_expect(world, !drains || is_own_wish, "serves-on: a worker drains too early");
     }
@@ -302,7 +313,7 @@ static void remember_ready(struct sim_world *world)
 
 void sim_check_states(struct sim_world *world, const struct cv_fleet_event *event)
 {
-    for (unsigned i = 0; i <= world->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++) {
         enum cv_slot_state state = sim_state(world, i);
         if (state == CV_SLOT_LOST && world->before[i] != CV_SLOT_LOST)
             check_lost(world, i);
@@ -310,6 +321,7 @@ void sim_check_states(struct sim_world *world, const struct cv_fleet_event *even
             world->slots[i] = (struct sim_slot){0};
     }
     check_own_stop(world);
+    sim_managed_note_roll(world);
     if (!world->is_stopping)
         check_retired(world, event);
     else if (world->now < world->serve_by)
@@ -328,8 +340,8 @@ static bool does_main_wait(const struct sim_world *world, unsigned slot)
 {
     if (!sim_is_main(world, slot) || world->now >= world->drain_by)
         return false;
-    for (unsigned i = 0; i < world->config.capacity; i++)
-        if (sim_is_alive(world, i) || world->procs[i].is_ordered)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
+        if (i != slot && (sim_is_alive(world, i) || world->procs[i].is_ordered))
             return true;
     return false;
 }
@@ -337,7 +349,8 @@ static bool does_main_wait(const struct sim_world *world, unsigned slot)
 static bool is_held(const struct sim_world *world, unsigned slot)
 {
     unsigned main = world->config.capacity;
-    return slot != main && world->has_main[world->procs[slot].generation] &&
+    return sim_kind(world, slot) == CV_KIND_WORKER &&
+           world->has_main[world->procs[slot].generation] &&
            sim_state(world, main) != CV_SLOT_READY;
 }
 
@@ -368,9 +381,10 @@ static void check_process(struct sim_world *world, unsigned slot)
 static void check_generations(struct sim_world *world)
 {
     uint32_t seen[2] = {0, 0};
-    for (unsigned i = 0; i <= world->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++) {
         uint32_t generation = world->procs[i].generation;
-        if (!sim_is_alive(world, i) || generation == seen[0] || generation == seen[1])
+        if (sim_kind(world, i) == CV_KIND_MANAGED || !sim_is_alive(world, i) ||
+            generation == seen[0] || generation == seen[1])
             continue;
         sim_expect(world, seen[1] == 0, "two-generations: there are three");
         seen[seen[0] != 0] = generation;
@@ -410,7 +424,7 @@ static void check_crowd(struct sim_world *world)
 
 static bool is_any_ordered(const struct sim_world *world)
 {
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         if (world->procs[i].is_ordered)
             return true;
     return false;
@@ -422,22 +436,23 @@ static void check_idle(struct sim_world *world)
     unsigned serving = 0;
     bool has_room = false;
     bool has_spent = false;
-    for (unsigned i = 0; i <= world->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++) {
         enum cv_slot_state state = sim_state(world, i);
         has_spent |= is_spent(world, i);
         sim_expect(world, state == CV_SLOT_EMPTY || state == CV_SLOT_READY || state == CV_SLOT_LOST,
                    "idle: something is under way, but nothing is waited for");
-        serving += state == CV_SLOT_READY && !sim_is_main(world, i);
-        has_room |= state == CV_SLOT_EMPTY && !sim_is_main(world, i);
+        serving += state == CV_SLOT_READY && sim_kind(world, i) == CV_KIND_WORKER;
+        has_room |= state == CV_SLOT_EMPTY && sim_kind(world, i) == CV_KIND_WORKER;
     }
     sim_expect(world, serving == world->wanted || !has_room, "idle: not as many as wanted serve");
     sim_expect(world, world->rolling == 0 || !has_room, "idle: the roll is not over");
     sim_expect(world, !has_spent || !has_room, "recycle: one that is spent serves on");
+    sim_expect(world, sim_managed_is_complete(world), "idle: a managed process is missing");
 }
 
 static bool is_anybody_left(const struct sim_world *world)
 {
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         if (sim_is_alive(world, i) || world->procs[i].is_ordered)
             return true;
     return false;
@@ -447,10 +462,11 @@ void sim_check_settled(struct sim_world *world)
 {
     if (world->is_exited || world->error != NULL)
         return;
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         if (sim_is_alive(world, i))
             check_process(world, i);
     check_generations(world);
+    sim_managed_check_settled(world);
     if (!world->is_stopping)
         check_crowd(world);
     int64_t deadline = cv_fleet_deadline(world->fleet);

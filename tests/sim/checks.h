@@ -17,6 +17,11 @@ static inline bool sim_is_main(const struct sim_world *world, unsigned slot)
     return slot == world->config.capacity;
 }
 
+static inline enum cv_kind sim_kind(const struct sim_world *world, unsigned slot)
+{
+    return cv_fleet_kind(&world->config, slot);
+}
+
 static inline enum cv_slot_state sim_state(const struct sim_world *world, unsigned slot)
 {
     return cv_fleet_slot_state(world->fleet, slot);

@@ -27,11 +27,12 @@ static bool have_all_failed_to_boot(const struct sim_world *world)
 
 static void judge_start(struct sim_world *world, unsigned slot, const struct cv_fleet_exit *exit)
 {
-    if (world->ever_ready || exit == NULL || exit->signaled)
+    bool has_started = world->ever_ready || world->procs[slot].ready_at != CV_NEVER;
+    if (has_started || exit == NULL || exit->signaled)
         return;
     if (exit->code == CV_EXIT_LOAD || exit->code == CV_EXIT_CONFIG)
         world->start_code = exit->code;
-    if (exit->code != CV_EXIT_BOOT)
+    if (exit->code != CV_EXIT_BOOT || sim_kind(world, slot) == CV_KIND_MANAGED)
         return;
     world->slots[slot].boot_failed = true;
     if (sim_is_main(world, slot) || have_all_failed_to_boot(world))
@@ -65,9 +66,11 @@ void sim_memory_failed(struct sim_world *world, unsigned slot, const struct cv_f
         proc->ready_at != CV_NEVER && world->now - proc->ready_at >= world->config.healthy_after;
     memory->failures = was_healthy ? 1 : memory->failures + 1;
     memory->not_before = world->now + shortest_pause(world, memory->failures);
-    world->failures_since_ready++;
     world->starts_allowed++;
     judge_start(world, slot, exit);
+    if (sim_kind(world, slot) == CV_KIND_MANAGED)
+        return; /* nobody else is the worse for it */
+    world->failures_since_ready++;
     judge_rate(world);
     world->must_roll_back |= world->roll_before == CV_ROLL_FORWARD &&
                              proc->generation == world->rolling && proc->ready_at == CV_NEVER;
@@ -100,7 +103,7 @@ void sim_memory_stopped(struct sim_world *world, enum cv_fleet_stop kind, int64_
     world->serve_by = earlier(world->serve_by, from);
     world->drain_by = earlier(world->drain_by, from + drain_time(&world->config, kind));
     world->kill_by = earlier(world->kill_by, from + whole_time(&world->config, kind));
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         if (sim_is_dumping(&world->procs[i]))
             world->procs[i].dump_by = world->now; /* nobody wants to hear it any more */
 }
@@ -135,7 +138,7 @@ static void note_exit(struct sim_world *world, unsigned slot, const struct cv_fl
                      (state >= CV_SLOT_DUMPING && world->fleet->slots[slot].going);
     if (state == CV_SLOT_LOST || (had_process && was_asked))
         world->slots[slot] = (struct sim_slot){0};
-    else if (had_process)
+    else if (had_process && !sim_managed_ends(world, slot, exit))
         sim_memory_failed(world, slot, exit);
 }
 
@@ -151,7 +154,10 @@ static void note_hello(struct sim_world *world, unsigned slot, const struct cv_f
 {
     struct sim_proc *proc = &world->procs[slot];
     proc->said_hello = true;
-    if (!sim_is_main(world, slot) && event->has_main)
+    if (sim_kind(world, slot) != CV_KIND_WORKER)
+        return;
+    sim_managed_hello(world, slot);
+    if (event->has_main)
         world->starts_allowed += world->fleet->slots[world->config.capacity].state == CV_SLOT_EMPTY;
 }
 
@@ -187,7 +193,7 @@ static void note_slot(struct sim_world *world, const struct cv_fleet_event *even
     case CV_ON_READY:
         if (state == CV_SLOT_STARTING) {
             proc->ready_at = world->now;
-            world->ever_ready = true;
+            world->ever_ready |= sim_kind(world, slot) != CV_KIND_MANAGED;
             world->main_ever_ready |= sim_is_main(world, slot);
         }
         break;
@@ -216,7 +222,7 @@ static void note_slot(struct sim_world *world, const struct cv_fleet_event *even
             note_extend(world, proc, event->extra);
         break;
     case CV_ON_SPENT:
-        if (state == CV_SLOT_READY && !proc->is_spent && !sim_is_main(world, slot)) {
+        if (state == CV_SLOT_READY && !proc->is_spent && sim_kind(world, slot) == CV_KIND_WORKER) {
             proc->is_spent = true;
             world->starts_allowed++;
         }
@@ -234,7 +240,7 @@ static void note_slot(struct sim_world *world, const struct cv_fleet_event *even
 
 static void note_gap(struct sim_world *world, int64_t gap)
 {
-    for (unsigned i = 0; i <= world->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++) {
         struct sim_proc *proc = &world->procs[i];
         if (sim_is_starting(proc)) {
             proc->start_by += gap;

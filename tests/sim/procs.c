@@ -51,6 +51,8 @@ void sim_proc_order(struct sim_world *world, unsigned slot, uint32_t generation)
 {
     struct sim_proc *proc = &world->procs[slot];
     *proc = (struct sim_proc){.generation = generation, .is_ordered = true, .at = world->now};
+    if (cv_fleet_kind(&world->config, slot) == CV_KIND_MANAGED)
+        proc->name = cv_fleet_managed_name(world->fleet, slot, &proc->index)[0];
     if (sim_chance(world, world->odds.slow_answer))
         proc->at += 1 + sim_span(world, 3 * CV_SECOND);
 }
@@ -58,8 +60,8 @@ void sim_proc_order(struct sim_world *world, unsigned slot, uint32_t generation)
 void sim_proc_answer(struct sim_world *world, unsigned slot)
 {
     struct sim_proc *proc = &world->procs[slot];
-    uint32_t generation = proc->generation;
-    *proc = (struct sim_proc){.generation = generation, .at = CV_NEVER};
+    *proc = (struct sim_proc){
+        .generation = proc->generation, .name = proc->name, .index = proc->index, .at = CV_NEVER};
     proc->ready_at = proc->asked_at = proc->end_by = CV_NEVER;
     proc->paused_at = proc->pause_by = proc->hung_at = proc->dump_by = CV_NEVER;
     proc->killed_at = proc->until = CV_NEVER;
@@ -219,7 +221,8 @@ static void say_hello(struct sim_world *world, struct sim_proc *proc, unsigned s
     sim_tell(world, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
                                              .slot = slot,
                                              .what = CV_ON_HELLO,
-                                             .has_main = world->has_main[proc->generation]});
+                                             .has_main = world->has_main[proc->generation],
+                                             .managed = &world->declared[proc->generation]});
 }
 
 static void leave(struct sim_world *world, struct sim_proc *proc, unsigned slot)

@@ -35,6 +35,10 @@
  *                      where one is
  *     go               once, after HELLO, and not before main was ready
  *     gives-up         the first start and a crash loop end exactly when they must
+ *     managed          none but those declared by the generation in force, one for each of them,
+ *                      none where the last has ended for good; durable ones are not asked to go by
+ *                      a reload, transient ones and those not declared are, and are gone when it
+ *                      is over
  *     crash-loop, said-once, scale
  *     no-busy-loop     after an event the next deadline lies ahead
  *     idle             nothing waited for means: as many serve as wanted, no roll under way

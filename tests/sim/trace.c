@@ -34,6 +34,7 @@ const char *sim_say_name(enum cv_say say)
     case CV_SAY_UNKILLABLE: return "UNKILLABLE";
     case CV_SAY_LEAVING: return "LEAVING";
     case CV_SAY_SPENT: return "SPENT";
+    case CV_SAY_DONE: return "DONE";
     case CV_SAY_DEGRADED: return "DEGRADED";
     case CV_SAY_CRASH_LOOP: return "CRASH_LOOP";
     case CV_SAY_START_FAILED: return "START_FAILED";
@@ -50,7 +51,7 @@ const char *sim_say_name(enum cv_say say)
 static void print_states(const struct sim_world *world)
 {
     printf("   [");
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         printf("%s%s", i > 0 ? " " : "", cv_slot_state_name(cv_fleet_slot_state(world->fleet, i)));
     printf("]\n");
 }

@@ -9,6 +9,7 @@ static void reload(struct sim_world *world)
         return;
     uint32_t generation = ++world->opened;
     world->has_main[generation] = world->has_main[generation - 1] ^ sim_chance(world, 50);
+    sim_managed_declare(world, generation);
     world->is_bad[generation] = sim_chance(world, world->odds.new_is_bad);
     sim_tell(world, &(struct cv_fleet_event){.kind = CV_FLEET_RELOAD, .generation = generation});
 }
@@ -19,7 +20,7 @@ static void gap(struct sim_world *world)
     int64_t gap = 1 + sim_span(world, 100 * CV_SECOND);
     bool is_everything = sim_chance(world, 128);
     world->now += gap;
-    for (unsigned i = 0; is_everything && i <= world->config.capacity; i++)
+    for (unsigned i = 0; is_everything && i < cv_fleet_slots(&world->config); i++)
         if (world->procs[i].at != CV_NEVER)
             world->procs[i].at += gap;
     sim_tell(world, &(struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = gap});
@@ -54,6 +55,8 @@ void sim_user_act(struct sim_world *world)
     bool is_over = world->now >= world->end;
     if (is_over && !world->is_stopping)
         stop(world);
+    else if (world->is_stopping && sim_chance(world, 40))
+        hang_main(world);
     else if (wish < 7)
         reload(world);
     else if (wish < 11)
@@ -80,7 +83,7 @@ void sim_user_noise(struct sim_world *world)
     static const enum cv_slot_event anything[] = {
         CV_ON_HELLO, CV_ON_READY,  CV_ON_LEAVING, CV_ON_DRAINED, CV_ON_RESUMED, CV_ON_EXTEND,
         CV_ON_HUNG,  CV_ON_PAUSED, CV_ON_EXITED,  CV_ON_EXTEND,  CV_ON_SPENT};
-    unsigned slot = (unsigned)sim_random(world, world->config.capacity + 1);
+    unsigned slot = (unsigned)sim_random(world, cv_fleet_slots(&world->config));
     enum cv_slot_event what = anything[sim_random(world, CV_COUNT(anything))];
     const struct sim_proc *proc = &world->procs[slot];
     if (proc->is_ordered || (what == CV_ON_EXITED && proc->phase != SIM_NONE))
@@ -92,5 +95,6 @@ void sim_user_noise(struct sim_world *world)
                                              .slot = slot,
                                              .what = what,
                                              .has_main = world->has_main[proc->generation],
+                                             .managed = &world->declared[proc->generation],
                                              .extra = sim_span(world, 200 * CV_SECOND)});
 }

@@ -123,6 +123,7 @@ static void make_config(struct sim_world *world)
     struct cv_fleet_config *config = &world->config;
     cv_fleet_defaults(config);
     config->capacity = 2 + (unsigned)sim_random(world, SIM_CAPACITY_MAX - 1);
+    config->managed_max = (unsigned)sim_random(world, SIM_MANAGED_MAX + 1);
     config->workers = 1 + (unsigned)sim_random(world, config->capacity - 1);
     config->starters_max = 1 + (unsigned)sim_random(world, 4);
     config->seed = cv_rand_next(&world->random);
@@ -140,6 +141,7 @@ static void make_world(struct sim_world *world)
     make_odds(world);
     world->opened = 1;
     world->has_main[1] = sim_chance(world, 100);
+    sim_managed_declare(world, 1);
     world->is_bad[1] = sim_chance(world, 30);
     world->end =
         sim_chance(world, 128)
@@ -149,7 +151,7 @@ static void make_world(struct sim_world *world)
     world->wanted = world->config.workers;
     world->starts_allowed = world->wanted;
     world->serve_by = world->drain_by = world->kill_by = CV_NEVER;
-    for (unsigned i = 0; i <= world->config.capacity; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++)
         world->procs[i].at = CV_NEVER;
 }
 
@@ -163,7 +165,7 @@ static unsigned next_actor(struct sim_world *world)
         tick += sim_span(world, CV_SECOND);
     unsigned actor = tick < world->user_at ? CLOCK : USER;
     int64_t at = actor == CLOCK ? tick : world->user_at;
-    for (unsigned i = 0; i <= world->config.capacity; i++) {
+    for (unsigned i = 0; i < cv_fleet_slots(&world->config); i++) {
         if (world->procs[i].at < at) {
             at = world->procs[i].at;
             actor = i;

@@ -12,8 +12,10 @@
 #include "supervise/policy.h"
 
 #define SIM_CAPACITY_MAX 8
-#define SIM_SLOTS_MAX (SIM_CAPACITY_MAX + 1)
+#define SIM_MANAGED_MAX 4
+#define SIM_SLOTS_MAX (SIM_CAPACITY_MAX + 1 + SIM_MANAGED_MAX)
 #define SIM_GENERATIONS_MAX 24
+#define SIM_NAMES 3 /* "a", "b", "c" */
 
 /* Where a process really is. What the policy has been told may be less. */
 enum sim_phase { SIM_NONE, SIM_BOOT, SIM_HELD, SIM_INIT, SIM_SERVE, SIM_DRAIN, SIM_STOP };
@@ -63,6 +65,8 @@ struct sim_proc {
     int64_t dump_by; /* after ABRT: from then on a KILL is due */
     int64_t killed_at;
     int64_t until; /* of the last DRAIN */
+    char name;     /* whose place a managed process has: its name's one letter */
+    unsigned index;
 };
 
 /* What the checks remember of a slot, over its processes. */
@@ -103,11 +107,12 @@ struct sim_world {
     unsigned steps;
     unsigned depth; /* of events told while the actions of another are carried out */
     struct sim_odds odds;
-    struct sim_proc procs[SIM_SLOTS_MAX]; /* by slot, main at config.capacity */
+    struct sim_proc procs[SIM_SLOTS_MAX]; /* by slot, of all kinds */
     struct sim_slot slots[SIM_SLOTS_MAX];
     enum cv_slot_state before[SIM_SLOTS_MAX]; /* the states before the event */
     enum cv_roll roll_before;
     bool has_main[SIM_GENERATIONS_MAX];
+    struct cv_managed_list declared[SIM_GENERATIONS_MAX];
     bool is_bad[SIM_GENERATIONS_MAX]; /* it cannot start */
     bool is_dropped[SIM_GENERATIONS_MAX];
     uint32_t opened; /* the last generation */
@@ -134,6 +139,10 @@ struct sim_world {
     int64_t none_ready_since; /* CV_NEVER while one is */
     unsigned failures_since_ready;
     int64_t starts_allowed; /* by all that has happened */
+
+    /* Of the managed processes. */
+    uint32_t force; /* the generation whose declaration counts; 0: none */
+    bool is_done[SIM_NAMES][SIM_MANAGED_MAX];
 };
 
 /* ---- world.c ---- */
@@ -171,6 +180,21 @@ void sim_proc_act(struct sim_world *world, unsigned slot);
 
 void sim_user_act(struct sim_world *world);
 void sim_user_noise(struct sim_world *world);
+
+/* ---- managed.c ---- */
+
+/* What generation `generation` will declare. */
+void sim_managed_declare(struct sim_world *world, uint32_t generation);
+
+/* Their memory, and their invariants. */
+void sim_managed_hello(struct sim_world *world, unsigned slot);
+bool sim_managed_ends(struct sim_world *world, unsigned slot, const struct cv_fleet_exit *exit);
+void sim_managed_note_roll(struct sim_world *world);
+bool sim_managed_must_go(const struct sim_world *world, unsigned slot);
+void sim_managed_check_spawn(struct sim_world *world, const struct cv_action *action);
+void sim_managed_check_asked(struct sim_world *world, unsigned slot);
+void sim_managed_check_settled(struct sim_world *world);
+bool sim_managed_is_complete(const struct sim_world *world);
 
 /* ---- checks.c ---- */
 

@@ -9,16 +9,18 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-static struct cv_control_slot slots[2] = {{.slot = 3,
-                                           .pid = 77,
-                                           .state = "READY",
-                                           .generation = 2,
-                                           .starts = 3,
-                                           .connections = 5,
-                                           .uptime_ms = 61000,
-                                           .has_exit = 1,
-                                           .exit = {.signaled = true, .code = SIGSEGV}},
-                                          {.slot = CV_CONTROL_MAIN, .state = "WAITING"}};
+static struct cv_control_slot slots[2] = {
+    {.slot = 3,
+     .who = "worker 3",
+     .pid = 77,
+     .state = "READY",
+     .generation = 2,
+     .starts = 3,
+     .connections = 5,
+     .uptime_ms = 61000,
+     .has_exit = 1,
+     .exit = {.signaled = true, .code = SIGSEGV}},
+    {.slot = CV_CONTROL_MAIN, .kind = CV_KIND_MAIN, .who = "main", .state = "WAITING"}};
 static struct cv_ctl_status status = {.fleet = {.name = "shop \"x\"",
                                                 .guardian = 70,
                                                 .master = 71,

@@ -50,6 +50,7 @@ static inline const char *story_say(enum cv_say say)
         [CV_SAY_UNKILLABLE] = "UNKILLABLE",
         [CV_SAY_LEAVING] = "LEAVING",
         [CV_SAY_SPENT] = "SPENT",
+        [CV_SAY_DONE] = "DONE",
         [CV_SAY_DEGRADED] = "DEGRADED",
         [CV_SAY_CRASH_LOOP] = "CRASH_LOOP",
         [CV_SAY_START_FAILED] = "START_FAILED",
@@ -165,6 +166,13 @@ static inline void hello_with_main(struct story *s, unsigned slot)
 {
     story_tell(s, (struct cv_fleet_event){
                       .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_HELLO, .has_main = true});
+}
+
+/* Its manifest declares these managed processes. */
+static inline void hello_with(struct story *s, unsigned slot, const struct cv_managed_list *list)
+{
+    story_tell(s, (struct cv_fleet_event){
+                      .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_HELLO, .managed = list});
 }
 
 static inline void exits(struct story *s, unsigned slot, int code)

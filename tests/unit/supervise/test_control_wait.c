@@ -6,8 +6,12 @@ static char sentence[512];
 
 static struct cv_control_facts calm(void)
 {
-    return (struct cv_control_facts){
-        .wanted = 2, .ready = 2, .is_main_ready = true, .struggling = -1, .why = "because"};
+    return (struct cv_control_facts){.wanted = 2,
+                                     .ready = 2,
+                                     .subject = "main",
+                                     .is_subject_ready = true,
+                                     .struggling = -1,
+                                     .why = "because"};
 }
 
 static enum cv_control_verdict judge(struct cv_control_wait wait, struct cv_control_facts facts)
@@ -91,12 +95,29 @@ static void test_one_that_does_not_start_fails_scale_and_restart(void **state)
 static void test_restart_of_main_waits_for_main(void **state)
 {
     (void)state;
-    struct cv_control_wait wait = {.command = CV_CONTROL_RESTART, .number = CV_CONTROL_MAIN};
+    struct cv_control_wait wait = {.command = CV_CONTROL_RESTART, .kind = CV_KIND_MAIN};
     struct cv_control_facts facts = calm();
     facts.ready = 1; /* that is another matter */
     assert_int_equal(judge(wait, facts), CV_VERDICT_DONE);
-    facts.is_main_ready = false;
+    facts.is_subject_ready = false;
     assert_int_equal(judge(wait, facts), CV_VERDICT_WAIT);
+}
+
+static void test_restart_of_a_managed_process_is_about_that_one(void **state)
+{
+    (void)state;
+    struct cv_control_wait wait = {
+        .command = CV_CONTROL_RESTART, .number = 9, .kind = CV_KIND_MANAGED};
+    struct cv_control_facts facts = calm();
+    facts.subject = "queue 1";
+    facts.is_subject_ready = false;
+    assert_int_equal(judge(wait, facts), CV_VERDICT_WAIT);
+    facts.does_subject_struggle = true;
+    assert_int_equal(judge(wait, facts), CV_VERDICT_FAILED);
+    assert_says("queue 1 does not get ready");
+    facts.is_subject_ready = true;
+    assert_int_equal(judge(wait, facts), CV_VERDICT_DONE);
+    assert_says("queue 1 is ready");
 }
 
 static void test_reload_is_done_when_its_generation_serves(void **state)
@@ -143,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_restart_is_done_when_another_serves_in_its_stead),
         cmocka_unit_test(test_one_that_does_not_start_fails_scale_and_restart),
         cmocka_unit_test(test_restart_of_main_waits_for_main),
+        cmocka_unit_test(test_restart_of_a_managed_process_is_about_that_one),
         cmocka_unit_test(test_reload_is_done_when_its_generation_serves),
         cmocka_unit_test(test_reload_fails_with_its_own_generation_only),
         cmocka_unit_test(test_reload_fails_when_it_could_not_begin),

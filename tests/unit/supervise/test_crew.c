@@ -8,6 +8,8 @@
 
 #define CAPACITY 3
 
+static const struct cv_fleet_config fleet = {.capacity = CAPACITY, .managed_max = 2};
+
 static struct cv_crew crew;
 static struct cv_run run;
 static struct cv_listeners listeners;
@@ -30,7 +32,7 @@ static int start(void **state)
         listeners.item[i].fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     how = (struct cv_supervise){
         .name = "test", .argv = argv, .method = CV_START_FORK, .listeners = &listeners};
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || cv_crew_new(&crew, CAPACITY, NULL) < 0)
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || cv_crew_new(&crew, &fleet, NULL) < 0)
         return -1;
     return pin(1);
 }
@@ -38,7 +40,7 @@ static int start(void **state)
 static int finish(void **state)
 {
     (void)brood_end(state);
-    for (unsigned i = 0; i <= CAPACITY; i++)
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet); i++)
         if (crew.members[i].channel >= 0)
             cv_crew_bury(&crew, i, (struct cv_fleet_exit){0});
     for (size_t i = 0; i < CV_CREW_GENERATIONS; i++)

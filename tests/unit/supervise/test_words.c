@@ -26,7 +26,7 @@ static const char *said(struct cv_action action, struct cv_fleet_exit last)
     (void)close(fds[1]);
     cv_log_open("test", CV_LOG_INFO);
     action.kind = CV_ACT_SAY;
-    cv_words_say(&action, 4, last, &listeners);
+    cv_words_say(&action, cv_words_who(action.slot, 4).text, last, &listeners);
     (void)dup2(saved, STDERR_FILENO);
     cv_log_open("test", CV_LOG_INFO);
     (void)close(saved);
