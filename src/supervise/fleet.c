@@ -64,10 +64,8 @@ static int take_memory(struct cv_fleet *fleet, int64_t now)
 
 static void settle(struct cv_fleet *fleet);
 
-int cv_fleet_new(const struct cv_fleet_config *config, int64_t now, struct cv_fleet **ret)
+int cv_fleet_make(const struct cv_fleet_config *config, int64_t now, struct cv_fleet **ret)
 {
-    if (config->workers < 1 || config->workers >= config->capacity || config->starters_max < 1)
-        return -EINVAL;
     struct cv_fleet *fleet = calloc(1, sizeof *fleet);
     if (fleet == NULL)
         return -ENOMEM;
@@ -87,9 +85,18 @@ int cv_fleet_new(const struct cv_fleet_config *config, int64_t now, struct cv_fl
     fleet->current.number = 1;
     fleet->random = config->seed;
     fleet->halt.drain_until = fleet->halt.kill_at = CV_NEVER;
-    settle(fleet);
     *ret = fleet;
     return 0;
+}
+
+int cv_fleet_new(const struct cv_fleet_config *config, int64_t now, struct cv_fleet **ret)
+{
+    if (config->workers < 1 || config->workers >= config->capacity || config->starters_max < 1)
+        return -EINVAL;
+    int rc = cv_fleet_make(config, now, ret);
+    if (rc == 0)
+        settle(*ret);
+    return rc;
 }
 
 void cv_fleet_free(struct cv_fleet *fleet)

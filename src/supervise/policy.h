@@ -9,6 +9,7 @@
  *     brake.c     failures: back-off, the first start, the crash loop
  *     halt.c      the stop of everything
  *     actions.c   the queue of what is to be done
+ *     fleet_handover.c    all of it, written down and read
  */
 #ifndef CV_SUPERVISE_POLICY_H
 #define CV_SUPERVISE_POLICY_H
@@ -125,6 +126,10 @@ struct cv_census {
 };
 
 /* ---- fleet.c ---- */
+
+/* A fleet in which nothing has happened yet. 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_fleet_make(const struct cv_fleet_config *config, int64_t now,
+                                struct cv_fleet **ret);
 
 /* Moves a slot on. The only place that writes `state`. */
 void cv_fleet_enter(struct cv_slot *slot, enum cv_slot_state state, int64_t deadline);

@@ -42,6 +42,9 @@
  *     crash-loop, said-once, scale
  *     no-busy-loop     after an event the next deadline lies ahead
  *     idle             nothing waited for means: as many serve as wanted, no roll under way
+ *
+ * All of it also if the program is exchanged between two events (upgrade): the fleet is handed over
+ * then.
  */
 #include "broken.h"
 #include "world.h"

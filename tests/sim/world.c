@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "base/rand.h"
+#include "supervise/fleet_handover.h"
 
 #include <stdlib.h>
 
@@ -94,6 +95,35 @@ void sim_tell(struct sim_world *world, const struct cv_fleet_event *event)
 void sim_tell_slot(struct sim_world *world, unsigned slot, enum cv_slot_event what)
 {
     sim_tell(world, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT, .slot = slot, .what = what});
+}
+
+/* ---- Upgrades ---- */
+
+/* Another program takes over between two events. */
+static void upgrade(struct sim_world *world)
+{
+    struct cv_handover to;
+    struct cv_span record;
+    struct cv_fleet *next;
+    cv_handover_begin(&to);
+    cv_fleet_export(world->fleet, &to);
+    if (cv_handover_end(&to, &record) < 0 || cv_handover_check(record) < 0 ||
+        cv_fleet_import(&world->config, record, &next) < 0) {
+        world->error = "upgrade: what is handed over cannot be read";
+    } else {
+        next->rules = world->fleet->rules;
+        cv_fleet_free(world->fleet);
+        world->fleet = next;
+    }
+    cv_handover_done(&to);
+}
+
+/* In every fourth schedule, after every fourth event. With dice of its own: the schedule stays what
+ * it would have been. */
+static void maybe_upgrade(struct sim_world *world)
+{
+    if (world->upgrades && world->error == NULL && cv_rand_next(&world->upgrade_dice) % 4 == 0)
+        upgrade(world);
 }
 
 /* ---- A schedule ---- */
@@ -199,6 +229,7 @@ static void run(struct sim_world *world)
         act(world, next_actor(world));
         while (!world->is_exited && sim_chance(world, world->odds.noise))
             sim_user_noise(world);
+        maybe_upgrade(world);
         if (world->steps > STEPS_MAX)
             world->error = "stop-ends: the schedule does not end";
     }
@@ -209,7 +240,11 @@ static void run(struct sim_world *world)
 const char *sim_run(uint64_t seed, const struct cv_rules *rules, bool has_trace,
                     struct sim_seen *seen)
 {
-    struct sim_world world = {.random = seed, .has_trace = has_trace, .seen = seen};
+    struct sim_world world = {.random = seed,
+                              .upgrade_dice = seed,
+                              .upgrades = seed % 4 == 0,
+                              .has_trace = has_trace,
+                              .seen = seen};
     (void)cv_rand_next(&world.random);
     make_world(&world);
     if (cv_fleet_new(&world.config, world.now, &world.fleet) < 0)

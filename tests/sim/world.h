@@ -2,7 +2,7 @@
  *
  * Everything that happens follows from one seed. The processes boot slowly, fail, hang, ignore
  * TERM, are stopped by signals, cannot be killed; the shell is late, tells things twice, is
- * suspended, cannot fork; the user reloads, scales and stops in any order.
+ * suspended, cannot fork, is upgraded in place; the user reloads, scales and stops in any order.
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -98,6 +98,8 @@ struct sim_world {
     struct cv_fleet *fleet;
     struct cv_fleet_config config;
     uint64_t random;
+    uint64_t upgrade_dice;
+    bool upgrades;
     bool has_trace;
     struct sim_seen *seen;
     const char *error; /* the first broken invariant */
