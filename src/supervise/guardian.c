@@ -15,6 +15,7 @@
 #include "supervise/overseer.h"
 #include "supervise/signals.h"
 #include "supervise/strays.h"
+#include "supervise/suspend.h"
 #include "supervise/title.h"
 
 #include <errno.h>
@@ -79,6 +80,8 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
 {
     (void)setpgid(0, 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    /* A master that is stopped could not see its guardian die, and so would stay for ever. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGCONT);
     (void)close(guardian->channel);
     if (guardian->terminal >= 0)
         (void)close(guardian->terminal);
@@ -177,6 +180,17 @@ static void on_hangup(struct guardian *guardian)
         ask_stop(guardian, CV_STOP_TERM);
 }
 
+/* Where nobody could continue it, the server does not stop. */
+static void on_tstp(struct guardian *guardian)
+{
+    if (guardian->terminal < 0) {
+        cv_debug("signal %d (%s) is ignored: there is no terminal", SIGTSTP, strsignal(SIGTSTP));
+        return;
+    }
+    int64_t gap = cv_suspend(guardian->master, &guardian->overseer.page->suspended);
+    cv_overseer_suspended(&guardian->overseer, gap, cv_clock_ns());
+}
+
 static void on_signal(struct guardian *guardian, int signal, bool by_user)
 {
     switch (signal) {
@@ -189,9 +203,10 @@ static void on_signal(struct guardian *guardian, int signal, bool by_user)
         if (by_user)
             tell(guardian, CV_MSG_SCALE, signal == SIGTTIN);
         break;
+    case SIGTSTP: on_tstp(guardian); break;
     case SIGUSR1:
     case SIGUSR2: cv_info("signal %d means nothing in this version", signal); break;
-    default: break; /* CHLD: the loop looks itself */
+    default: break; /* CHLD: the loop looks itself; CONT: it has done its work */
     }
 }
 

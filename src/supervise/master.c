@@ -98,9 +98,10 @@ static void turn(struct master *master)
     (void)cv_beat_write(&master->beat->running_since, &master->beat->looking, 0);
     int n = epoll_wait(master->epoll, events, EVENTS_MAX, patience(deadline));
     int64_t now = cv_clock_ns();
+    bool was_suspended = cv_master_forgive(master, now);
     if (cv_beat_write(&master->beat->running_since, &master->beat->looking, now))
         cv_channel_tell(master->channel, CV_MSG_BEAT, 0, 0);
-    if (deadline != CV_NEVER && now - deadline > GAP_LEAST) {
+    if (!was_suspended && deadline != CV_NEVER && now - deadline > GAP_LEAST) {
         cv_beats_forgive(&master->beats, now);
         cv_master_feed(master,
                        &(struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = now - deadline});

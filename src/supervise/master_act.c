@@ -24,9 +24,24 @@ void cv_master_news(const struct master *master, enum cv_news news, int64_t valu
 
 /* ---- Actions ---- */
 
+/* The guardian writes it before it continues us: a `now` from after the stop never comes without
+ * it. */
+bool cv_master_forgive(struct master *master, int64_t now)
+{
+    int64_t gap = atomic_load(&master->beat->suspended) - master->suspended;
+    if (gap == 0)
+        return false;
+    master->suspended += gap;
+    cv_beats_forgive(&master->beats, now);
+    cv_fleet_event(master->fleet, &(struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = gap}, now);
+    return true;
+}
+
 void cv_master_feed(struct master *master, const struct cv_fleet_event *event)
 {
-    cv_fleet_event(master->fleet, event, cv_clock_ns());
+    int64_t now = cv_clock_ns();
+    (void)cv_master_forgive(master, now);
+    cv_fleet_event(master->fleet, event, now);
     cv_master_act(master);
 }
 

@@ -28,6 +28,7 @@ struct master {
     int channel;                   /* to the guardian */
     struct cv_overseer_page *beat; /* our own, read by the guardian */
     int guardian_fd;               /* -1 once it is known to be gone */
+    int64_t suspended;             /* as much of beat->suspended as has been given back */
     uint32_t generation;
     bool reload_wanted;
     bool strays_due; /* something died: look for what it left */
@@ -54,6 +55,11 @@ uint64_t cv_master_key(unsigned slot, uint32_t incarnation);
 
 /* Tells the guardian, who tells the manager outside. `at`: when it happened. */
 void cv_master_news(const struct master *master, enum cv_news news, int64_t value, int64_t at);
+
+/* Gives back the time in which job control had stopped everything, so that no deadline that may
+ * move is over for it. To be called after the clock has been read and before anything is judged by
+ * it. Whether there was such a time. */
+bool cv_master_forgive(struct master *master, int64_t now);
 
 /* Tells the fleet, and carries out what follows. */
 void cv_master_feed(struct master *master, const struct cv_fleet_event *event);

@@ -195,6 +195,7 @@ static void on_slow(void *arg, unsigned slot, const char *what, int64_t for_ns)
 
 void cv_master_look_after(struct master *master, int64_t now)
 {
+    (void)cv_master_forgive(master, now);
     if (now >= master->beats.next) {
         struct cv_beat_source source = {master->crew.slots.count, beat_of, on_hang, master};
         cv_beats_look(&master->beats, &source, now);

@@ -50,6 +50,15 @@ void cv_overseer_forgive(struct cv_overseer *overseer, int64_t now)
     overseer->resumed_at = now;
 }
 
+void cv_overseer_suspended(struct cv_overseer *overseer, int64_t gap, int64_t now)
+{
+    cv_overseer_forgive(overseer, now);
+    if (overseer->stop_by != CV_NEVER)
+        overseer->stop_by += gap;
+    if (overseer->kill_at != CV_NEVER)
+        overseer->kill_at += gap;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;

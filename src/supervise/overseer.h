@@ -11,10 +11,13 @@
 #include "base/macros.h"
 #include "supervise/beat.h"
 
-/* What guardian and master share; written by the master but for `looking`. */
+/* What guardian and master share; written by the master but for `looking`
+ * and `suspended`. */
 struct cv_overseer_page {
     _Atomic int64_t running_since;
     _Atomic uint32_t looking;
+    _Atomic int64_t suspended; /* ns in which job control had stopped everything, in all; written by
+                                  the guardian */
 };
 
 struct cv_overseer {
@@ -37,6 +40,9 @@ void cv_overseer_beat(struct cv_overseer *overseer, int64_t now);
 void cv_overseer_paused(struct cv_overseer *overseer, bool is_paused, int64_t now);
 void cv_overseer_stop_asked(struct cv_overseer *overseer, int64_t until);
 void cv_overseer_forgive(struct cv_overseer *overseer, int64_t now);
+
+/* Neither it nor the master has run for `gap`: that prolongs a stop, too. */
+void cv_overseer_suspended(struct cv_overseer *overseer, int64_t gap, int64_t now);
 
 /* When cv_overseer_look() is due; CV_NEVER while nothing is to be feared. */
 int64_t cv_overseer_deadline(const struct cv_overseer *overseer);

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <sys/signalfd.h>
 
-static const int handled[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGCHLD,
-                              SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+static const int handled[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP,  SIGCHLD, SIGTTIN,
+                              SIGTTOU, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2};
 
 static void handled_set(sigset_t *set)
 {

@@ -4,6 +4,7 @@ The first test is the scenario that started the project (sanic-org/sanic#2997): 
 start-up listener for 100 s, the user presses Ctrl+C once.
 """
 
+import os
 import signal
 import time
 
@@ -11,7 +12,7 @@ import pytest
 
 import proc
 from client import Connection, eventually
-from harness import free_port, port_is_free
+from harness import BUILD, free_port, port_is_free
 from server import INT_BOUND, STARTING_BOUND, example, within
 from terminal import Terminal
 
@@ -208,23 +209,148 @@ def test_hup_with_the_terminal_alive_is_a_reload(terminals):
 
 # Job control
 
-def test_suspended_and_continued_server_goes_on(terminals):
-    """Ctrl+Z, a pause, fg: the same workers serve; nobody took the pause for a hang."""
-    terminal, port = terminals(), free_port()
-    start(terminal, "testbed", port, "--hang-timeout", "1", workers=2)
-    before = terminal.wait_role("worker", 2)
+def suspend(terminal, count):
+    """Ctrl+Z; waits until the shell has its prompt and all `count` processes are stopped."""
     terminal.type("\x1a")
     terminal.expect("Stopped")
+    eventually("all are stopped", lambda: [process.state for process in terminal.started()] == ["T"] * count, 5)
+
+
+def foreground(terminal):
+    """The group that has the terminal."""
+    return os.tcgetpgrp(terminal.keyboard)
+
+
+def interrupt(terminal):
+    terminal.type("\x03")
+    terminal.wait_alone(time.monotonic(), 10 * INT_BOUND)
+
+
+def test_suspended_server_stands_still_and_goes_on(terminals, method):
+    """Ctrl+Z, a pause longer than every limit, fg: all stop, the same workers serve, the request is answered."""
+    terminal, port = terminals(), free_port()
+    start(terminal, "testbed", port, "--hang-timeout", "1", method=method, workers=2)
+    before = terminal.wait_role("worker", 2)
+    with Connection(("127.0.0.1", port)) as connection:
+        connection.ask("GET", "/slow")
+        time.sleep(0.2)
+        suspend(terminal, 4)
+        time.sleep(3)
+        terminal.enter("fg")
+        assert connection.response().text == "slow"
     time.sleep(1.5)
-    terminal.enter("fg")
-    time.sleep(0.5)
     terminal.look()
     assert answers(port)
     assert terminal.wait_role("worker", 2) == before
-    terminal.type("\x03")
-    terminal.wait_alone(time.monotonic(), 10 * INT_BOUND)
+    assert "is killed" not in terminal.screen and "too long" not in terminal.screen
+    interrupt(terminal)
     assert exit_code(terminal) == 0
     leave(terminal)
+
+
+def test_suspended_again_and_again(terminals):
+    """Also in the background, and by kill."""
+    terminal, port = terminals(), free_port()
+    start(terminal, "testbed", port, "--hang-timeout", "1", workers=2)
+    guardian, before = terminal.wait_role("guardian")[0], terminal.wait_role("worker", 2)
+
+    def states():
+        return {process.state for process in terminal.started()}
+
+    suspend(terminal, 4)
+    terminal.enter("bg")
+    eventually("it goes on", lambda: "T" not in states(), 5)
+    assert answers(port)
+    terminal.send(guardian, signal.SIGTSTP)
+    eventually("all are stopped", lambda: states() == {"T"}, 5)
+    terminal.send(guardian, signal.SIGCONT)
+    eventually("it goes on", lambda: "T" not in states(), 5)
+    assert answers(port)
+    for _ in range(5):
+        terminal.enter("fg")
+        eventually("it is in the foreground", lambda: foreground(terminal) == guardian, 5)
+        suspend(terminal, 4)
+    terminal.enter("fg")
+    eventually("it goes on", lambda: "T" not in states(), 5)
+    assert answers(port)
+    assert terminal.wait_role("worker", 2) == before
+    interrupt(terminal)
+    leave(terminal)
+
+
+def test_suspended_start_has_as_much_time_as_before(terminals, method):
+    """START_TIMEOUT is 3 s, the listener takes 2 s, the pauses 3.5 s: nobody is late. The second pause begins and ends
+    where less than a second was left: too little for the master to notice a gap by itself."""
+    terminal, port = terminals(), free_port()
+    start(terminal, "slow_start", port, "--start-timeout", "3", "--hang-timeout", "1", method=method, delay=2)
+    before = terminal.wait_role("worker")
+    in_sleep(terminal)
+    suspend(terminal, 3)
+    time.sleep(2.5)
+    terminal.enter("fg")
+    time.sleep(0.2)
+    suspend(terminal, 3)
+    time.sleep(1)
+    terminal.enter("fg")
+    eventually("it serves", lambda: answers(port), 10)
+    assert terminal.wait_role("worker") == before
+    assert "START_TIMEOUT" not in terminal.screen
+    interrupt(terminal)
+    leave(terminal)
+
+
+@pytest.mark.parametrize("command", ["kill %1", "kill -INT %1; kill -CONT %1", "kill -QUIT %1; kill -CONT %1"])
+def test_suspended_server_can_be_ended_from_its_shell(terminals, command):
+    """bash sends CONT behind TERM."""
+    terminal, port = terminals(), free_port()
+    start(terminal, "testbed", port, workers=2)
+    suspend(terminal, 4)
+    terminal.enter(command)
+    terminal.wait_alone(time.monotonic(), 10 * INT_BOUND)
+    leave(terminal)
+
+
+@pytest.mark.parametrize("who", ["guardian", "master"])
+def test_suspended_server_ends_when_it_is_killed(terminals, who):
+    """The master is stopped and could not see its guardian die; nor could the guardian see the master."""
+    terminal, port = terminals(), free_port()
+    start(terminal, "testbed", port, workers=2)
+    suspend(terminal, 4)
+    terminal.send(terminal.wait_role(who)[0], signal.SIGKILL)
+    if who == "master":
+        eventually("the workers are gone", lambda: not terminal.by_role("worker"), 5)
+        terminal.enter("fg")
+    terminal.wait_alone(time.monotonic(), 5)
+    leave(terminal)
+
+
+def test_suspended_server_ends_with_its_terminal(terminals):
+    terminal, port = terminals(), free_port()
+    start(terminal, "testbed", port, workers=2)
+    suspend(terminal, 4)
+    terminal.wait_gone(terminal.hang_up(), 10 * INT_BOUND)
+    terminal.assert_nothing_left()
+
+
+def test_suspended_server_hears_covey_stop(terminals):
+    terminal, port = terminals(), free_port()
+    start(terminal, "testbed", port, workers=2)
+    suspend(terminal, 4)
+    terminal.enter(f"{BUILD}/covey stop")
+    terminal.expect(r"testbed \(pid \d+\): stopped", 10 * INT_BOUND)
+    terminal.wait_alone(time.monotonic(), 5)
+    leave(terminal)
+
+
+def test_tstp_to_a_server_without_a_terminal_means_nothing(jobs):
+    """Nobody could continue it."""
+    server = jobs.server("testbed", args=["--log-level", "debug"])
+    before = set(server.reach_all())
+    server.send(server.guardian, signal.SIGTSTP)
+    server.send(server.master(), signal.SIGTSTP)
+    eventually("it is said", lambda: "is ignored: there is no terminal" in server.err, 5)
+    assert set(server.reach_all()) == before
+    server.stop()
 
 
 def test_background_job_writes_to_a_terminal_with_tostop(terminals):

@@ -108,6 +108,21 @@ static void test_time_in_which_the_guardian_did_not_run_is_forgiven(void **state
     assert_int_equal(look(100 * CV_SECOND + PAUSE), CV_OVERSEER_STOPPED);
 }
 
+static void test_time_in_which_all_was_suspended_is_given_back(void **state)
+{
+    (void)state;
+    cv_overseer_stop_asked(&overseer, 1000);
+    runs_since(100);
+    cv_overseer_suspended(&overseer, 5000, 5500);
+    assert_int_equal(look(5999), CV_OVERSEER_WELL);
+    assert_int_equal(look(6000), CV_OVERSEER_LATE);
+    assert_int_equal(look(5499 + RUN), CV_OVERSEER_WELL);
+    assert_int_equal(look(5500 + RUN), CV_OVERSEER_HUNG);
+    cv_overseer_suspended(&overseer, 5000, 10500 + RUN);
+    assert_int_equal(look(5500 + RUN + CV_SECOND + 4999), CV_OVERSEER_WELL);
+    assert_int_equal(look(5500 + RUN + CV_SECOND + 5000), CV_OVERSEER_SILENT);
+}
+
 int main(void)
 {
 #define OVERSEER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -119,6 +134,7 @@ int main(void)
         OVERSEER_TEST(test_a_master_that_was_stopped_while_it_ran_has_its_time_anew),
         OVERSEER_TEST(test_a_master_that_does_not_end_is_killed),
         OVERSEER_TEST(test_time_in_which_the_guardian_did_not_run_is_forgiven),
+        OVERSEER_TEST(test_time_in_which_all_was_suspended_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,8 @@
 
 #include "brood.h"
 
-static const int handled[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGCHLD,
-                              SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+static const int handled[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP,  SIGCHLD, SIGTTIN,
+                              SIGTTOU, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2};
 
 static int in_child(int (*fn)(void))
 {
