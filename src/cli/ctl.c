@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "cli/ctl_show.h"
 #include "cli/ctl_target.h"
+#include "cli/ctl_wake.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +15,11 @@
 #define STATUS_TIMEOUT_MS 5000
 #define TOP_EVERY_MS 1000
 #define ENDING_TIMEOUT_MS 30000
+
+/* A server that is to stop is looked at so often, and is given up after so many times in which it
+ * was found stopped by a signal although it had been continued. */
+#define WAKE_EVERY_MS 500
+#define WAKES_MAX 6
 
 const char cv_ctl_usage[] =
     "covey status [--json] [SERVER]     what its processes are and do\n"
@@ -74,8 +80,19 @@ static int hear(const struct cv_ctl_server *server, int timeout_ms)
     }
 }
 
-static const char *why_silent(int rc)
+static const char *why_silent(const struct cv_ctl_server *server, int rc)
 {
+    static char stopped[128];
+    const char *what;
+    pid_t pid = rc == -ETIMEDOUT ? cv_ctl_stopped(server->pid, &what) : 0;
+    if (pid != 0) {
+        (void)snprintf(stopped, sizeof(stopped),
+                       "the server does not answer: its %s, process %d, is stopped by a signal or "
+                       "a debugger (kill -CONT, or fg)",
+                       what, pid);
+        return stopped;
+    }
+
     switch (rc) {
     case 0: return "the server has ended meanwhile";
     case -ETIMEDOUT: return "the server does not answer";
@@ -106,7 +123,7 @@ static int command(const char *target, struct cv_control_request request)
     (void)ask(&server, &request); /* a server that has refused us already has also said why */
     int rc = hear(&server, -1);
     code = rc == 1 && message.kind == CV_CONTROL_DONE ? conclude(&server)
-                                                      : failed(&server, why_silent(rc));
+                                                      : failed(&server, why_silent(&server, rc));
     (void)close(server.fd);
     return code;
 }
@@ -148,7 +165,8 @@ static int fetch_status(const char *target, struct cv_ctl_status *status)
             break;
         rc = rc == 1 ? take_status(status) : rc == 0 ? -EPIPE : rc;
     }
-    code = rc == 1 ? conclude(&server) : failed(&server, why_silent(rc == -EPIPE ? 0 : rc));
+    code =
+        rc == 1 ? conclude(&server) : failed(&server, why_silent(&server, rc == -EPIPE ? 0 : rc));
     (void)close(server.fd);
     return code;
 }
@@ -263,21 +281,63 @@ static int run_restart(const char *word, bool has_flag, const char *server)
     return command(server, (struct cv_control_request){CV_CONTROL_RESTART, slot});
 }
 
+static int stays_stopped(const struct cv_ctl_server *server, pid_t pid, const char *what)
+{
+    char why[160];
+    (void)snprintf(
+        why, sizeof(why),
+        "its %s, process %d, stays stopped although it was continued: does a debugger hold it?",
+        what, pid);
+    return failed(server, why);
+}
+
+static bool is_over(int pidfd)
+{
+    struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+    return poll(&fd, 1, 0) != 0;
+}
+
+/* As hear(), but until the server has ended or said something, and with a server that does not
+ * stay stopped. 1, 0, -errno; -EBUSY: it does stay so, and that has been said. */
+static int hear_end(const struct cv_ctl_server *server, int guardian)
+{
+    for (int wakes = 0;;) {
+        const char *what;
+        pid_t stopped = is_over(guardian) ? 0 : cv_ctl_stopped(server->pid, &what);
+        wakes = stopped != 0 ? wakes + 1 : 0;
+        if (wakes > WAKES_MAX) {
+            (void)stays_stopped(server, stopped, what);
+            return -EBUSY;
+        }
+        if (stopped != 0)
+            cv_ctl_continue(server->pid);
+        int rc = hear(server, WAKE_EVERY_MS);
+        if (rc != -ETIMEDOUT)
+            return rc;
+    }
+}
+
 /* The connection ends with the master; the guardian sweeps behind it and ends a moment later. */
 static int wait_for_end(const struct cv_ctl_server *server, int guardian)
 {
-    int rc = hear(server, -1);
+    int rc = hear_end(server, guardian);
+    if (rc == -EBUSY)
+        return CV_EXIT_INTERNAL;
     if (rc == 1)
-        return message.kind == CV_CONTROL_DONE ? conclude(server) : failed(server, why_silent(rc));
+        return message.kind == CV_CONTROL_DONE ? conclude(server)
+                                               : failed(server, why_silent(server, rc));
     if (rc < 0 && rc != -EBADMSG)
         return failed(server, strerror(-rc));
     struct pollfd fd = {.fd = guardian, .events = POLLIN};
-    while (guardian >= 0) {
-        int n = poll(&fd, 1, ENDING_TIMEOUT_MS);
-        if (n == 0)
+    for (int waited = 0; guardian >= 0 && poll(&fd, 1, WAKE_EVERY_MS) == 0;) {
+        const char *what;
+        waited += WAKE_EVERY_MS;
+        pid_t stopped = cv_ctl_stopped(server->pid, &what);
+        if (stopped != 0 && waited > WAKES_MAX * WAKE_EVERY_MS)
+            return stays_stopped(server, stopped, what);
+        if (waited >= ENDING_TIMEOUT_MS)
             return failed(server, "something of it cannot be ended; the log says what");
-        if (n > 0)
-            break;
+        cv_ctl_continue(server->pid);
     }
     (void)printf("%s: stopped\n", server->label);
     return CV_EXIT_OK;

@@ -1,6 +1,7 @@
 """The control socket and its commands: answered when they are done, refused to others, gone with the server."""
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -15,12 +16,13 @@ import pytest
 import proc
 from client import eventually
 from harness import BUILD, sanitized
-from server import Server
+from server import TERM_BOUND, Server
 
 COVEY = BUILD / "covey"
 HEAD = struct.Struct("=II4Iq")  # kind, length of the body, 4 words, time: struct cv_message
 STATUS, SCALE, RELOAD, RESTART, STOP, FLEET, DONE = 128, 129, 130, 131, 132, 192, 194
 VERSION = 2
+ATTACH, DETACH = 16, 17  # of ptrace(2)
 
 # FATE=sleep makes new workers slow to start; a file named by FAIL_IF makes them fail.
 APP = """
@@ -281,6 +283,7 @@ def test_stop_now_does_not_wait_for_requests(jobs):
     began = time.monotonic()
     control(server, "stop", "--now")
     assert sanitized() or time.monotonic() - began < 0.9
+    server.wait_gone(began, 1.0)
     connection.close()
 
 
@@ -292,6 +295,48 @@ def test_stop_while_everything_is_blocked(jobs):
 
 
 # Which server
+
+@pytest.mark.parametrize("who", [("guardian",), ("master",), ("guardian", "master")], ids="+".join)
+def test_stop_continues_what_is_stopped(jobs, program, who):
+    server = jobs.server(program)
+    server.reach_all()
+    pids = {"guardian": server.guardian, "master": server.master()}
+    for name in who:
+        server.send(pids[name], signal.SIGSTOP)
+    eventually("stopped", lambda: all(proc.stat(pids[name]).state == "T" for name in who), 5)
+    since = time.monotonic()
+    assert control(server, "stop").endswith(": stopped\n")
+    assert time.monotonic() - since < TERM_BOUND
+    server.wait_gone(since, 1.0)
+    assert server.code == 0
+    server.assert_all_ended()
+
+
+def test_stop_says_what_stays_stopped(jobs, program):
+    """A debugger holds the guardian."""
+    server = jobs.server(program)
+    server.reach_all()
+    ptrace = ctypes.CDLL(None).ptrace
+    if ptrace(ATTACH, server.guardian, None, None) != 0:
+        pytest.skip("ptrace is forbidden here")
+    try:
+        answer = control(server, "stop", code=1)
+    finally:
+        ptrace(DETACH, server.guardian, None, None)
+    assert f"its guardian, process {server.guardian}, stays stopped" in answer
+    server.wait_gone(time.monotonic(), 10)  # let go, it ends
+
+
+def test_status_of_a_stopped_server_says_so(jobs, program):
+    server = jobs.server(program)
+    server.reach_all()
+    master = server.master()
+    server.send(master, signal.SIGSTOP)
+    answer = control(server, "status", code=1)
+    assert f"its master, process {master}, is stopped by a signal" in answer
+    server.send(master, signal.SIGCONT)
+    assert "2 of 2 workers ready" in control(server, "status")
+
 
 def test_server_is_found_by_name_pid_and_path(jobs):
     server = jobs.server().wait_serving()
