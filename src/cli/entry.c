@@ -118,6 +118,11 @@ static bool has_threads(void)
 static int open_listeners(struct cv_conf *conf, const struct cv_outer *outer,
                           struct cv_listeners *listeners)
 {
+    if (outer->listen_fds > 0 && conf->value[CV_SET_PER_SLOT_LISTENERS] != 0)
+        return say(
+            conf, CV_EXIT_CONFIG,
+            "PER_SLOT_LISTENERS: sockets that LISTEN_FDS has passed cannot be multiplied; leave "
+            "out one of the two");
     if (outer->listen_fds > 0) {
         int adopted = cv_adopt(listeners, CV_OUTER_FIRST_FD, outer->listen_fds, conf->reason,
                                sizeof(conf->reason));
@@ -198,6 +203,7 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source,
                                .fleet = fleet_config(conf),
                                .slow_listener = ns_of(conf, CV_SET_SLOW_LISTENER),
                                .listeners = &listeners,
+                               .is_per_slot = conf->value[CV_SET_PER_SLOT_LISTENERS] != 0,
                                .control = &control,
                                .pidfile = *pidfile,
                                .outer = outer,

@@ -362,7 +362,9 @@ static int open_native(struct life *life, const struct cv_app_source *source)
         config.progress = on_progress;
         config.extend = on_extend;
         config.server.load = on_load;
-        config.server.accept_budget = accept_budget;
+        /* Nobody else would take what one leaves in listeners of its own. */
+        if (life->conf->value[CV_SET_PER_SLOT_LISTENERS] == 0)
+            config.server.accept_budget = accept_budget;
     }
     code = cv_native_open(&config, &life->native);
     return failed(life, code,

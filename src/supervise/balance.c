@@ -73,6 +73,11 @@ static struct cv_slot *pick(const struct cv_fleet *fleet, bool old_only)
     return best;
 }
 
+struct cv_slot *cv_balance_next_to_go(const struct cv_fleet *fleet)
+{
+    return pick(fleet, true);
+}
+
 /* How many are aimed at. */
 static unsigned aim(const struct cv_fleet *fleet, const struct cv_census *census)
 {

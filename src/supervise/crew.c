@@ -110,8 +110,7 @@ void cv_crew_drop(struct cv_crew *crew, uint32_t generation)
 
 /* ---- Birth ---- */
 
-static void fill_boot(const struct cv_crew *crew, const struct cv_supervise *how, unsigned slot,
-                      struct cv_boot *boot)
+static void fill_boot(const struct cv_crew *crew, unsigned slot, struct cv_boot *boot)
 {
     cv_boot_init(boot);
     boot->parent = getpid();
@@ -125,8 +124,25 @@ static void fill_boot(const struct cv_crew *crew, const struct cv_supervise *how
     boot->state = crew->slots.fd;
     boot->parent_fd = crew->self;
     boot->nofile = crew->nofile;
-    for (int i = 0; i < how->listeners->n && boot->role == CV_ROLE_WORKER; i++)
+}
+
+static void give_listeners(struct cv_crew *crew, const struct cv_supervise *how, int instead_of,
+                           struct cv_boot *boot)
+{
+    if (boot->role != CV_ROLE_WORKER)
+        return;
+    if (crew->seating != NULL) {
+        boot->n_listeners = cv_seating_take(crew->seating, boot->slot, instead_of, boot->listeners);
+        return;
+    }
+    for (int i = 0; i < how->listeners->n; i++)
         boot->listeners[boot->n_listeners++] = how->listeners->item[i].fd;
+}
+
+static void give_up_seat(struct cv_crew *crew, unsigned slot)
+{
+    if (crew->seating != NULL && slot < crew->capacity)
+        cv_seats_leave(&crew->seating->seats, slot);
 }
 
 static void note_slot_used(struct cv_crew *crew, unsigned slot)
@@ -137,7 +153,7 @@ static void note_slot_used(struct cv_crew *crew, unsigned slot)
 }
 
 int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const struct cv_run *run,
-                  unsigned slot, uint32_t generation, struct cv_boot *ret_boot)
+                  unsigned slot, uint32_t generation, int instead_of, struct cv_boot *ret_boot)
 {
     struct cv_member *member = &crew->members[slot];
     const struct cv_pinned *pinned = find_pinned(crew, generation);
@@ -149,7 +165,8 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
         return rc;
     CV_AUTOCLOSE int ours = pair[0];
     CV_AUTOCLOSE int theirs = pair[1];
-    fill_boot(crew, how, slot, ret_boot);
+    fill_boot(crew, slot, ret_boot);
+    give_listeners(crew, how, instead_of, ret_boot);
     ret_boot->generation = generation;
     ret_boot->channel = theirs;
     ret_boot->object = pinned->object;
@@ -163,8 +180,10 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
         (void)cv_take_fd(&theirs);
         return CV_CREW_IN_CHILD;
     }
-    if (pid < 0)
+    if (pid < 0) {
+        give_up_seat(crew, slot);
         return pid;
+    }
     member->pid = pid;
     member->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     CV_ASSERT(member->pidfd >= 0 || errno == EMFILE || errno == ENFILE || errno == ENOMEM);
@@ -193,6 +212,8 @@ void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
             crew->pinned[i].object = -1; /* it is about to be loaded */
         unpin(crew, i);
     }
+    if (crew->seating != NULL)
+        cv_seating_close(crew->seating, own->listeners, own->n_listeners);
     int state = crew->slots.fd;
     crew->slots.fd = -1;
     cv_slots_done(&crew->slots);
@@ -235,6 +256,7 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
         (void)close(member->pidfd);
     member->pidfd = member->channel = -1;
     member->pid = 0;
+    give_up_seat(crew, slot);
     member->has_ended = true;
     member->last_exit = exit;
     member->last_exit.by_us = exit.signaled && (member->signals_sent & signal_bit(exit.code)) != 0;

@@ -9,6 +9,7 @@
 #include "supervise/fleet.h"
 #include "supervise/manifest.h"
 #include "supervise/program.h"
+#include "supervise/seating.h"
 #include "supervise/slots.h"
 #include "supervise/strays.h"
 #include "supervise/supervise.h"
@@ -49,6 +50,7 @@ struct cv_crew {
     uint32_t incarnations;                    /* so far */
     int self;                                 /* pidfd of the master, for the workers */
     uint64_t nofile;                          /* of struct cv_boot */
+    struct cv_seating *seating;               /* NULL: all workers share the listeners */
     char last_reason[512];
 };
 
@@ -66,12 +68,13 @@ CV_MUST_CHECK int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *h
 /* Nothing of `generation` will be started any more. */
 void cv_crew_drop(struct cv_crew *crew, uint32_t generation);
 
-/* Starts a process. 0 with the member filled in, -errno, or, in a forked child, CV_CREW_IN_CHILD;
- * then *ret_boot is for cv_child_forked(). */
+/* Starts a process, in the seat of the slot `instead_of` if that will go for it (-1: none does). 0
+ * with the member filled in, -errno, or, in a forked child, CV_CREW_IN_CHILD; then *ret_boot is for
+ * cv_child_forked(). */
 #define CV_CREW_IN_CHILD 1
 CV_MUST_CHECK int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how,
                                 const struct cv_run *run, unsigned slot, uint32_t generation,
-                                struct cv_boot *ret_boot);
+                                int instead_of, struct cv_boot *ret_boot);
 
 /* In a forked child: closes what belongs to the master and its other children. */
 void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own);

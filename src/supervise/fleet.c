@@ -264,6 +264,12 @@ int64_t cv_fleet_deadline(const struct cv_fleet *fleet)
     return fleet->deadline;
 }
 
+int cv_fleet_next_to_go(const struct cv_fleet *fleet)
+{
+    const struct cv_slot *slot = cv_balance_next_to_go(fleet);
+    return slot != NULL ? (int)cv_fleet_number(fleet, slot) : -1;
+}
+
 bool cv_fleet_can_reload(const struct cv_fleet *fleet)
 {
     return fleet->roll == CV_ROLL_NONE && fleet->ever_ready && !fleet->halt.asked;

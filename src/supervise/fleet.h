@@ -195,6 +195,10 @@ bool cv_fleet_next(struct cv_fleet *fleet, struct cv_action *ret);
 /* When CV_FLEET_TICK is due; CV_NEVER if nothing is waited for: an idle server has no wake-up. */
 int64_t cv_fleet_deadline(const struct cv_fleet *fleet);
 
+/* The worker that goes for the next one that is started: it is of the generation that leaves, or
+ * spent. -1: none does. */
+int cv_fleet_next_to_go(const struct cv_fleet *fleet);
+
 /* Something has been ready, no roll is under way, and the server is not stopping. Whether it has
  * become true is to be asked after each event. */
 bool cv_fleet_can_reload(const struct cv_fleet *fleet);

@@ -141,13 +141,21 @@ static void set_options(int fd, int family)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
 
-static int bind_and_listen(const struct cv_listener *listener, int backlog)
+static int share_port(int fd)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 ? 0 : -errno;
+}
+
+static int bind_and_listen(const struct cv_listener *listener, int backlog, bool is_again)
 {
     int family = listener->address.ss_family;
     CV_AUTOCLOSE int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     set_options(fd, family);
+    if (is_again && share_port(fd) < 0)
+        return -errno;
     if (bind(fd, (const struct sockaddr *)&listener->address, listener->address_len) < 0 ||
         listen(fd, backlog) < 0)
         return -errno;
@@ -185,11 +193,11 @@ static int open_unix(struct cv_listener *listener, int backlog)
     if (flock(folder, LOCK_EX | LOCK_NB) < 0)
         return -errno;
 
-    int fd = bind_and_listen(listener, backlog);
+    int fd = bind_and_listen(listener, backlog, false);
     if (fd == -EADDRINUSE && is_stale(listener)) {
         if (unlink(path) < 0)
             return -errno;
-        fd = bind_and_listen(listener, backlog);
+        fd = bind_and_listen(listener, backlog, false);
     }
     if (fd >= 0 && !cv_sockfile_look(AT_FDCWD, path, &listener->file))
         listener->file = (struct statx){0};
@@ -201,8 +209,12 @@ static void describe_bound(struct cv_listener *listener)
 {
     struct sockaddr_storage bound;
     socklen_t len = sizeof(bound);
-    if (getsockname(listener->fd, (struct sockaddr *)&bound, &len) == 0)
-        cv_listen_describe(listener, &bound);
+    if (listener->address.ss_family == AF_UNIX ||
+        getsockname(listener->fd, (struct sockaddr *)&bound, &len) < 0)
+        return;
+    listener->address = bound;
+    listener->address_len = len;
+    cv_listen_describe(listener, &bound);
 }
 
 static void explain(const struct cv_listener *listener, int error, char *reason, size_t cap)
@@ -227,7 +239,7 @@ static int open_one(struct cv_listener *listener, int backlog, int64_t until)
 {
     for (;;) {
         int fd = listener->address.ss_family == AF_UNIX ? open_unix(listener, backlog)
-                                                        : bind_and_listen(listener, backlog);
+                                                        : bind_and_listen(listener, backlog, false);
         if ((fd != -EADDRINUSE && fd != -EAGAIN) || cv_clock_ns() >= until)
             return fd;
         (void)poll(NULL, 0, RETRY_EVERY_MS);
@@ -237,6 +249,7 @@ static int open_one(struct cv_listener *listener, int backlog, int64_t until)
 int cv_listen_open(struct cv_listeners *listeners, int backlog, char *reason, size_t cap)
 {
     int64_t until = cv_clock_ns() + RETRY_FOR;
+    listeners->backlog = backlog;
     for (int i = 0; i < listeners->n; i++) {
         struct cv_listener *listener = &listeners->item[i];
         int fd = open_one(listener, backlog, until);
@@ -250,6 +263,21 @@ int cv_listen_open(struct cv_listeners *listeners, int backlog, char *reason, si
         describe_bound(listener);
     }
     return 0;
+}
+
+/* Only now: the first bind has been a proof that nobody else listens there. */
+int cv_listen_allow_more(const struct cv_listeners *listeners)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < listeners->n; i++)
+        if (listeners->item[i].address.ss_family != AF_UNIX)
+            rc = share_port(listeners->item[i].fd);
+    return rc;
+}
+
+int cv_listen_again(const struct cv_listener *listener, int backlog)
+{
+    return bind_and_listen(listener, backlog, true);
 }
 
 void cv_listen_close(struct cv_listeners *listeners)

@@ -12,8 +12,8 @@
 #define CV_LISTEN_TEXT_MAX 192
 
 struct cv_listener {
-    char text[CV_LISTEN_TEXT_MAX]; /* "http://127.0.0.1:8000", "unix:/run/app.sock" */
-    struct sockaddr_storage address;
+    char text[CV_LISTEN_TEXT_MAX];   /* "http://127.0.0.1:8000", "unix:/run/app.sock" */
+    struct sockaddr_storage address; /* of TCP, once opened: the one that is bound */
     socklen_t address_len;
     int fd;            /* -1 until opened */
     struct statx file; /* of a Unix socket, so that only our own is removed; stx_ino 0: none */
@@ -22,6 +22,7 @@ struct cv_listener {
 struct cv_listeners {
     struct cv_listener item[CV_LISTEN_MAX];
     int n;
+    int backlog;
 };
 
 /* Adds the addresses of a comma-separated list, one at least: "host:port", "[v6]:port",
@@ -34,6 +35,13 @@ CV_MUST_CHECK int cv_listen_parse(struct cv_listeners *listeners, const char *li
  * -EACCES, ... with a sentence in `reason`; then none is left open. */
 CV_MUST_CHECK int cv_listen_open(struct cv_listeners *listeners, int backlog, char *reason,
                                  size_t cap);
+
+/* Lets this user bind the TCP addresses again (SO_REUSEPORT). 0 or -errno. */
+CV_MUST_CHECK int cv_listen_allow_more(const struct cv_listeners *listeners);
+
+/* One more socket on an open TCP listener's address, after cv_listen_allow_more(): the kernel
+ * spreads new connections over them. The descriptor or -errno. */
+CV_MUST_CHECK int cv_listen_again(const struct cv_listener *listener, int backlog);
 
 /* Writes a TCP address as a URL into listener->text; leaves Unix sockets alone. */
 void cv_listen_describe(struct cv_listener *listener, const struct sockaddr_storage *address);

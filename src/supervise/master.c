@@ -115,6 +115,7 @@ static void turn(struct master *master)
     if (master->strays_due)
         cv_crew_end_strays(&master->crew, master->run);
     master->strays_due = false;
+    cv_master_mind_seats(master);
     cv_desk_settle(&master->desk);
 }
 
@@ -174,6 +175,11 @@ static int start(struct master *master)
     int rc = open_all(master);
     if (rc == 0)
         rc = cv_crew_new(&master->crew, &master->how->fleet, master->how->object);
+    if (rc == 0 && master->how->is_per_slot) {
+        rc = cv_seating_init(&master->seating, master->how->listeners, master->how->fleet.capacity,
+                             master->how->fleet.workers);
+        master->crew.seating = &master->seating;
+    }
     if (rc == 0)
         rc = cv_crew_pin(&master->crew, master->how, master->generation, reason, sizeof(reason));
     if (rc == 0)
@@ -184,6 +190,13 @@ static int start(struct master *master)
     if (rc < 0)
         cv_error("cannot start: %s", reason[0] != '\0' ? reason : strerror(-rc));
     return rc;
+}
+
+static void close_listeners(struct master *master)
+{
+    if (master->crew.seating != NULL)
+        cv_seating_close(master->crew.seating, NULL, 0);
+    cv_listen_close(master->how->listeners);
 }
 
 int cv_master_run(const struct cv_master_config *config)
@@ -210,7 +223,7 @@ int cv_master_run(const struct cv_master_config *config)
     while (!master.over) {
         turn(&master);
         if (cv_fleet_is_stopping(master.fleet) && !cv_fleet_is_serving_on(master.fleet))
-            cv_listen_close(config->how->listeners);
+            close_listeners(&master);
     }
 
     int left = cv_strays_end(NULL, 0, NULL, STRAYS_BOUND_MS);

@@ -85,12 +85,32 @@ static void name_managed(struct master *master, unsigned slot)
         cv_crew_name(&master->crew, slot, name, index);
 }
 
+void cv_master_mind_seats(struct master *master)
+{
+    if (master->crew.seating == NULL)
+        return;
+    bool is_over = cv_fleet_is_stopping(master->fleet); /* nobody will take a place that is free */
+    cv_seating_shrink(master->crew.seating, is_over ? 1 : cv_fleet_wanted(master->fleet));
+}
+
+/* The last one to leave a seat that is no longer wanted empties its queues: so ours are closed
+ * before it is told. */
+static void leave_seat(struct master *master, unsigned slot)
+{
+    if (master->crew.seating == NULL || slot >= master->crew.capacity)
+        return;
+    cv_seats_going(&master->crew.seating->seats, slot);
+    cv_master_mind_seats(master);
+}
+
 static void do_spawn(struct master *master, const struct cv_action *action)
 {
     struct cv_boot boot;
     name_managed(master, action->slot);
+    if (master->crew.seating != NULL)
+        cv_seating_open(master->crew.seating, cv_fleet_wanted(master->fleet));
     int rc = cv_crew_spawn(&master->crew, master->how, master->run, action->slot,
-                           action->generation, &boot);
+                           action->generation, cv_fleet_next_to_go(master->fleet), &boot);
     if (rc == CV_CREW_IN_CHILD)
         be_worker(master, &boot);
     if (rc == 0) {
@@ -118,10 +138,12 @@ static void do_action(struct master *master, const struct cv_action *action)
         cv_channel_tell(member->channel, CV_MSG_DRAIN, CV_DRAIN_WORD_FOREWARN, 0);
         break;
     case CV_ACT_DRAIN:
+        leave_seat(master, action->slot);
         cv_channel_tell(member->channel, CV_MSG_DRAIN,
                         action->retire ? CV_DRAIN_WORD_RETIRE : CV_DRAIN_WORD_STOP, action->until);
         break;
     case CV_ACT_TERM:
+        leave_seat(master, action->slot);
         cv_member_signal(member, SIGTERM);
         cv_member_signal(member, SIGCONT);
         break;

@@ -20,6 +20,7 @@ struct master {
     const struct cv_run *run;
     struct cv_fleet *fleet;
     struct cv_crew crew;
+    struct cv_seating seating; /* only with how->is_per_slot */
     struct cv_beats beats;
     struct cv_doings doings;
     struct cv_desk desk;
@@ -64,6 +65,9 @@ bool cv_master_forgive(struct master *master, int64_t now);
 /* Tells the fleet, and carries out what follows. */
 void cv_master_feed(struct master *master, const struct cv_fleet_event *event);
 void cv_master_feed_slot(struct master *master, unsigned slot, enum cv_slot_event what);
+
+/* Closes the listeners of seats that nobody needs any more. */
+void cv_master_mind_seats(struct master *master);
 
 /* Carries out what the fleet has decided. Not re-entered: events that actions bring about put
  * theirs behind. */

@@ -207,6 +207,9 @@ void cv_balance_scale(struct cv_fleet *fleet, int by);
 /* Wants and retires workers until their number is right. */
 void cv_balance_step(struct cv_fleet *fleet);
 
+/* The worker that is retired when the next one that is started is ready; NULL: none. */
+struct cv_slot *cv_balance_next_to_go(const struct cv_fleet *fleet);
+
 /* The next process to start now, NULL if there is none or too many are starting. */
 struct cv_slot *cv_balance_next_start(const struct cv_fleet *fleet);
 

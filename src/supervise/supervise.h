@@ -26,6 +26,7 @@ struct cv_supervise {
     struct cv_fleet_config fleet;    /* its pause_timeout is also how long a loop may be blocked */
     int64_t slow_listener;           /* ns; a start listener is named after so long */
     struct cv_listeners *listeners;  /* open */
+    bool is_per_slot;                /* TCP listeners of its own for each worker (seats.h) */
     struct cv_control_file *control; /* the control socket, open; or with fd and folder -1 */
     struct cv_pidfile pidfile;       /* removed by the caller, or by the master if that is gone */
     struct cv_outer outer;           /* who started this process, if it wants to be told */

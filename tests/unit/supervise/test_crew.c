@@ -58,7 +58,7 @@ static pid_t spawn(unsigned slot, int (*fn)(const struct cv_boot *boot))
 {
     struct cv_boot boot;
     (void)fflush(NULL);
-    int rc = cv_crew_spawn(&crew, &how, &run, slot, 1, &boot);
+    int rc = cv_crew_spawn(&crew, &how, &run, slot, 1, -1, &boot);
     if (rc == CV_CREW_IN_CHILD) {
         (void)alarm(BROOD_SECONDS);
         cv_crew_forget(&crew, &boot);
@@ -220,7 +220,7 @@ static void test_a_program_that_cannot_start_leaves_no_member(void **state)
     (void)snprintf(crew.program.path, sizeof(crew.program.path), "/dev/null");
     assert_int_equal(pin(1), 0);
     int before = open_descriptors();
-    assert_int_equal(cv_crew_spawn(&crew, &how, &run, 0, 1, &boot), -EACCES);
+    assert_int_equal(cv_crew_spawn(&crew, &how, &run, 0, 1, -1, &boot), -EACCES);
     assert_int_equal(crew.members[0].pid, 0);
     assert_int_equal(open_descriptors(), before);
     siginfo_t info;
