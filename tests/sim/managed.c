@@ -117,7 +117,8 @@ void sim_managed_check_spawn(struct sim_world *world, const struct cv_action *ac
 void sim_managed_check_asked(struct sim_world *world, unsigned slot)
 {
     bool has_reason = sim_kind(world, slot) != CV_KIND_MANAGED || world->is_stopping ||
-                      world->procs[slot].asked_at != CV_NEVER || sim_managed_must_go(world, slot);
+                      world->procs[slot].asked_at != CV_NEVER || world->procs[slot].is_restarted ||
+                      sim_managed_must_go(world, slot);
     sim_expect(world, has_reason, "managed: one that may stay is asked to go");
 }
 

@@ -142,8 +142,12 @@ static void note_exit(struct sim_world *world, unsigned slot, const struct cv_fl
         sim_memory_failed(world, slot, exit);
 }
 
+/* Told twice, it is no second failure. */
 static void note_spawn_failed(struct sim_world *world, unsigned slot)
 {
+    if (!world->procs[slot].is_refused)
+        return;
+    world->procs[slot].is_refused = false;
     if (world->fleet->slots[slot].going)
         world->slots[slot] = (struct sim_slot){0};
     else if (!world->is_stopping)
@@ -227,10 +231,13 @@ static void note_slot(struct sim_world *world, const struct cv_fleet_event *even
             world->starts_allowed++;
         }
         break;
+    case CV_ON_RETIRE:
+        proc->is_restarted = is_starting;
+        world->starts_allowed += is_starting;
+        break;
     case CV_ON_SPAWNED:
     case CV_ON_GO:
     case CV_ON_DEADLINE:
-    case CV_ON_RETIRE:
     case CV_ON_STOP:
     case CV_SLOT_EVENT_COUNT: break;
     }

@@ -66,6 +66,7 @@ void sim_proc_answer(struct sim_world *world, unsigned slot)
     proc->paused_at = proc->pause_by = proc->hung_at = proc->dump_by = CV_NEVER;
     proc->killed_at = proc->until = CV_NEVER;
     if (sim_chance(world, world->odds.fork_fails)) {
+        proc->is_refused = true;
         sim_tell(world, &(struct cv_fleet_event){
                             .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_SPAWN_FAILED});
         return;
@@ -108,6 +109,8 @@ void sim_proc_drain(struct sim_world *world, struct sim_proc *proc, int64_t unti
         plan(world, proc, SIM_REST, 0);
     } else if (sim_chance(world, world->odds.serve_ends)) {
         plan_failure(world, proc, in);
+    } else if (sim_chance(world, world->odds.pauses)) {
+        plan(world, proc, SIM_PAUSE, in);
     } else {
         plan(world, proc, SIM_DRAINED, in);
     }

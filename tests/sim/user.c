@@ -1,4 +1,4 @@
-/* What comes from outside: reloads, scaling, stops, suspended time, hangs, and noise. */
+/* What comes from outside: reloads, scaling, restarts, stops, suspended time, hangs, and noise. */
 #include "world.h"
 
 static void reload(struct sim_world *world)
@@ -49,24 +49,54 @@ static void hang_main(struct sim_world *world)
         sim_tell_slot(world, slot, CV_ON_HUNG);
 }
 
+/* `covey restart WORKER`, with the event that the shell (desk.c) takes for each state. */
+static void restart(struct sim_world *world)
+{
+    unsigned slot = (unsigned)sim_random(world, cv_fleet_slots(&world->config));
+    enum cv_slot_state state = cv_fleet_slot_state(world->fleet, slot);
+    bool is_starting = state >= CV_SLOT_SPAWNING && state <= CV_SLOT_STARTING;
+    if (world->is_stopping || (!is_starting && state != CV_SLOT_READY))
+        return;
+    bool is_worker = slot < world->config.capacity;
+    sim_tell_slot(world, slot,
+                  is_starting ? CV_ON_RETIRE
+                  : is_worker ? CV_ON_SPENT
+                              : CV_ON_LEAVING);
+}
+
+static void rest(struct sim_world *world)
+{
+    (void)world;
+}
+
+/* ---- What is wished ---- */
+
+/* How often in WISHES. A new kind of wish (an upgrade in place, say) is one more line. */
+static const struct wish {
+    unsigned weight;
+    void (*act)(struct sim_world *world);
+} wishes[] = {{7, reload}, {4, scale}, {2, gap}, {1, hang_main}, {1, restart}, {2, rest}};
+
+#define WISHES 17 /* the sum of the weights */
+
+static void wish_something(struct sim_world *world)
+{
+    unsigned which = (unsigned)sim_random(world, WISHES);
+    const struct wish *wish = wishes;
+    for (; which >= wish->weight; wish++)
+        which -= wish->weight;
+    wish->act(world);
+}
+
 void sim_user_act(struct sim_world *world)
 {
-    uint64_t wish = sim_random(world, 16);
     bool is_over = world->now >= world->end;
-    if (is_over && !world->is_stopping)
+    if (is_over && (!world->is_stopping || sim_chance(world, 32)))
         stop(world);
     else if (world->is_stopping && sim_chance(world, 40))
         hang_main(world);
-    else if (wish < 7)
-        reload(world);
-    else if (wish < 11)
-        scale(world);
-    else if (wish < 13)
-        gap(world);
-    else if (wish < 14)
-        hang_main(world);
-    else if (is_over)
-        stop(world);
+    else
+        wish_something(world);
 
     int64_t pause = sim_span(world, is_over ? 2 * CV_SECOND : 15 * CV_SECOND);
     world->user_at = world->now + 1 + pause;
@@ -76,20 +106,23 @@ void sim_user_act(struct sim_world *world)
         world->user_at = CV_NEVER; /* has said all that it wanted */
 }
 
-/* Messages that are late, come twice, or are made up by a hostile worker. Never an EXITED of a
- * process that lives: the kernel does not lie. */
+/* Messages that are late, come twice, or are made up by a hostile worker; answers to a SPAWN that
+ * come twice. Never an EXITED of a process that lives: the kernel does not lie. */
 void sim_user_noise(struct sim_world *world)
 {
     static const enum cv_slot_event anything[] = {
-        CV_ON_HELLO, CV_ON_READY,  CV_ON_LEAVING, CV_ON_DRAINED, CV_ON_RESUMED, CV_ON_EXTEND,
-        CV_ON_HUNG,  CV_ON_PAUSED, CV_ON_EXITED,  CV_ON_EXTEND,  CV_ON_SPENT};
+        CV_ON_HELLO,   CV_ON_READY,        CV_ON_LEAVING, CV_ON_DRAINED, CV_ON_RESUMED,
+        CV_ON_EXTEND,  CV_ON_HUNG,         CV_ON_PAUSED,  CV_ON_EXITED,  CV_ON_EXTEND,
+        CV_ON_SPAWNED, CV_ON_SPAWN_FAILED, CV_ON_SPENT};
     unsigned slot = (unsigned)sim_random(world, cv_fleet_slots(&world->config));
     enum cv_slot_event what = anything[sim_random(world, CV_COUNT(anything))];
     const struct sim_proc *proc = &world->procs[slot];
     if (proc->is_ordered || (what == CV_ON_EXITED && proc->phase != SIM_NONE))
         return;
     bool is_signal = what == CV_ON_PAUSED || what == CV_ON_RESUMED;
-    if (is_signal && proc->phase != SIM_NONE && proc->is_paused != (what == CV_ON_PAUSED))
+    bool may_be_late = proc->killed_at != CV_NEVER; /* it stopped before our KILL reached it */
+    if (is_signal && proc->phase != SIM_NONE && !may_be_late &&
+        proc->is_paused != (what == CV_ON_PAUSED))
         return; /* nor does it lie about these */
     sim_tell(world, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
                                              .slot = slot,

@@ -47,7 +47,9 @@ struct sim_proc {
     bool ignores_drain;
     bool resists_cont;
     bool is_unkillable;
-    bool is_ordered; /* SPAWN is out, the answer comes at `at` */
+    bool is_ordered;   /* SPAWN is out, the answer comes at `at` */
+    bool is_refused;   /* that answer, and nobody has noted it yet */
+    bool is_restarted; /* somebody has asked for another in its stead */
 
     /* What the checks remember. Times, CV_NEVER: not yet. */
     bool is_spent;
