@@ -209,9 +209,9 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source,
                                .outer = outer,
                                .worker = live_in_fork,
                                .arg = &fork_arg};
-    if (how.argv == NULL)
-        return say(conf, CV_EXIT_OS, "cannot read /proc/self/cmdline: is /proc mounted?");
-    code = open_control(conf, &control);
+    code = how.argv != NULL
+               ? open_control(conf, &control)
+               : say(conf, CV_EXIT_OS, "cannot read /proc/self/cmdline: is /proc mounted?");
     if (code == CV_EXIT_OK)
         return cv_supervise(&how);
     cv_listen_unlink(&listeners);

@@ -8,6 +8,14 @@
 
 #define HEAD_BYTES offsetof(struct cv_message, body)
 
+/* A call that has found no memory may find some at once: what is said here is said only once. */
+#define SHORTAGE_TRIES 4
+
+static bool is_shortage(int error)
+{
+    return error == ENOBUFS || error == ENOMEM;
+}
+
 int cv_channel_pair(int ret_fds[2])
 {
     int rc = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds);
@@ -17,11 +25,15 @@ int cv_channel_pair(int ret_fds[2])
 int cv_channel_send(int fd, const struct cv_message *message)
 {
     CV_ASSERT(message->body_len <= CV_MESSAGE_BODY_MAX);
-    ssize_t sent;
-    do
-        sent = send(fd, message, HEAD_BYTES + message->body_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : 0;
+    for (int shortages = 0;;) {
+        ssize_t sent =
+            send(fd, message, HEAD_BYTES + message->body_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0)
+            return 0;
+        bool again = errno == EINTR || (is_shortage(errno) && ++shortages < SHORTAGE_TRIES);
+        if (!again)
+            return -errno;
+    }
 }
 
 int cv_channel_tell(int fd, enum cv_message_kind kind, uint32_t word, int64_t time)
@@ -41,6 +53,8 @@ int cv_channel_receive(int fd, struct cv_message *ret)
     do
         got = recv(fd, ret, sizeof(*ret), MSG_TRUNC | MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
+    if (got < 0 && is_shortage(errno))
+        return -EAGAIN;
     if (got < 0)
         return errno == ECONNRESET ? 0 : -errno;
     if (got == 0)

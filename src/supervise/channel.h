@@ -62,8 +62,8 @@ int cv_channel_send(int fd, const struct cv_message *message);
 /* A message without a body. */
 int cv_channel_tell(int fd, enum cv_message_kind kind, uint32_t word, int64_t time);
 
-/* Receives one message. 1: *ret is valid; 0: the other side has closed; -EAGAIN: nothing there;
- * -EBADMSG: not of the form above; -errno. */
+/* Receives one message. 1: *ret is valid; 0: the other side has closed; -EAGAIN: nothing there, or
+ * no memory for it now; -EBADMSG: not of the form above; -errno. */
 CV_MUST_CHECK int cv_channel_receive(int fd, struct cv_message *ret);
 
 #endif

@@ -165,7 +165,8 @@ int cv_child_hello(struct cv_child *child, uint32_t abi, struct cv_span manifest
     if (manifest.len > sizeof(hello.body))
         return -EMSGSIZE;
     int death = 0;
-    (void)prctl(PR_GET_PDEATHSIG, &death);
+    if (prctl(PR_GET_PDEATHSIG, &death) < 0)
+        return -errno;
     hello.kind = CV_MSG_HELLO;
     hello.word[0] = abi;
     hello.word[1] = CV_BOOT_LAYOUT;

@@ -1,5 +1,6 @@
 #include "supervise/control.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -12,6 +13,9 @@
 #define EVENTS_MAX 16
 #define ARRIVALS_MAX 64
 
+/* So long a client waits that there is no descriptor for. */
+#define SHORTAGE_PAUSE (100 * CV_MS)
+
 static int watch(const struct cv_control *control, int fd, uint32_t events, uint64_t key)
 {
     struct epoll_event event = {.events = events, .data.u64 = key};
@@ -20,13 +24,22 @@ static int watch(const struct cv_control *control, int fd, uint32_t events, uint
 
 int cv_control_start(struct cv_control *control, int listener)
 {
-    *control = (struct cv_control){.epoll = -1, .listener = listener};
+    *control = (struct cv_control){.epoll = -1, .listener = listener, .accept_at = CV_NEVER};
     for (int i = 0; i < CV_CONTROL_CLIENTS; i++)
         control->client[i].fd = -1;
     if (listener < 0)
         return 0;
     control->epoll = epoll_create1(EPOLL_CLOEXEC);
-    return control->epoll >= 0 ? watch(control, listener, EPOLLIN | EPOLLET, LISTENER_KEY) : -errno;
+    int rc =
+        control->epoll >= 0 ? watch(control, listener, EPOLLIN | EPOLLET, LISTENER_KEY) : -errno;
+    if (rc < 0)
+        cv_control_done(control);
+    return rc;
+}
+
+int64_t cv_control_deadline(const struct cv_control *control)
+{
+    return control->accept_at;
 }
 
 static void drop(struct cv_control_client *client)
@@ -45,6 +58,7 @@ void cv_control_done(struct cv_control *control)
     if (control->epoll >= 0)
         (void)close(control->epoll);
     control->epoll = control->listener = -1;
+    control->accept_at = CV_NEVER;
 }
 
 /* ---- Answers ---- */
@@ -99,10 +113,12 @@ static void refuse(int fd, const char *sentence)
     (void)cv_channel_send(fd, &message);
 }
 
-/* False if there is nobody, or no descriptor for one: then it waits until the next one comes. */
+/* False if there is nobody, or no descriptor for one: then it waits a moment. */
 static bool let_in(struct cv_control *control)
 {
     CV_AUTOCLOSE int fd = accept4(control->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+        control->accept_at = cv_clock_ns() + SHORTAGE_PAUSE;
     if (fd < 0)
         return errno == ECONNABORTED || errno == EINTR;
     if (!is_permitted(fd)) {
@@ -125,8 +141,11 @@ static bool let_in(struct cv_control *control)
  * awake. */
 static void let_all_in(struct cv_control *control)
 {
-    for (int i = 0; i < ARRIVALS_MAX && let_in(control); i++)
-        continue;
+    control->accept_at = CV_NEVER;
+    for (int i = 0; i < ARRIVALS_MAX; i++)
+        if (!let_in(control))
+            return;
+    control->accept_at = cv_clock_ns(); /* more may be waiting */
 }
 
 /* True with a command. One that comes behind another is nonsense too: a connection is for one. */
@@ -156,6 +175,8 @@ bool cv_control_next(struct cv_control *control, struct cv_control_request *ret,
                      struct cv_control_client **ret_client)
 {
     struct epoll_event event;
+    if (control->accept_at <= cv_clock_ns())
+        let_all_in(control);
     for (int i = 0; control->epoll >= 0 && i < EVENTS_MAX; i++) {
         if (epoll_wait(control->epoll, &event, 1, 0) != 1)
             return false;

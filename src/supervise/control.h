@@ -19,15 +19,20 @@ struct cv_control_client {
 struct cv_control {
     int epoll; /* readable when there is something to do; -1: there is no control socket */
     int listener;
+    int64_t accept_at; /* there was no descriptor for a client that waits; CV_NEVER: none waits */
     uint64_t arrivals;
     struct cv_control_client client[CV_CONTROL_CLIENTS];
 };
 
-/* Takes over `listener` (-1: there is none, and nothing ever happens). 0 or -errno. */
+/* Takes over `listener` (-1: there is none, and nothing ever happens). 0, or -errno: then it is
+ * closed, so that clients are refused. */
 CV_MUST_CHECK int cv_control_start(struct cv_control *control, int listener);
 
 /* In a forked child, or at the end: closes everything. */
 void cv_control_done(struct cv_control *control);
+
+/* When to ask for commands although `epoll` is not readable; CV_NEVER: not. */
+int64_t cv_control_deadline(const struct cv_control *control);
 
 /* Lets clients in and hears them: true with the next command and who gave it; false if there is
  * none. A client's `wait` is the caller's to fill in. */

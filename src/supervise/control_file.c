@@ -109,8 +109,13 @@ static int bind_and_listen(int folder, const char *name)
     struct sockaddr_un address = address_of(folder, name);
     /* The mode of the socket becomes that of its file: there is no moment in which it is wider. */
     if (fchmod(fd, S_IRUSR | S_IWUSR) < 0 ||
-        bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0)
+        bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return -errno;
+    if (listen(fd, BACKLOG) < 0) {
+        int rc = -errno;
+        (void)unlinkat(folder, name, 0);
+        return rc;
+    }
     return cv_take_fd(&fd);
 }
 
@@ -195,6 +200,8 @@ static int open_named(struct cv_control_file *file, char *reason, size_t cap)
         folder = -errno;
     int rc = folder < 0 ? folder : open_in(file, folder);
     if (rc < 0) {
+        if (file->is_ours)
+            (void)rmdir(file->folder_path); /* if nobody has a socket there */
         (void)snprintf(reason, cap, "no control socket at %s/%s: %s", file->folder_path, file->name,
                        explain(rc));
         return rc;

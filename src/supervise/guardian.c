@@ -85,8 +85,11 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
     (void)close(guardian->channel);
     if (guardian->terminal >= 0)
         (void)close(guardian->terminal);
-    if (null_stdin() < 0)
+    int rc = null_stdin();
+    if (rc < 0) {
+        cv_error("cannot open /dev/null: %s", strerror(-rc));
         _exit(CV_EXIT_OS);
+    }
     struct cv_master_config config = {.how = guardian->how,
                                       .nofile = raise_descriptor_limit(),
                                       .run = &guardian->run,
@@ -145,9 +148,13 @@ static void look_at_terminal(struct guardian *guardian)
     guardian->terminal = -1;
 }
 
-static void tell(const struct guardian *guardian, enum cv_message_kind kind, uint32_t word)
+/* The master understands signals too: what cannot be told (it has been stopped, and its channel is
+ * full; no memory) reaches it in that way. */
+static void ask(const struct guardian *guardian, enum cv_message_kind kind, uint32_t word,
+                int signal)
 {
-    cv_channel_tell(guardian->channel, kind, word, 0);
+    if (cv_channel_tell(guardian->channel, kind, word, 0) < 0)
+        (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, signal, NULL, 0);
 }
 
 /* All that the master may take for a stop: the workers' time, that of what cannot be killed, and
@@ -167,7 +174,9 @@ static void ask_stop(struct guardian *guardian, enum cv_fleet_stop stop)
 {
     cv_overseer_stop_asked(&guardian->overseer,
                            cv_clock_ns() + longest_stop(&guardian->how->fleet, stop));
-    tell(guardian, CV_MSG_STOP, stop);
+    static const int signals[] = {
+        [CV_STOP_TERM] = SIGTERM, [CV_STOP_INT] = SIGINT, [CV_STOP_QUIT] = SIGQUIT};
+    ask(guardian, CV_MSG_STOP, stop, signals[stop]);
     (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, SIGCONT, NULL, 0);
 }
 
@@ -175,7 +184,7 @@ static void on_hangup(struct guardian *guardian)
 {
     look_at_terminal(guardian);
     if (guardian->hung_up_at == 0 || cv_clock_ns() - guardian->hung_up_at > HANGUP_ECHO)
-        tell(guardian, CV_MSG_RELOAD, 0);
+        ask(guardian, CV_MSG_RELOAD, 0, SIGHUP);
     else if (!guardian->signals.hangup_ignored)
         ask_stop(guardian, CV_STOP_TERM);
 }
@@ -201,7 +210,7 @@ static void on_signal(struct guardian *guardian, int signal, bool by_user)
     case SIGTTIN:
     case SIGTTOU:
         if (by_user)
-            tell(guardian, CV_MSG_SCALE, signal == SIGTTIN);
+            ask(guardian, CV_MSG_SCALE, signal == SIGTTIN, signal);
         break;
     case SIGTSTP: on_tstp(guardian); break;
     case SIGUSR1:
@@ -258,7 +267,7 @@ static int patience(int64_t deadline)
 static void ask_master(struct guardian *guardian)
 {
     if (guardian->how->outer.address_len != 0 && cv_notify_asks(&guardian->notify, cv_clock_ns()))
-        tell(guardian, CV_MSG_PING, 0);
+        (void)cv_channel_tell(guardian->channel, CV_MSG_PING, 0, 0);
 }
 
 static void end_master(const struct guardian *guardian, int signal, const char *why)
@@ -307,6 +316,18 @@ static void reap_others(const struct guardian *guardian)
     }
 }
 
+/* There is no memory for a poll(): it is tried again, for nobody else would pass the signals on. */
+static void wait_for_any(struct pollfd *fds, nfds_t n, int timeout)
+{
+    const struct timespec pause = {.tv_nsec = 10 * CV_MS};
+    if (poll(fds, n, timeout) >= 0)
+        return;
+    if (errno != EINTR)
+        (void)nanosleep(&pause, NULL);
+    for (nfds_t i = 0; i < n; i++)
+        fds[i].revents = 0;
+}
+
 static void watch(struct guardian *guardian)
 {
     struct pollfd fds[4] = {{.fd = guardian->signal_fd, .events = POLLIN},
@@ -315,8 +336,7 @@ static void watch(struct guardian *guardian)
     for (;;) {
         fds[3] = (struct pollfd){.fd = guardian->terminal}; /* its hang-up is always reported */
         int64_t deadline = next_deadline(guardian);
-        if (poll(fds, 4, patience(deadline)) < 0 && errno != EINTR)
-            return;
+        wait_for_any(fds, 4, patience(deadline));
         int64_t now = cv_clock_ns();
         if (deadline != CV_NEVER && now - deadline > GAP_LEAST)
             cv_overseer_forgive(&guardian->overseer, now);
@@ -341,7 +361,11 @@ static void watch(struct guardian *guardian)
 static int bury_master(const struct guardian *guardian)
 {
     siginfo_t info = {0};
-    if (waitid(P_PIDFD, (id_t)guardian->master_fd, &info, WEXITED) < 0)
+    int rc;
+    do
+        rc = waitid(P_PIDFD, (id_t)guardian->master_fd, &info, WEXITED);
+    while (rc < 0 && errno == EINTR);
+    if (rc < 0)
         return CV_EXIT_INTERNAL;
     if (info.si_code == CLD_EXITED)
         return info.si_status;
@@ -350,23 +374,27 @@ static int bury_master(const struct guardian *guardian)
     return CV_EXIT_SIGNAL + info.si_status;
 }
 
+/* 0 or an exit code. */
+static int prepare(struct guardian *guardian)
+{
+    guardian->n_foreign = cv_strays_list(guardian->foreign, FOREIGN_MAX);
+    cv_run_init(&guardian->run);
+    cv_signals_take(&guardian->signals);
+    guardian->signal_fd = cv_signals_open();
+    if (guardian->signal_fd < 0)
+        return refused("signalfd");
+    guardian->terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return refused("prctl(PR_SET_CHILD_SUBREAPER)");
+    if (cv_overseer_init(&guardian->overseer, guardian->how->fleet.pause_timeout) < 0)
+        return refused("mmap");
+    return start_master(guardian);
+}
+
 int cv_supervise(const struct cv_supervise *how)
 {
     struct guardian guardian = {.how = how, .channel = -1, .master_fd = -1};
-    guardian.n_foreign = cv_strays_list(guardian.foreign, FOREIGN_MAX);
-    cv_run_init(&guardian.run);
-    cv_signals_take(&guardian.signals);
-    guardian.signal_fd = cv_signals_open();
-    if (guardian.signal_fd < 0)
-        return refused("signalfd");
-    guardian.terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-        return refused("prctl(PR_SET_CHILD_SUBREAPER)");
-
-    if (cv_overseer_init(&guardian.overseer, how->fleet.pause_timeout) < 0)
-        return refused("mmap");
-
-    int code = start_master(&guardian);
+    int code = prepare(&guardian);
     cv_listen_close(how->listeners);
     cv_control_close(how->control);
     if (code == 0) {

@@ -141,6 +141,11 @@ static void set_options(int fd, int family)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
 
+static const char *path_of(const struct cv_listener *listener)
+{
+    return ((const struct sockaddr_un *)&listener->address)->sun_path;
+}
+
 static int share_port(int fd)
 {
     int on = 1;
@@ -156,15 +161,15 @@ static int bind_and_listen(const struct cv_listener *listener, int backlog, bool
     set_options(fd, family);
     if (is_again && share_port(fd) < 0)
         return -errno;
-    if (bind(fd, (const struct sockaddr *)&listener->address, listener->address_len) < 0 ||
-        listen(fd, backlog) < 0)
+    if (bind(fd, (const struct sockaddr *)&listener->address, listener->address_len) < 0)
         return -errno;
+    if (listen(fd, backlog) < 0) {
+        int rc = -errno;
+        if (family == AF_UNIX)
+            (void)unlink(path_of(listener));
+        return rc;
+    }
     return cv_take_fd(&fd);
-}
-
-static const char *path_of(const struct cv_listener *listener)
-{
-    return ((const struct sockaddr_un *)&listener->address)->sun_path;
 }
 
 /* Nobody answers at the socket file: what left it is gone. (A file that is no socket refuses the

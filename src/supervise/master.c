@@ -46,7 +46,10 @@ static int64_t next_deadline(const struct master *master)
     int64_t next = cv_fleet_deadline(master->fleet);
     if (master->beats.next < next)
         next = master->beats.next;
-    return master->doings.next < next ? master->doings.next : next;
+    if (master->doings.next < next)
+        next = master->doings.next;
+    int64_t control = cv_control_deadline(&master->desk.control);
+    return control < next ? control : next;
 }
 
 /* Up to the next deadline, in ms for epoll_wait; rounded up, so that no turn comes too early. */
@@ -108,6 +111,8 @@ static void turn(struct master *master)
     }
 
     dispatch_all(master, events, n > 0 ? n : 0);
+    if (cv_control_deadline(&master->desk.control) <= now)
+        cv_desk_work(&master->desk);
     cv_master_reap(master);
     cv_master_look_after(master, cv_clock_ns());
     cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_TICK});
@@ -149,8 +154,10 @@ static void open_desk(struct master *master)
     int rc = cv_desk_open(&master->desk, master->how->control->fd);
     if (rc == 0 && master->desk.control.epoll >= 0)
         rc = cv_master_watch(master, master->desk.control.epoll, CV_SOURCE_CONTROL);
-    if (rc < 0)
+    if (rc < 0) {
+        cv_desk_close(&master->desk); /* so that clients are refused */
         cv_error("the control socket is not served: %s", strerror(-rc));
+    }
 }
 
 /* ---- Start and end ---- */

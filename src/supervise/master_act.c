@@ -128,19 +128,29 @@ static void do_spawn(struct master *master, const struct cv_action *action)
                                             .error = rc});
 }
 
+/* A worker that cannot be told (it does not read, or there is no memory) is sent a signal instead:
+ * TERM makes it drain as well, and one that would wait for GO in vain is replaced. */
+static void tell_or_signal(struct cv_member *member, enum cv_message_kind kind, uint32_t word,
+                           int64_t time, int signal)
+{
+    if (cv_channel_tell(member->channel, kind, word, time) < 0)
+        cv_member_signal(member, signal);
+}
+
 static void do_action(struct master *master, const struct cv_action *action)
 {
     struct cv_member *member = &master->crew.members[action->slot];
     switch (action->kind) {
     case CV_ACT_SPAWN: do_spawn(master, action); break;
-    case CV_ACT_GO: cv_channel_tell(member->channel, CV_MSG_GO, 0, 0); break;
+    case CV_ACT_GO: tell_or_signal(member, CV_MSG_GO, 0, 0, SIGKILL); break;
     case CV_ACT_FOREWARN:
         cv_channel_tell(member->channel, CV_MSG_DRAIN, CV_DRAIN_WORD_FOREWARN, 0);
         break;
     case CV_ACT_DRAIN:
         leave_seat(master, action->slot);
-        cv_channel_tell(member->channel, CV_MSG_DRAIN,
-                        action->retire ? CV_DRAIN_WORD_RETIRE : CV_DRAIN_WORD_STOP, action->until);
+        tell_or_signal(member, CV_MSG_DRAIN,
+                       action->retire ? CV_DRAIN_WORD_RETIRE : CV_DRAIN_WORD_STOP, action->until,
+                       SIGTERM);
         break;
     case CV_ACT_TERM:
         leave_seat(master, action->slot);

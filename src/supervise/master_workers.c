@@ -141,8 +141,10 @@ void cv_master_reap(struct master *master)
     siginfo_t info;
     for (;;) {
         info.si_pid = 0;
-        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) < 0 ||
-            info.si_pid == 0)
+        int rc = waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG);
+        if (rc < 0 && errno == EINTR)
+            continue;
+        if (rc < 0 || info.si_pid == 0)
             return;
         on_child(master, &info);
     }

@@ -17,6 +17,11 @@
 static int64_t pid_in(int fd)
 {
     char text[TEXT_MAX];
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EBADMSG;
     ssize_t len = pread(fd, text, sizeof(text), 0);
     uint64_t pid = 0;
     if (len < 0)
@@ -51,14 +56,12 @@ static int open_locked(const char *path, int64_t *ret_holder)
     for (;;) {
         CV_AUTOCLOSE int fd =
             open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
-        struct stat st;
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0)
             return -errno;
-        if (!S_ISREG(st.st_mode))
-            return -EBADMSG;
         if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            int rc = -errno;
             *ret_holder = pid_in(fd);
-            return -errno;
+            return rc;
         }
         if (is_at(path, fd))
             return cv_take_fd(&fd);
@@ -91,6 +94,8 @@ int cv_pidfile_take(struct cv_pidfile *ret, const char *path, char *reason, size
     int rc = pid < 0 ? (int)pid : write_pid(fd);
     if (rc == 0 && !cv_sockfile_look(AT_FDCWD, path, &ret->file))
         rc = -errno;
+    if (rc < 0 && pid >= 0)
+        (void)unlink(path); /* it is ours: locked, and there */
     if (rc < 0)
         return explain(path, rc, 0, reason, cap);
     ret->path = path;

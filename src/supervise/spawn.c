@@ -33,18 +33,20 @@ static void set_up(pid_t parent)
     }
 }
 
-static void keep_descriptors(const struct cv_boot *boot, int boot_fd)
+/* 0 or -errno. */
+static int keep_descriptors(const struct cv_boot *boot, int boot_fd)
 {
-    cv_fd_set_cloexec(boot_fd, 0);
-    cv_fd_set_cloexec(boot->channel, 0);
-    cv_fd_set_cloexec(boot->state, 0);
-    cv_fd_set_cloexec(boot->parent_fd, 0);
-    if (boot->object >= 0)
-        cv_fd_set_cloexec(boot->object, 0);
-    if (boot->settings >= 0)
-        cv_fd_set_cloexec(boot->settings, 0);
-    for (uint32_t i = 0; i < boot->n_listeners; i++)
-        cv_fd_set_cloexec(boot->listeners[i], 0);
+    const int always[] = {boot_fd, boot->channel, boot->state, boot->parent_fd};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < CV_COUNT(always); i++)
+        rc = cv_fd_set_cloexec(always[i], 0);
+    if (rc == 0 && boot->object >= 0)
+        rc = cv_fd_set_cloexec(boot->object, 0);
+    if (rc == 0 && boot->settings >= 0)
+        rc = cv_fd_set_cloexec(boot->settings, 0);
+    for (uint32_t i = 0; rc == 0 && i < boot->n_listeners; i++)
+        rc = cv_fd_set_cloexec(boot->listeners[i], 0);
+    return rc;
 }
 
 /* The environment of the child: ours, without an outer covey's tag, with boot and tag. */
@@ -76,9 +78,12 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct cv_pinned *pinned
     if (pid != 0)
         return pid < 0 ? -errno : pid;
     set_up(boot->parent);
-    keep_descriptors(boot, boot_fd);
-    (void)syscall(SYS_execveat, pinned->program, "", argv, envp, AT_EMPTY_PATH);
-    *error = errno;
+    int rc = keep_descriptors(boot, boot_fd);
+    if (rc == 0) {
+        (void)syscall(SYS_execveat, pinned->program, "", argv, envp, AT_EMPTY_PATH);
+        rc = -errno;
+    }
+    *error = -rc;
     _exit(127);
 }
 

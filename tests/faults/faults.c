@@ -1,0 +1,252 @@
+/* Preloaded into a covey server: makes one call of one libc function fail, once.
+ *
+ * The tester writes struct plan into the file that FAULTS_PLAN names and maps it; every process of
+ * the server maps it too, counts its calls there and, where role, function and number are the
+ * plan's, returns an error instead of calling. Only calls made from the code of src/supervise and
+ * src/base count: the plan gives their place in libcovey.so. Roles:
+ *
+ *     guardian   the first process
+ *     master     its fork
+ *     birth      a vforked child until it is another program: it shares its parent's memory, so
+ *                nothing here is kept that is not either the process's own or atomic
+ *     worker     an exec'd one, or a fork of the master
+ *
+ * close() and what cannot fail with valid arguments (sigprocmask, getpid ...) are not here.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* X(function, what it returns on failure, two errors it may give; 0: there is one) */
+#define FUNCTIONS(X)                                                                               \
+    X(malloc, 0, ENOMEM, 0)                                                                        \
+    X(calloc, 0, ENOMEM, 0)                                                                        \
+    X(realloc, 0, ENOMEM, 0)                                                                       \
+    X(setenv, -1, ENOMEM, 0)                                                                       \
+    X(open64, -1, EMFILE, EINTR)                                                                   \
+    X(openat64, -1, EMFILE, EINTR)                                                                 \
+    X(opendir, 0, EMFILE, 0)                                                                       \
+    X(fdopendir, 0, ENOMEM, 0)                                                                     \
+    X(readdir64, 0, EBADF, 0)                                                                      \
+    X(mkdir, -1, ENOSPC, 0)                                                                        \
+    X(rmdir, -1, EBUSY, 0)                                                                         \
+    X(unlink, -1, EROFS, 0)                                                                        \
+    X(unlinkat, -1, EROFS, 0)                                                                      \
+    X(statx, -1, ENOMEM, 0)                                                                        \
+    X(fstat64, -1, ENOMEM, 0)                                                                      \
+    X(lstat64, -1, ENOMEM, 0)                                                                      \
+    X(fchmod, -1, EROFS, 0)                                                                        \
+    X(flock, -1, ENOLCK, EINTR)                                                                    \
+    X(getcwd, 0, ENOENT, 0)                                                                        \
+    X(readlink, -1, EACCES, 0)                                                                     \
+    X(read, -1, EIO, EINTR)                                                                        \
+    X(pread64, -1, EIO, EINTR)                                                                     \
+    X(write, -1, ENOSPC, EINTR)                                                                    \
+    X(ftruncate64, -1, ENOSPC, EINTR)                                                              \
+    X(fcntl64, -1, EMFILE, 0)                                                                      \
+    X(dup2, -1, EMFILE, EINTR)                                                                     \
+    X(memfd_create, -1, EMFILE, 0)                                                                 \
+    X(mmap64, -1, ENOMEM, 0)                                                                       \
+    X(socket, -1, EMFILE, 0)                                                                       \
+    X(socketpair, -1, EMFILE, 0)                                                                   \
+    X(bind, -1, ENOMEM, 0)                                                                         \
+    X(listen, -1, EADDRINUSE, 0)                                                                   \
+    X(accept4, -1, EMFILE, EINTR)                                                                  \
+    X(connect, -1, EAGAIN, EINTR)                                                                  \
+    X(setsockopt, -1, ENOMEM, 0)                                                                   \
+    X(getsockopt, -1, ENOBUFS, 0)                                                                  \
+    X(getsockname, -1, ENOBUFS, 0)                                                                 \
+    X(getaddrinfo, EAI_MEMORY, ENOMEM, 0)                                                          \
+    X(send, -1, ENOBUFS, EINTR)                                                                    \
+    X(sendto, -1, ENOBUFS, EINTR)                                                                  \
+    X(recv, -1, ENOMEM, EINTR)                                                                     \
+    X(poll, -1, ENOMEM, EINTR)                                                                     \
+    X(epoll_create1, -1, EMFILE, 0)                                                                \
+    X(epoll_ctl, -1, ENOSPC, 0)                                                                    \
+    X(epoll_wait, -1, EINTR, 0)                                                                    \
+    X(eventfd, -1, EMFILE, 0)                                                                      \
+    X(signalfd, -1, EMFILE, 0)                                                                     \
+    X(sigaltstack, -1, ENOMEM, 0)                                                                  \
+    X(syscall, -1, ENOMEM, 0)                                                                      \
+    X(prctl, -1, EPERM, 0)                                                                         \
+    X(getrlimit64, -1, EPERM, 0)                                                                   \
+    X(setrlimit64, -1, EPERM, 0)                                                                   \
+    X(setpgid, -1, EPERM, 0)                                                                       \
+    X(kill, -1, EPERM, 0)                                                                          \
+    X(waitid, -1, ECHILD, EINTR)
+
+enum function {
+#define NAME(name, failure, first, second) F_##name,
+    FUNCTIONS(NAME)
+#undef NAME
+        F_fork,
+    F_vfork,
+    F_COUNT
+};
+
+enum role { GUARDIAN, MASTER, BIRTH, WORKER, ROLES };
+
+/* Shared by all processes of the server and the tester (tests/lib/faults.py has its layout). */
+struct plan {
+    uint32_t role;
+    uint32_t function;
+    uint32_t nth;               /* from 1; 0: only count */
+    uint32_t second;            /* which error */
+    uint64_t from[2], to[2];    /* the code that counts, in libcovey.so */
+    _Atomic uint64_t failed_at; /* the place of the call, in libcovey.so; 0: none has failed */
+    _Atomic uint32_t count[ROLES][F_COUNT];
+};
+
+typedef long any(long, long, long, long, long, long, long);
+extern any __libc_malloc, __libc_calloc, __libc_realloc;
+
+/* Whoever looks for the others needs these. */
+static any *real[F_COUNT] = {
+    [F_malloc] = __libc_malloc, [F_calloc] = __libc_calloc, [F_realloc] = __libc_realloc};
+static struct plan *plan;
+static uintptr_t base;
+static pid_t own_pid;
+static enum role own_role;
+
+static const char *const names[F_COUNT] = {
+#define NAME(name, failure, first, second) #name,
+    FUNCTIONS(NAME)
+#undef NAME
+        "fork",
+    "vfork"};
+
+/* For the tester. */
+const char *faults_name(unsigned function);
+const char *faults_name(unsigned function)
+{
+    return function < F_COUNT ? names[function] : NULL;
+}
+
+static const int errors[F_COUNT][2] = {
+#define ERRORS(name, failure, first, second) [F_##name] = {first, second},
+    FUNCTIONS(ERRORS)
+#undef ERRORS
+        [F_fork] = {EAGAIN, 0},
+    [F_vfork] = {EAGAIN, 0}};
+
+int faults_has_second(unsigned function);
+int faults_has_second(unsigned function)
+{
+    return errors[function][1] != 0;
+}
+
+static enum role role_now(void)
+{
+    return getpid() == own_pid ? own_role : BIRTH;
+}
+
+static int is_to_fail(enum function function, const void *caller)
+{
+    if (plan == NULL || base == 0)
+        return 0;
+    uintptr_t at = (uintptr_t)caller - base;
+    if ((at <= plan->from[0] || at > plan->to[0]) && (at <= plan->from[1] || at > plan->to[1]))
+        return 0;
+    enum role role = role_now();
+    uint32_t number = atomic_fetch_add(&plan->count[role][function], 1) + 1;
+    if (role != plan->role || function != plan->function || number != plan->nth)
+        return 0;
+    atomic_store(&plan->failed_at, at);
+    errno = errors[function][plan->second];
+    return 1;
+}
+
+/* Also before the constructor has run: others' constructors may call. */
+static any *find(enum function function)
+{
+    if (real[function] == NULL)
+        real[function] = (any *)dlsym(RTLD_NEXT, names[function]);
+    return real[function];
+}
+
+/* None of them takes more arguments than syscall(), nor a floating-point number: whatever was given
+ * is passed on. */
+#define DEFINE(name, failure, first, second)                                                       \
+    any faulty_##name __asm__(#name);                                                              \
+    long faulty_##name(long a, long b, long c, long d, long e, long f, long g)                     \
+    {                                                                                              \
+        if (is_to_fail(F_##name, __builtin_return_address(0)))                                     \
+            return failure;                                                                        \
+        return find(F_##name)(a, b, c, d, e, f, g);                                                \
+    }
+FUNCTIONS(DEFINE)
+
+pid_t faulty_fork(void) __asm__("fork");
+pid_t faulty_fork(void)
+{
+    if (is_to_fail(F_fork, __builtin_return_address(0)))
+        return -1;
+    pid_t pid = (pid_t)find(F_fork)(0, 0, 0, 0, 0, 0, 0);
+    if (pid == 0) {
+        own_pid = getpid();
+        own_role = own_role == GUARDIAN ? MASTER : WORKER;
+    }
+    return pid;
+}
+
+/* A vfork()'s caller must get its return address back from it alone: no function of C may stand
+ * between. */
+#if defined(__x86_64__)
+any *faults_vfork(const void *caller);
+any *faults_vfork(const void *caller)
+{
+    return is_to_fail(F_vfork, caller) ? NULL : find(F_vfork);
+}
+
+__asm__(".globl vfork\n"
+        ".type vfork, @function\n"
+        "vfork:\n"
+        "    mov (%rsp), %rdi\n"
+        "    sub $8, %rsp\n"
+        "    call faults_vfork@PLT\n"
+        "    add $8, %rsp\n"
+        "    test %rax, %rax\n"
+        "    je 1f\n"
+        "    jmp *%rax\n"
+        "1:  mov $-1, %eax\n"
+        "    ret\n");
+#endif
+
+/* ---- Start ---- */
+
+static int note_base(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    (void)arg;
+    if (strstr(info->dlpi_name, "/libcovey.so") == NULL)
+        return 0;
+    base = info->dlpi_addr;
+    return 1;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    for (int i = 0; i < F_COUNT; i++)
+        (void)find((enum function)i);
+    own_pid = getpid();
+    own_role = getenv("_COVEY_BOOT") != NULL ? WORKER : GUARDIAN;
+    const char *path = getenv("FAULTS_PLAN");
+    int fd = path != NULL ? (int)find(F_open64)((long)path, O_RDWR | O_CLOEXEC, 0, 0, 0, 0, 0) : -1;
+    if (fd < 0)
+        return;
+    void *at =
+        (void *)find(F_mmap64)(0, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, 0);
+    (void)close(fd);
+    if (at == MAP_FAILED)
+        return;
+    (void)dl_iterate_phdr(note_base, NULL);
+    plan = at;
+}
