@@ -39,7 +39,7 @@ int cv_req_run_response_middleware(struct covey_req *req)
 
 static int stage_allow(struct covey_req *req)
 {
-    const char *allow = cv_router_allow(&req->app->router, req->allowed, &req->arena);
+    const char *allow = cv_router_allow(&req->app->router, req->allowed, req->arena);
     return allow != NULL ? cv_field_set(req, "Allow", allow) : -ENOMEM;
 }
 

@@ -22,7 +22,7 @@ int covey_fail(covey_req *req, int status, const char *format, ...)
 
     va_list args;
     va_start(args, format);
-    req->fail_text = cv_arena_vprintf(&req->arena, format, args);
+    req->fail_text = cv_arena_vprintf(req->arena, format, args);
     va_end(args);
     req->fail_code = -(CV_CODE_FAIL + status);
     return req->fail_code;
@@ -193,7 +193,7 @@ void cv_error_page_stage(struct covey_req *req, int status, const char *text)
     struct cv_span accept = cv_req_field(req, CV_SPAN("accept"));
     enum cv_format format = accept.at != NULL ? cv_accept_format(accept) : CV_FORMAT_TEXT;
     if (write_page(&page, format, status, text, &staged.type) == 0) {
-        char *copy = cv_arena_strndup(&req->arena, cv_buf_span(&page));
+        char *copy = cv_arena_strndup(req->arena, cv_buf_span(&page));
         staged.body = cv_span(copy, copy != NULL ? page.len : 0);
     }
     cv_buf_done(&page);

@@ -4,8 +4,7 @@
 
 #include "base/log.h"
 
-/* Initial-exec: a load instead of a call, also in a shared library. */
-static _Thread_local covey_app *current __attribute__((tls_model("initial-exec")));
+static CV_THREAD_LOCAL covey_app *current;
 
 void cv_app_enter(covey_app *app)
 {

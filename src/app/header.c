@@ -40,7 +40,7 @@ static int add(struct covey_req *req, const char *name, const char *value)
 {
     if (req->n_fields == req->cap_fields) {
         size_t cap = req->cap_fields == 0 ? 8 : req->cap_fields * 2;
-        struct cv_answer_field *more = cv_arena_alloc(&req->arena, cap * sizeof(*more));
+        struct cv_answer_field *more = cv_arena_alloc(req->arena, cap * sizeof(*more));
         if (more == NULL)
             return -ENOMEM;
         if (req->n_fields > 0)
@@ -49,8 +49,8 @@ static int add(struct covey_req *req, const char *name, const char *value)
         req->cap_fields = cap;
     }
     struct cv_answer_field field = {cv_span_str(name), cv_span_str(value)};
-    field.name.at = cv_arena_strndup(&req->arena, field.name);
-    field.value.at = cv_arena_strndup(&req->arena, field.value);
+    field.name.at = cv_arena_strndup(req->arena, field.name);
+    field.value.at = cv_arena_strndup(req->arena, field.value);
     if (field.name.at == NULL || field.value.at == NULL)
         return -ENOMEM;
     req->fields[req->n_fields++] = field;
@@ -105,7 +105,7 @@ void cv_field_drop_entity(struct covey_req *req)
 
 static int set_type(struct covey_req *req, const char *value)
 {
-    const char *copy = cv_arena_strndup(&req->arena, cv_span_str(value));
+    const char *copy = cv_arena_strndup(req->arena, cv_span_str(value));
     if (copy == NULL)
         return -ENOMEM;
     req->type = copy;

@@ -38,7 +38,7 @@ static int sink_write(const char *bytes, size_t len, void *data)
 /* Does not take the reference. */
 static int answer_json(struct covey_req *req, int status, const json_t *json)
 {
-    struct sink sink = {.arena = &req->arena};
+    struct sink sink = {.arena = req->arena};
 
     int rc = covey_empty(req, status); /* refuses a second answer and a wrong status */
     if (rc < 0)

@@ -17,11 +17,11 @@ static int keep_params(struct covey_req *req, const struct cv_match *match)
     size_t n = match->route->n_params;
     if (n == 0)
         return 0;
-    req->params = cv_arena_alloc(&req->arena, n * sizeof(*req->params));
+    req->params = cv_arena_alloc(req->arena, n * sizeof(*req->params));
     if (req->params == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        req->params[i] = cv_arena_strndup(&req->arena, match->values[i]);
+        req->params[i] = cv_arena_strndup(req->arena, match->values[i]);
         if (req->params[i] == NULL)
             return -ENOMEM;
     }
@@ -36,7 +36,7 @@ static int find_route(struct covey_req *req)
 
     int rc = cv_router_find(&req->app->router, (enum cv_method)head->method,
                             cv_h1_span(bytes, head->method_at, head->method_len),
-                            raw_path(head, bytes), &req->arena, &match);
+                            raw_path(head, bytes), req->arena, &match);
     if (rc == -400) {
         req->bad_status = 400;
         return 0;
@@ -63,19 +63,14 @@ static void check_query(struct covey_req *req)
 
 struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)
 {
-    struct cv_arena arena;
-    cv_arena_init(&arena, 0);
-    struct covey_req *req = cv_arena_alloc(&arena, sizeof(*req));
+    struct cv_arena *arena = cv_exchange_arena(x);
+    struct covey_req *req = cv_arena_alloc(arena, sizeof(*req));
     if (req == NULL)
         return NULL;
     *req = (struct covey_req){.self = req, .app = app, .x = x, .refs = 1, .arena = arena};
     cv_list_init(&req->canceled);
-
-    if (find_route(req) < 0) {
-        arena = req->arena;
-        cv_arena_done(&arena);
+    if (find_route(req) < 0)
         return NULL;
-    }
     check_query(req);
     cv_exchange_set_host(x, req);
     cv_exchange_set_name(x, req->route != NULL ? req->route->how.name : "");
@@ -102,10 +97,7 @@ void cv_req_unref(struct covey_req *req)
     cv_stage_drop(req);
     cv_list_remove(&req->canceled);
     cv_exchange_set_host(req->x, NULL);
-    cv_exchange_release(req->x);
-
-    struct cv_arena arena = req->arena; /* the request lies in it */
-    cv_arena_done(&arena);
+    cv_exchange_release(req->x); /* the request lies in it */
 }
 
 const char *cv_req_name(struct covey_req *req)
@@ -115,7 +107,7 @@ const char *cv_req_name(struct covey_req *req)
     struct cv_span what = raw_path(head, bytes);
     if (req->route != NULL)
         what = cv_span_str(req->route->how.name);
-    const char *name = cv_arena_printf(&req->arena, "%.*s %.*s", (int)head->method_len,
+    const char *name = cv_arena_printf(req->arena, "%.*s %.*s", (int)head->method_len,
                                        bytes + head->method_at, (int)what.len, what.at);
     return name != NULL ? name : "a request";
 }

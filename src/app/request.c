@@ -17,7 +17,7 @@ static char *head_copy(struct covey_req *req)
 {
     if (req->head == NULL) {
         size_t len = cv_exchange_head(req->x)->len;
-        req->head = cv_arena_alloc(&req->arena, len + 1);
+        req->head = cv_arena_alloc(req->arena, len + 1);
         if (req->head != NULL)
             memcpy(req->head, cv_exchange_bytes(req->x), len);
     }
@@ -52,7 +52,7 @@ const char *covey_path(const covey_req *req)
         /* Not in the head's copy: what follows the path of an absolute-form may be its authority's.
          */
         struct cv_span path = cv_h1_span(cv_exchange_bytes(req->x), head->path_at, head->path_len);
-        req->self->path = cv_arena_strndup(&req->self->arena, path);
+        req->self->path = cv_arena_strndup(req->arena, path);
     }
     return req->path;
 }
@@ -116,7 +116,7 @@ int cv_req_read_query(struct covey_req *req)
     size_t n = count_args(query);
     struct cv_query_arg *args = NULL;
     if (n > 0) {
-        args = cv_arena_alloc(&req->arena, n * sizeof(*args));
+        args = cv_arena_alloc(req->arena, n * sizeof(*args));
         if (args == NULL)
             return -ENOMEM;
     }
@@ -125,8 +125,8 @@ int cv_req_read_query(struct covey_req *req)
     int rc = 0;
     size_t i = 0;
     for (size_t at = 0; i < n && cv_query_split(query, &at, &name, &value); i++) {
-        args[i].name = decode(&req->arena, name, &rc);
-        args[i].value = decode(&req->arena, value, &rc);
+        args[i].name = decode(req->arena, name, &rc);
+        args[i].value = decode(req->arena, value, &rc);
         if (rc < 0)
             return rc;
     }
@@ -190,7 +190,7 @@ static const char *join(struct covey_req *req, struct cv_span name, uint32_t fir
     size_t len = 1;
     for (uint32_t i = first; i < head->n_fields; i = find_field(req, name, i + 1))
         len += head->fields[i].value_len + 2;
-    char *joined = cv_arena_alloc(&req->arena, len);
+    char *joined = cv_arena_alloc(req->arena, len);
     if (joined == NULL)
         return NULL;
     char *out = joined;
@@ -242,7 +242,7 @@ const char *covey_client_ip(covey_req *req)
 
 void *covey_alloc(covey_req *req, size_t size)
 {
-    return cv_req_here(req) ? cv_arena_alloc(&req->arena, size) : NULL;
+    return cv_req_here(req) ? cv_arena_alloc(req->arena, size) : NULL;
 }
 
 char *covey_sprintf(covey_req *req, const char *format, ...)
@@ -251,7 +251,7 @@ char *covey_sprintf(covey_req *req, const char *format, ...)
         return NULL;
     va_list args;
     va_start(args, format);
-    char *text = cv_arena_vprintf(&req->arena, format, args);
+    char *text = cv_arena_vprintf(req->arena, format, args);
     va_end(args);
     return text;
 }
@@ -260,7 +260,7 @@ int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg)
 {
     if (!cv_req_here(req))
         return -EPERM;
-    struct cv_defer *defer = cv_arena_alloc(&req->arena, sizeof(*defer));
+    struct cv_defer *defer = cv_arena_alloc(req->arena, sizeof(*defer));
     if (defer == NULL) {
         fn(arg);
         return -ENOMEM;

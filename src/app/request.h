@@ -1,8 +1,8 @@
 /* One request on its way through the app: what came, what is staged as its answer, and what waits.
  *
- * A request lives in its own arena, so that it costs no malloc, and is counted: the host has one
- * reference from cv_req_new() to the end of the handler, a body that was handed over without a copy
- * has another until it is sent. The exchange is held as long.
+ * A request lives in the arena of its exchange, so that it costs no malloc, and is counted: the host
+ * has one reference from cv_req_new() to the end of the handler, a body that was handed over without
+ * a copy has another until it is sent. The exchange is held as long.
  */
 #ifndef CV_APP_REQUEST_H
 #define CV_APP_REQUEST_H
@@ -79,7 +79,7 @@ struct covey_req {
 
     struct cv_defer *defers;
     void *ctx;
-    struct cv_arena arena;
+    struct cv_arena *arena; /* the exchange's */
 };
 
 /* Takes over the host's reference of `x` and finds its route. NULL when out of memory (the exchange

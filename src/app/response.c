@@ -73,7 +73,7 @@ static int stage_copy(struct covey_req *req, int status, struct cv_span type, st
 {
     char *copy = NULL;
     if (body.len > 0) {
-        copy = cv_arena_alloc(&req->arena, body.len);
+        copy = cv_arena_alloc(req->arena, body.len);
         if (copy == NULL)
             return -ENOMEM;
         memcpy(copy, body.at, body.len);
@@ -114,7 +114,7 @@ int covey_textf(covey_req *req, int status, const char *format, ...)
 
     va_list args;
     va_start(args, format);
-    const char *text = cv_arena_vprintf(&req->arena, format, args);
+    const char *text = cv_arena_vprintf(req->arena, format, args);
     va_end(args);
     if (text == NULL)
         return -ENOMEM;
@@ -130,7 +130,7 @@ int cv_stage_type(struct covey_req *req, const char *type, struct cv_span *ret)
         cv_error("%s: control characters in the content type", cv_req_name(req));
         return -EINVAL;
     }
-    ret->at = cv_arena_strndup(&req->arena, given);
+    ret->at = cv_arena_strndup(req->arena, given);
     ret->len = given.len;
     return ret->at != NULL ? 0 : -ENOMEM;
 }

@@ -18,8 +18,8 @@ struct cv_arena_chunk {
 
 /* Chunks between two requests. Under a sanitizer nothing is kept, so that use after the end shows.
  */
-static _Thread_local struct cv_arena_chunk *kept;
-static _Thread_local unsigned n_kept;
+static CV_THREAD_LOCAL struct cv_arena_chunk *kept;
+static CV_THREAD_LOCAL unsigned n_kept;
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)

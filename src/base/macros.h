@@ -12,6 +12,9 @@
 #define CV_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define CV_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Initial-exec: a load instead of a call, also in a shared library. */
+#define CV_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+
 /* The struct that `member` is embedded in. */
 #define CV_CONTAINER_OF(pointer, type, member)                                                     \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

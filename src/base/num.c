@@ -100,13 +100,10 @@ int cv_num_duration_ms(struct cv_span text, int64_t *ret)
 
 size_t cv_num_write_u64(char *at, uint64_t value)
 {
-    char digits[20];
-    size_t n = 0;
-    do {
-        digits[n++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    for (size_t i = 0; i < n; i++)
-        at[i] = digits[n - 1 - i];
+    size_t n = 1;
+    for (uint64_t left = value; left >= 10; left /= 10)
+        n++;
+    for (size_t i = n; i-- > 0; value /= 10)
+        at[i] = (char)('0' + value % 10);
     return n;
 }

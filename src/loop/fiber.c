@@ -9,11 +9,12 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/macros.h"
 #include "loop/fiber_state.h"
 
 enum { STACK_SIZE_DEFAULT = 256 * 1024, CACHE_LINE = 64 };
 
-static _Thread_local struct cv_fiber *running;
+static CV_THREAD_LOCAL struct cv_fiber *running;
 
 struct cv_fiber *cv_fiber_self(void)
 {

@@ -165,6 +165,11 @@ const char *cv_exchange_peer(const struct cv_exchange *x)
     return x->peer_text;
 }
 
+struct cv_arena *cv_exchange_arena(struct cv_exchange *x)
+{
+    return &x->arena;
+}
+
 int64_t cv_exchange_started(const struct cv_exchange *x)
 {
     return x->started;

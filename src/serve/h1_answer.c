@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/assert.h"
+#include "base/clock.h"
 #include "base/num.h"
 #include "http/text.h"
 #include "serve/conn.h"
@@ -38,20 +40,34 @@ static char *put_field(char *at, struct cv_span name, struct cv_span value)
     return put(at, CV_SPAN("\r\n"));
 }
 
-static char *put_status(char *at, int status)
+static void write_preamble(struct cv_preamble *preamble, int status, int64_t second)
 {
-    at = put(at, CV_SPAN("HTTP/1.1 "));
+    char *at = put(preamble->text, CV_SPAN("HTTP/1.1 "));
     at += cv_num_write_u64(at, (uint64_t)status);
     *at++ = ' ';
     at = put(at, cv_span_str(cv_status_reason(status)));
-    return put(at, CV_SPAN("\r\n"));
+    at = put(at, CV_SPAN("\r\nDate: "));
+    cv_date_write(at, second);
+    at = put(at + CV_DATE_LEN, CV_SPAN("\r\n"));
+    preamble->status = status;
+    preamble->second = second;
+    preamble->len = (size_t)(at - preamble->text);
+    CV_ASSERT(preamble->len <= sizeof(preamble->text));
+}
+
+static char *put_preamble(char *at, struct cv_preamble *preamble, int status)
+{
+    int64_t now = cv_clock_wall_s();
+    if (preamble->status != status || preamble->second != now)
+        write_preamble(preamble, status, now);
+    memcpy(at, preamble->text, sizeof(preamble->text)); /* a whole that needs no call */
+    return at + preamble->len;
 }
 
 static char *put_head(char *at, struct cv_server *server, const struct cv_answer *a,
                       const struct plan *plan)
 {
-    at = put_status(at, a->status);
-    at = put_field(at, CV_SPAN("Date"), cv_span(cv_server_date(server), CV_DATE_LEN));
+    at = put_preamble(at, &server->preamble, a->status);
     if (a->type.len > 0)
         at = put_field(at, CV_SPAN("Content-Type"), a->type);
     for (size_t i = 0; i < a->n_fields; i++)

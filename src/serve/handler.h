@@ -19,7 +19,7 @@
 #ifndef CV_SERVE_HANDLER_H
 #define CV_SERVE_HANDLER_H
 
-#include "base/span.h"
+#include "base/arena.h"
 #include "http/h1.h"
 
 #include <stdbool.h>
@@ -65,6 +65,9 @@ const char *cv_exchange_peer(const struct cv_exchange *x);
 
 /* The server's clock when the head was complete, ns. */
 int64_t cv_exchange_started(const struct cv_exchange *x);
+
+/* Memory that lives until the exchange is released. */
+struct cv_arena *cv_exchange_arena(struct cv_exchange *x);
 
 /* A pointer of the host's. */
 void cv_exchange_set_host(struct cv_exchange *x, void *data);

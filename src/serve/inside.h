@@ -14,6 +14,17 @@
 /* One read brings at most this much; all connections share the buffer. */
 #define CV_RECV_BYTES 65536
 
+/* "HTTP/1.1 511 Network Authentication Required\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
+#define CV_PREAMBLE_MAX 96
+
+/* The status line and Date, which most answers of one second have in common. */
+struct cv_preamble {
+    int status;
+    size_t len;
+    int64_t second; /* of Date */
+    char text[CV_PREAMBLE_MAX];
+};
+
 struct cv_server {
     struct cv_loop *loop;
     struct cv_limits limits;
@@ -42,8 +53,7 @@ struct cv_server {
     struct cv_access_log access_log;
     struct cv_pieces pieces;
 
-    int64_t date_at; /* second of `date` */
-    char date[CV_DATE_LEN];
+    struct cv_preamble preamble;
 
     struct cv_h1 parser; /* for heads that come in one piece */
     char buffer[CV_RECV_BYTES];
@@ -54,9 +64,6 @@ void cv_server_kick(struct cv_server *server);
 
 /* The number of open connections has changed by `change`. */
 void cv_server_count(struct cv_server *server, int change);
-
-/* The Date field's value for now, CV_DATE_LEN bytes. */
-const char *cv_server_date(struct cv_server *server);
 
 static inline void cv_server_clock(struct cv_server *server, int64_t now)
 {

@@ -89,7 +89,6 @@ static int init(struct cv_server *server, const struct cv_server_config *config)
     server->keep_alive = config->keep_alive;
     server->load = config->load;
     server->arg = config->arg;
-    server->date_at = -1;
     server->now = cv_clock_ns();
     cv_list_init(&server->events);
     cv_list_init(&server->todo);
@@ -179,14 +178,4 @@ unsigned cv_server_exchanges(const struct cv_server *server)
 uint64_t cv_server_requests(const struct cv_server *server)
 {
     return server->requests;
-}
-
-const char *cv_server_date(struct cv_server *server)
-{
-    int64_t now = cv_clock_wall_s();
-    if (server->date_at != now) {
-        cv_date_write(server->date, now);
-        server->date_at = now;
-    }
-    return server->date;
 }
