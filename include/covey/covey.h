@@ -6,6 +6,7 @@
 #include <covey/app.h>
 #include <covey/log.h>
 #include <covey/loop.h>
+#include <covey/manage.h>
 #include <covey/request.h>
 #include <covey/response.h>
 #include <covey/version.h>

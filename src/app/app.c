@@ -49,7 +49,7 @@ int covey_setup_fail(covey_app *app, const char *format, ...)
 }
 
 /* Registering works in setup() only: routes that come and go would need every reader to care. */
-static bool can_register(covey_app *app, const char *call, const char *file, int line)
+bool cv_app_can_register(covey_app *app, const char *call, const char *file, int line)
 {
     if (!cv_app_here(app, call))
         return false;
@@ -98,7 +98,7 @@ void covey_route_at(covey_app *app, const char *methods, const char *path,
     struct covey_route how;
     char reason[512];
 
-    if (!can_register(app, "covey_route", file, line))
+    if (!cv_app_can_register(app, "covey_route", file, line))
         return;
     if (methods == NULL || path == NULL) {
         cv_app_fail(app, "%s:%d: a route needs methods and a path", file, line);
@@ -150,7 +150,7 @@ void covey_listener_at(covey_app *app, enum covey_event event, covey_listener_fn
 {
     struct cv_hook hook = {.listener = listener, .name = name, .file = file, .line = line};
 
-    if (!can_register(app, "covey_listener", file, line))
+    if (!cv_app_can_register(app, "covey_listener", file, line))
         return;
     if ((unsigned)event >= CV_EVENT_COUNT || listener == NULL)
         cv_app_fail(app, "%s:%d: listener %s: %s", file, line, name,
@@ -164,7 +164,7 @@ void covey_middleware_at(covey_app *app, enum covey_phase phase, covey_handler_f
 {
     struct cv_hook hook = {.handler = handler, .name = name, .file = file, .line = line};
 
-    if (!can_register(app, "covey_middleware", file, line))
+    if (!cv_app_can_register(app, "covey_middleware", file, line))
         return;
     if ((unsigned)phase >= CV_PHASE_COUNT || handler == NULL)
         cv_app_fail(app, "%s:%d: middleware %s: %s", file, line, name,
@@ -188,7 +188,10 @@ void *covey_app_ctx(const covey_app *app)
 
 bool covey_is_stopping(const covey_app *app)
 {
-    return cv_app_here(app, "covey_is_stopping") && app->is_stopping;
+    if (!cv_app_here(app, "covey_is_stopping"))
+        return false;
+    bool was_asked = app->host.was_asked != NULL && app->host.was_asked(app->host.arg);
+    return was_asked || app->is_stopping;
 }
 
 /* ---- Life ---- */

@@ -6,6 +6,7 @@
 #ifndef CV_APP_APP_H
 #define CV_APP_APP_H
 
+#include "app/manage.h"
 #include "app/router.h"
 #include "app/tasks.h"
 #include "base/arena.h"
@@ -46,6 +47,7 @@ struct cv_hooks {
 struct cv_app_host {
     const char *(*setting)(void *arg, const char *name); /* NULL: not set */
     void (*extend)(void *arg, int64_t ms);               /* more time to start; NULL: no limit */
+    bool (*was_asked)(void *arg); /* to end, though the loop may not know yet; NULL: never */
     void *arg;
     bool debug; /* error pages show the reason of a 5xx */
 };
@@ -55,6 +57,7 @@ struct covey_app {
     struct cv_router router;
     struct cv_hooks listeners[CV_EVENT_COUNT];
     struct cv_hooks middleware[CV_PHASE_COUNT];
+    struct cv_process *processes;
     void *ctx;
     enum cv_app_phase phase;
     bool is_stopping; /* this process has been told that it is to end */
@@ -77,6 +80,9 @@ void cv_app_done(covey_app *app);
 
 /* Notes why the start must end; the first reason stays. */
 void cv_app_fail(covey_app *app, const char *format, ...) CV_PRINTF(2, 3);
+
+/* Whether `call` may register something: in setup() only. If not, one line says so. */
+bool cv_app_can_register(covey_app *app, const char *call, const char *file, int line);
 
 /* "before_server_start". */
 const char *cv_app_event_name(enum covey_event event);

@@ -171,7 +171,7 @@ static int open_control(struct cv_conf *conf, struct cv_control_file *control)
 /* ---- The first process ---- */
 
 static int serve(struct cv_conf *conf, const struct cv_app_source *source,
-                 const struct cv_pidfile *pidfile)
+                 const struct cv_privilege *user, const struct cv_pidfile *pidfile)
 {
     static struct cv_listeners listeners;
     static struct cv_control_file control;
@@ -205,6 +205,7 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source,
                                .listeners = &listeners,
                                .is_per_slot = conf->value[CV_SET_PER_SLOT_LISTENERS] != 0,
                                .control = &control,
+                               .user = user,
                                .pidfile = *pidfile,
                                .outer = outer,
                                .worker = live_in_fork,
@@ -233,7 +234,7 @@ static int run(struct cv_conf *conf, const struct cv_app_source *source)
     rc = cv_pidfile_take(&pidfile, conf->text[CV_SET_PIDFILE], conf->reason, sizeof(conf->reason));
     if (rc < 0)
         return say(conf, rc == -EAGAIN ? CV_EXIT_ADDRESS : CV_EXIT_OS, conf->reason);
-    int code = serve(conf, source, &pidfile);
+    int code = serve(conf, source, &user, &pidfile);
     cv_pidfile_remove(&pidfile);
     return code;
 }

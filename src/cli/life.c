@@ -214,12 +214,13 @@ static void on_ready(void *arg)
 {
     struct life *life = arg;
     int fd;
-    if (cv_child_catch_term(&fd) == 0 &&
+    bool is_process = life->child->boot.role == CV_ROLE_PROCESS;
+    if (cv_child_catch_term(is_process, &fd) == 0 &&
         cv_loop_add(cv_native_loop(life->native), &life->signals, fd, CV_READ) < 0)
         cv_warn(
             "TERM to this worker alone will end it at once: the loop takes no more descriptors");
     begin_wear(life);
-    atomic_store(&life->child->slots.own->serving, 1);
+    atomic_store(&life->child->slots.own->serving, !is_process);
     cv_child_tell(life->child, CV_MSG_READY);
     if (life->child->boot.slot == 0 && life->child->boot.generation == 1)
         cv_conf_warn_unknown(life->conf);
@@ -235,6 +236,12 @@ static void on_progress(void *arg, const char *what)
 {
     const struct life *life = arg;
     cv_child_doing(life->child, what != NULL ? what : "");
+}
+
+static bool was_asked(void *arg)
+{
+    (void)arg;
+    return cv_child_has_term();
 }
 
 static void on_extend(void *arg, int64_t ms)
@@ -270,6 +277,10 @@ static void on_single_ready(void *arg)
     catch_stop(SIGTERM);
     for (int i = 0; i < life->open->n; i++)
         cv_info("listening on %s (single process)", life->open->item[i].text);
+    const struct cv_process *process = cv_native_first_process(life->native);
+    for (; process != NULL; process = process->next)
+        cv_warn("managed process %s does not run: a single process has nobody to look after it",
+                process->name);
     cv_conf_warn_unknown(life->conf);
 }
 
@@ -361,6 +372,7 @@ static int open_native(struct life *life, const struct cv_app_source *source)
         config.drained = on_drained;
         config.progress = on_progress;
         config.extend = on_extend;
+        config.was_asked = was_asked;
         config.server.load = on_load;
         /* Nobody else would take what one leaves in listeners of its own. */
         if (life->conf->value[CV_SET_PER_SLOT_LISTENERS] == 0)
@@ -373,11 +385,24 @@ static int open_native(struct life *life, const struct cv_app_source *source)
 
 /* ---- Supervised ---- */
 
+/* They are bounded so that all of them fit. */
+static int declare_process(struct cv_buf *manifest, const struct cv_process *process)
+{
+    struct cv_managed_spec spec = {.processes = process->workers,
+                                   .restart = (enum cv_restart)process->restart,
+                                   .is_transient = process->is_transient};
+    (void)snprintf(spec.name, sizeof(spec.name), "%s", process->name);
+    return cv_manifest_add_process(manifest, &spec, process->words);
+}
+
 static int declare(struct life *life)
 {
     struct cv_buf manifest;
     cv_buf_init(&manifest, CV_MESSAGE_BODY_MAX);
     int rc = cv_manifest_begin(&manifest);
+    const struct cv_process *process = cv_native_first_process(life->native);
+    for (; rc == 0 && process != NULL; process = process->next)
+        rc = declare_process(&manifest, process);
     size_t routes = cv_native_routes(life->native);
     for (size_t i = 0; rc == 0 && i < routes && i < CV_MANIFEST_ROUTES_MAX; i++)
         rc = cv_manifest_add(&manifest, CV_MANIFEST_ROUTE,
@@ -390,6 +415,16 @@ static int declare(struct life *life)
         rc = cv_child_hello(life->child, COVEY_ABI, cv_buf_span(&manifest));
     cv_buf_done(&manifest);
     return rc;
+}
+
+static int live(struct life *life)
+{
+    switch ((enum cv_role)life->child->boot.role) {
+    case CV_ROLE_WORKER: break;
+    case CV_ROLE_MAIN: return cv_native_main(life->native);
+    case CV_ROLE_PROCESS: return cv_native_process(life->native, life->child->boot.name);
+    }
+    return cv_native_serve(life->native);
 }
 
 static int supervised(struct life *life, const struct cv_app_source *source)
@@ -410,8 +445,7 @@ static int supervised(struct life *life, const struct cv_app_source *source)
     if (rc < 0)
         return failed(life, CV_EXIT_OS, strerror(-rc));
     cv_loop_on_wait(cv_native_loop(life->native), on_wait, life);
-    code = life->child->boot.role == CV_ROLE_MAIN ? cv_native_main(life->native)
-                                                  : cv_native_serve(life->native);
+    code = live(life);
     return failed(life, code, cv_native_reason(life->native));
 }
 

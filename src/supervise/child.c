@@ -96,11 +96,16 @@ static void nothing(int signal)
     (void)signal;
 }
 
-static void handle(int signal, void (*handler)(int))
+static void handle_with(int signal, void (*handler)(int), int flags)
 {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(signal, &action, NULL);
+}
+
+static void handle(int signal, void (*handler)(int))
+{
+    handle_with(signal, handler, SA_RESTART);
 }
 
 void cv_child_signals(void)
@@ -134,22 +139,29 @@ void cv_child_restore_limit_in_forks(const struct cv_child *child)
 }
 
 static int term_fd = -1;
+static volatile sig_atomic_t has_term;
 
 static void note_term(int signal)
 {
     (void)signal;
     int saved = errno;
+    has_term = 1;
     (void)eventfd_write(term_fd, 1);
     errno = saved;
 }
 
-int cv_child_catch_term(int *ret_fd)
+bool cv_child_has_term(void)
+{
+    return has_term != 0;
+}
+
+int cv_child_catch_term(bool interrupts, int *ret_fd)
 {
     CV_ASSERT(term_fd < 0);
     term_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (term_fd < 0)
         return -errno;
-    handle(SIGTERM, note_term);
+    handle_with(SIGTERM, note_term, interrupts ? 0 : SA_RESTART);
     *ret_fd = term_fd;
     return 0;
 }

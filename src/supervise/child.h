@@ -9,6 +9,8 @@
 #include "supervise/slots.h"
 #include "supervise/words.h"
 
+#include <stdbool.h>
+
 struct cv_child {
     struct cv_boot boot;
     struct cv_slots slots; /* .own is this process's page */
@@ -41,8 +43,12 @@ void cv_child_signals(void);
  */
 void cv_child_restore_limit_in_forks(const struct cv_child *child);
 
-/* From now on TERM is noted: `fd` (an eventfd) becomes readable. */
-CV_MUST_CHECK int cv_child_catch_term(int *ret_fd);
+/* From now on TERM is noted: `fd` (an eventfd) becomes readable. `interrupts`: what blocks in a
+ * system call meanwhile fails with EINTR. */
+CV_MUST_CHECK int cv_child_catch_term(bool interrupts, int *ret_fd);
+
+/* Whether TERM has been noted. */
+bool cv_child_has_term(void);
 
 /* From now on TERM does nothing. */
 void cv_child_ignore_term(void);

@@ -3,6 +3,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/which.h"
+#include "supervise/foreign.h"
 #include "supervise/snapshot.h"
 #include "supervise/spawn.h"
 
@@ -63,6 +65,15 @@ static void unpin(struct cv_crew *crew, size_t at)
     if (crew->pinned_settings[at] >= 0)
         (void)close(crew->pinned_settings[at]);
     crew->pinned_settings[at] = -1;
+    memset(&crew->commands[at], 0, sizeof(crew->commands[at]));
+}
+
+void cv_crew_keep_commands(struct cv_crew *crew, uint32_t generation,
+                           const struct cv_commands *commands)
+{
+    const struct cv_pinned *pinned = find_pinned(crew, generation);
+    if (pinned != NULL)
+        crew->commands[pinned - crew->pinned] = *commands;
 }
 
 /* Forked workers have their settings from the master. */
@@ -152,12 +163,87 @@ static void note_slot_used(struct cv_crew *crew, unsigned slot)
         atomic_store(&crew->slots.head->slots_used, slot + 1);
 }
 
+static void register_birth(struct cv_crew *crew, unsigned slot, pid_t pid, uint32_t generation)
+{
+    struct cv_member *member = &crew->members[slot];
+    member->pid = pid;
+    member->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    CV_ASSERT(member->pidfd >= 0 || errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+    member->incarnation = crew->incarnations;
+    member->generation = generation;
+    member->is_foreign = false;
+    member->is_refused = false;
+    member->is_paused = false;
+    member->resumed_at = 0;
+    member->signals_sent = 0;
+    member->started_at = cv_clock_ns();
+    member->starts++;
+}
+
+/* ---- Commands ---- */
+
+/* NULL: the slot runs the app itself. */
+static const struct cv_command *command_of(const struct cv_crew *crew, unsigned slot, size_t at)
+{
+    const struct cv_commands *commands = &crew->commands[at];
+    for (size_t i = 0; slot > crew->capacity && i < CV_COUNT(commands->of); i++)
+        if (commands->of[i].n > 0 && strcmp(commands->of[i].name, crew->members[slot].name) == 0)
+            return &commands->of[i];
+    return NULL;
+}
+
+static char **split(const struct cv_commands *commands, const struct cv_command *command)
+{
+    char **argv = calloc((size_t)command->n + 1, sizeof(*argv));
+    const char *at = commands->bytes + command->at;
+    for (size_t i = 0; argv != NULL && i < command->n; i++) {
+        argv[i] = (char *)(uintptr_t)at;
+        at += strlen(at) + 1;
+    }
+    return argv;
+}
+
+static int start_command(struct cv_crew *crew, const struct cv_supervise *how,
+                         const struct cv_run *run, const struct cv_commands *commands,
+                         const struct cv_command *command)
+{
+    char path[PATH_MAX];
+    char tag[CV_TAG_BYTES];
+    char entry[sizeof(CV_TAG_VARIABLE) + CV_TAG_BYTES];
+    int rc = cv_which(commands->bytes + command->at, path);
+    if (rc < 0)
+        return rc;
+    cv_run_tag(run, ++crew->incarnations, tag);
+    (void)snprintf(entry, sizeof(entry), CV_TAG_VARIABLE "=%s", tag);
+    CV_AUTOFREE char **argv = split(commands, command);
+    CV_AUTOFREE char **envp = cv_foreign_environment((char *[]){entry, NULL});
+    if (argv == NULL || envp == NULL)
+        return -ENOMEM;
+    struct cv_foreign foreign = {.program = -1,
+                                 .path = path,
+                                 .argv = argv,
+                                 .envp = envp,
+                                 .user = how->user,
+                                 .nofile = crew->nofile};
+    return cv_foreign_start(&foreign);
+}
+
 int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const struct cv_run *run,
                   unsigned slot, uint32_t generation, int instead_of, struct cv_boot *ret_boot)
 {
     struct cv_member *member = &crew->members[slot];
     const struct cv_pinned *pinned = find_pinned(crew, generation);
     CV_ASSERT(pinned != NULL && member->pid == 0);
+    size_t at = (size_t)(pinned - crew->pinned);
+    const struct cv_command *command = command_of(crew, slot, at);
+    if (command != NULL) {
+        pid_t started = start_command(crew, how, run, &crew->commands[at], command);
+        if (started < 0)
+            return started;
+        register_birth(crew, slot, started, generation);
+        member->is_foreign = true;
+        return 0;
+    }
 
     int pair[2];
     int rc = cv_channel_pair(pair);
@@ -170,7 +256,7 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     ret_boot->generation = generation;
     ret_boot->channel = theirs;
     ret_boot->object = pinned->object;
-    ret_boot->settings = crew->pinned_settings[pinned - crew->pinned];
+    ret_boot->settings = crew->pinned_settings[at];
     cv_run_tag(run, ++crew->incarnations, ret_boot->tag);
     note_slot_used(crew, slot);
 
@@ -184,18 +270,8 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
         give_up_seat(crew, slot);
         return pid;
     }
-    member->pid = pid;
-    member->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    CV_ASSERT(member->pidfd >= 0 || errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+    register_birth(crew, slot, pid, generation);
     member->channel = cv_take_fd(&ours);
-    member->incarnation = crew->incarnations;
-    member->generation = generation;
-    member->is_refused = false;
-    member->is_paused = false;
-    member->resumed_at = 0;
-    member->signals_sent = 0;
-    member->started_at = cv_clock_ns();
-    member->starts++;
     return 0;
 }
 
@@ -235,6 +311,11 @@ static uint64_t signal_bit(int signal)
     return UINT64_C(1) << (signal & 63);
 }
 
+bool cv_member_was_sent(const struct cv_member *member, int signal)
+{
+    return (member->signals_sent & signal_bit(signal)) != 0;
+}
+
 void cv_member_signal(struct cv_member *member, int signal)
 {
     if (member->pid == 0)
@@ -251,7 +332,8 @@ void cv_member_signal(struct cv_member *member, int signal)
 void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit)
 {
     struct cv_member *member = &crew->members[slot];
-    (void)close(member->channel);
+    if (member->channel >= 0)
+        (void)close(member->channel);
     if (member->pidfd >= 0)
         (void)close(member->pidfd);
     member->pidfd = member->channel = -1;
@@ -259,7 +341,7 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
     give_up_seat(crew, slot);
     member->has_ended = true;
     member->last_exit = exit;
-    member->last_exit.by_us = exit.signaled && (member->signals_sent & signal_bit(exit.code)) != 0;
+    member->last_exit.by_us = exit.signaled && cv_member_was_sent(member, exit.code);
     struct cv_slot_page *page = &crew->slots.pages[slot];
     atomic_store(&page->serving, 0);
     atomic_store(&page->connections, 0);

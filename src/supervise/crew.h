@@ -26,6 +26,7 @@ struct cv_member {
     int channel;
     uint32_t incarnation; /* counts over all slots; what the tag says */
     uint32_t generation;
+    bool is_foreign;       /* it knows nothing of covey: no channel, no page */
     bool is_paused;        /* stopped by a signal */
     int64_t resumed_at;    /* its last SIGCONT: what it did before is not held against it */
     bool is_refused;       /* it was killed because it may not serve: that counts as exit 78 */
@@ -47,10 +48,11 @@ struct cv_crew {
     struct cv_pinned pinned[CV_CREW_GENERATIONS];
     uint32_t pinned_generation[CV_CREW_GENERATIONS];
     int pinned_settings[CV_CREW_GENERATIONS]; /* memfds; -1: there are none */
-    uint32_t incarnations;                    /* so far */
-    int self;                                 /* pidfd of the master, for the workers */
-    uint64_t nofile;                          /* of struct cv_boot */
-    struct cv_seating *seating;               /* NULL: all workers share the listeners */
+    struct cv_commands commands[CV_CREW_GENERATIONS];
+    uint32_t incarnations;      /* so far */
+    int self;                   /* pidfd of the master, for the workers */
+    uint64_t nofile;            /* of struct cv_boot */
+    struct cv_seating *seating; /* NULL: all workers share the listeners */
     char last_reason[512];
 };
 
@@ -64,6 +66,10 @@ void cv_crew_name(struct cv_crew *crew, unsigned slot, const char *name, unsigne
 /* Opens what `generation` is to run. 0, or -errno with a sentence in `reason`. */
 CV_MUST_CHECK int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *how,
                               uint32_t generation, char *reason, size_t cap);
+
+/* Keeps the command lines that `generation` declares. */
+void cv_crew_keep_commands(struct cv_crew *crew, uint32_t generation,
+                           const struct cv_commands *commands);
 
 /* Nothing of `generation` will be started any more. */
 void cv_crew_drop(struct cv_crew *crew, uint32_t generation);
@@ -90,6 +96,9 @@ static inline const char *cv_crew_who(const struct cv_crew *crew, unsigned slot)
 
 /* Sends a signal through the pidfd; nothing happens if there is no process. */
 void cv_member_signal(struct cv_member *member, int signal);
+
+/* Whether covey has sent it that signal. */
+bool cv_member_was_sent(const struct cv_member *member, int signal);
 
 /* The process has been reaped. Its last_exit tells whether covey had sent the signal that ended it.
  */

@@ -213,6 +213,9 @@ enum cv_slot_state cv_fleet_slot_state(const struct cv_fleet *fleet, unsigned sl
 uint32_t cv_fleet_slot_generation(const struct cv_fleet *fleet, unsigned slot);
 unsigned cv_fleet_slot_failures(const struct cv_fleet *fleet, unsigned slot); /* in a row */
 
+/* Whether a HELLO of this slot now would tell what its generation declares. */
+bool cv_fleet_would_declare(const struct cv_fleet *fleet, unsigned slot);
+
 /* Whose place a managed slot is: the name, and *ret_index which of its processes. NULL if it is
  * nobody's. Valid until the next event. */
 const char *cv_fleet_managed_name(const struct cv_fleet *fleet, unsigned slot, unsigned *ret_index);

@@ -72,11 +72,22 @@ static void put_in_force(struct cv_fleet *fleet)
     }
 }
 
+static bool is_first(const struct cv_fleet *fleet, const struct cv_slot *slot)
+{
+    return cv_fleet_is_worker(fleet, slot) && slot->generation > fleet->managed.coming.generation;
+}
+
+bool cv_fleet_would_declare(const struct cv_fleet *fleet, unsigned slot)
+{
+    const struct cv_slot *at = &fleet->slots[slot];
+    return at->state == CV_SLOT_SPAWNING && is_first(fleet, at);
+}
+
 void cv_managed_hello(struct cv_fleet *fleet, const struct cv_slot *slot,
                       const struct cv_managed_list *list)
 {
     struct cv_managed *managed = &fleet->managed;
-    if (!cv_fleet_is_worker(fleet, slot) || slot->generation <= managed->coming.generation)
+    if (!is_first(fleet, slot))
         return;
     managed->coming = list != NULL ? *list : (struct cv_managed_list){0};
     managed->coming.generation = slot->generation;

@@ -27,6 +27,22 @@ struct cv_managed_spec {
     bool is_transient;
 };
 
+/* The command line of a managed process that is none of the app's functions. */
+struct cv_command {
+    char name[CV_MANAGED_NAME_BYTES]; /* "": there are no more */
+    uint16_t at;                      /* in `bytes`: its words, each with its NUL */
+    uint16_t len;
+    uint16_t n; /* words; 0: a function of the app */
+};
+
+#define CV_COMMANDS_BYTES 8192
+
+/* Of all of one generation, in the order of its list. */
+struct cv_commands {
+    struct cv_command of[CV_MANAGED_MAX];
+    char bytes[CV_COMMANDS_BYTES];
+};
+
 struct cv_managed_list {
     uint32_t generation; /* that declares it; 0: none has. Set by the policy */
     unsigned n;

@@ -103,6 +103,14 @@ static void leave_seat(struct master *master, unsigned slot)
     cv_master_mind_seats(master);
 }
 
+/* A foreign program is told once: some take a second TERM for impatience. */
+static void end_kindly(struct cv_member *member)
+{
+    if (!member->is_foreign || !cv_member_was_sent(member, SIGTERM))
+        cv_member_signal(member, SIGTERM);
+    cv_member_signal(member, SIGCONT);
+}
+
 static void do_spawn(struct master *master, const struct cv_action *action)
 {
     struct cv_boot boot;
@@ -113,8 +121,8 @@ static void do_spawn(struct master *master, const struct cv_action *action)
                            action->generation, cv_fleet_next_to_go(master->fleet), &boot);
     if (rc == CV_CREW_IN_CHILD)
         be_worker(master, &boot);
-    if (rc == 0) {
-        struct cv_member *member = &master->crew.members[action->slot];
+    struct cv_member *member = &master->crew.members[action->slot];
+    if (rc == 0 && !member->is_foreign) {
         if (cv_master_watch(master, member->channel,
                             cv_master_key(action->slot, member->incarnation)) < 0)
             cv_member_signal(member, SIGKILL); /* it could not be heard; its death is */
@@ -126,6 +134,8 @@ static void do_spawn(struct master *master, const struct cv_action *action)
                                             .slot = action->slot,
                                             .what = rc < 0 ? CV_ON_SPAWN_FAILED : CV_ON_SPAWNED,
                                             .error = rc});
+    if (rc == 0 && member->is_foreign)
+        cv_master_feed_slot(master, action->slot, CV_ON_HELLO);
 }
 
 /* A worker that cannot be told (it does not read, or there is no memory) is sent a signal instead:
@@ -137,25 +147,47 @@ static void tell_or_signal(struct cv_member *member, enum cv_message_kind kind, 
         cv_member_signal(member, signal);
 }
 
+static void do_go(struct master *master, unsigned slot)
+{
+    struct cv_member *member = &master->crew.members[slot];
+    if (member->is_foreign)
+        cv_master_feed_slot(master, slot, CV_ON_READY); /* it runs: more is not known */
+    else
+        tell_or_signal(member, CV_MSG_GO, 0, 0, SIGKILL);
+}
+
+static void do_drain(struct master *master, const struct cv_action *action)
+{
+    struct cv_member *member = &master->crew.members[action->slot];
+    uint32_t word = action->retire ? CV_DRAIN_WORD_RETIRE : CV_DRAIN_WORD_STOP;
+    if (!member->is_foreign)
+        tell_or_signal(member, CV_MSG_DRAIN, word, action->until, SIGTERM);
+    if (cv_fleet_kind(&master->how->fleet, action->slot) == CV_KIND_MANAGED)
+        end_kindly(member); /* it may be in a call that blocks */
+}
+
+/* A managed process is forewarned of nothing: nobody sends it clients. */
+static void do_forewarn(struct master *master, unsigned slot)
+{
+    if (cv_fleet_kind(&master->how->fleet, slot) == CV_KIND_WORKER)
+        cv_channel_tell(master->crew.members[slot].channel, CV_MSG_DRAIN, CV_DRAIN_WORD_FOREWARN,
+                        0);
+}
+
 static void do_action(struct master *master, const struct cv_action *action)
 {
     struct cv_member *member = &master->crew.members[action->slot];
     switch (action->kind) {
     case CV_ACT_SPAWN: do_spawn(master, action); break;
-    case CV_ACT_GO: tell_or_signal(member, CV_MSG_GO, 0, 0, SIGKILL); break;
-    case CV_ACT_FOREWARN:
-        cv_channel_tell(member->channel, CV_MSG_DRAIN, CV_DRAIN_WORD_FOREWARN, 0);
-        break;
+    case CV_ACT_GO: do_go(master, action->slot); break;
+    case CV_ACT_FOREWARN: do_forewarn(master, action->slot); break;
     case CV_ACT_DRAIN:
         leave_seat(master, action->slot);
-        tell_or_signal(member, CV_MSG_DRAIN,
-                       action->retire ? CV_DRAIN_WORD_RETIRE : CV_DRAIN_WORD_STOP, action->until,
-                       SIGTERM);
+        do_drain(master, action);
         break;
     case CV_ACT_TERM:
         leave_seat(master, action->slot);
-        cv_member_signal(member, SIGTERM);
-        cv_member_signal(member, SIGCONT);
+        end_kindly(member);
         break;
     case CV_ACT_CONT: cv_member_signal(member, SIGCONT); break;
     case CV_ACT_ABRT: cv_member_signal(member, SIGABRT); break;

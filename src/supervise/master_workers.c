@@ -18,7 +18,7 @@
 static void on_hello(struct master *master, unsigned slot, const struct cv_message *message)
 {
     struct cv_member *member = &master->crew.members[slot];
-    struct cv_manifest manifest;
+    static struct cv_manifest manifest;
     const char *refusal = NULL;
     if (message->word[0] != master->how->abi || message->word[1] != CV_BOOT_LAYOUT)
         refusal = "it was built against another version of covey";
@@ -33,10 +33,13 @@ static void on_hello(struct master *master, unsigned slot, const struct cv_messa
         cv_member_signal(member, SIGKILL);
         return;
     }
+    if (cv_fleet_would_declare(master->fleet, slot))
+        cv_crew_keep_commands(&master->crew, member->generation, &manifest.commands);
     cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
                                                     .slot = slot,
                                                     .what = CV_ON_HELLO,
-                                                    .has_main = manifest.has_main});
+                                                    .has_main = manifest.has_main,
+                                                    .managed = &manifest.managed});
 }
 
 static void on_failed(struct master *master, unsigned slot, const struct cv_message *message)
@@ -75,6 +78,8 @@ void cv_master_on_channel(struct master *master, unsigned slot)
     static struct cv_message message;
     struct cv_member *member = &master->crew.members[slot];
     int rc;
+    if (member->is_foreign)
+        return;
     while ((rc = cv_channel_receive(member->channel, &message)) == 1)
         on_message(master, slot, &message);
     if (rc == -EBADMSG) {
@@ -103,7 +108,8 @@ static void on_exited(struct master *master, unsigned slot, const siginfo_t *inf
                                  .code = info->si_status};
     if (member->is_refused)
         exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};
-    cv_master_unwatch(master, member->channel);
+    if (!member->is_foreign)
+        cv_master_unwatch(master, member->channel);
     cv_crew_bury(&master->crew, slot, exit);
     cv_doings_set(&master->doings, slot, CV_SPAN(""), 0);
     cv_master_feed(master,

@@ -40,6 +40,12 @@ int cv_privilege_find(struct cv_privilege *ret, const char *text, char *reason, 
             return unknown("group", text + len + 1, reason, cap);
         ret->gid = group->gr_gid;
     }
+    ret->n_groups = CV_PRIVILEGE_GROUPS_MAX;
+    if (getgrouplist(ret->user, ret->gid, ret->groups, &ret->n_groups) < 0) {
+        (void)snprintf(reason, cap, "user \"%s\" is in more than %d groups", ret->user,
+                       CV_PRIVILEGE_GROUPS_MAX);
+        return -EINVAL;
+    }
     if (geteuid() != 0 && !is_self(ret)) {
         (void)snprintf(reason, cap, "only root can become user \"%s\"", text);
         return -EPERM;
@@ -47,11 +53,16 @@ int cv_privilege_find(struct cv_privilege *ret, const char *text, char *reason, 
     return 0;
 }
 
+bool cv_privilege_is_change(const struct cv_privilege *privilege)
+{
+    return privilege->user[0] != '\0' && (geteuid() == 0 || !is_self(privilege));
+}
+
 int cv_privilege_drop(const struct cv_privilege *privilege)
 {
-    if (privilege->user[0] == '\0' || (geteuid() != 0 && is_self(privilege)))
+    if (!cv_privilege_is_change(privilege))
         return 0;
-    if (initgroups(privilege->user, privilege->gid) < 0 ||
+    if (setgroups((size_t)privilege->n_groups, privilege->groups) < 0 ||
         setresgid(privilege->gid, privilege->gid, privilege->gid) < 0 ||
         setresuid(privilege->uid, privilege->uid, privilege->uid) < 0)
         return -errno;

@@ -20,11 +20,16 @@ extern char **environ;
 
 /* Runs in the new process, in a vfork in its parent's memory: system calls only. A parent that is
  * killed before the parent-death signal is armed is seen right after. */
-static void set_up(pid_t parent)
+void cv_spawn_arm(pid_t parent)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(CV_EXIT_PEER_LOST);
+}
+
+void cv_spawn_set_up(pid_t parent)
+{
+    cv_spawn_arm(parent);
     cv_signals_reset();
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -77,7 +82,7 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct cv_pinned *pinned
     pid_t pid = vfork();
     if (pid != 0)
         return pid < 0 ? -errno : pid;
-    set_up(boot->parent);
+    cv_spawn_set_up(boot->parent);
     int rc = keep_descriptors(boot, boot_fd);
     if (rc == 0) {
         (void)syscall(SYS_execveat, pinned->program, "", argv, envp, AT_EMPTY_PATH);
@@ -115,6 +120,6 @@ pid_t cv_spawn_fork(void)
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        set_up(self);
+        cv_spawn_set_up(self);
     return pid;
 }

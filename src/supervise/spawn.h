@@ -16,4 +16,11 @@ CV_MUST_CHECK pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct c
 /* Forks. 0 in the child, whose signals are as in an exec'd one. The pid or -errno. */
 CV_MUST_CHECK pid_t cv_spawn_fork(void);
 
+/* For a new process, also in a vfork: arms the parent-death signal, resets signals, makes it
+ * likelier to be chosen when memory runs out. Ends it if `parent` is gone already. */
+void cv_spawn_set_up(pid_t parent);
+
+/* Arms the parent-death signal (again, where a change of user has cleared it). */
+void cv_spawn_arm(pid_t parent);
+
 #endif

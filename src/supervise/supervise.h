@@ -9,6 +9,7 @@
 #include "supervise/listen.h"
 #include "supervise/outer.h"
 #include "supervise/pidfile.h"
+#include "supervise/privilege.h"
 
 enum cv_start_method {
     CV_START_SPAWN, /* vfork + exec of the pinned program: a fresh image */
@@ -28,6 +29,7 @@ struct cv_supervise {
     struct cv_listeners *listeners;  /* open */
     bool is_per_slot;                /* TCP listeners of its own for each worker (seats.h) */
     struct cv_control_file *control; /* the control socket, open; or with fd and folder -1 */
+    const struct cv_privilege *user; /* that workers and foreign programs become */
     struct cv_pidfile pidfile;       /* removed by the caller, or by the master if that is gone */
     struct cv_outer outer;           /* who started this process, if it wants to be told */
 

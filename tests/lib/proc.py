@@ -86,6 +86,12 @@ def role(pid):
     return (match["role"].split()[0], int(slot)) if slot else (match["role"], None)
 
 
+def managed(pid):
+    """("queue", 0) of a managed process that runs a function of the app, by its title; None for anything else."""
+    match = re.match(r"^.+: (?P<name>[\w.-]+) (?P<index>\d+)$", cmdline(pid))
+    return (match["name"], int(match["index"])) if match and match["name"] != "worker" else None
+
+
 def program(pid):
     """The file the process runs, "" if unknown."""
     try:

@@ -86,6 +86,11 @@ class Server(Job):
         return [process.pid for process in self.tree()
                 if proc.role(process.pid)[0] == "main" and not process.zombie]
 
+    def managed(self, name):
+        """{pid: index} of the managed processes of that name."""
+        found = {process.pid: proc.managed(process.pid) for process in self.tree() if not process.zombie}
+        return {pid: who[1] for pid, who in found.items() if who and who[0] == name}
+
     def zombies(self):
         return [process for process in self.tree() if process.zombie]
 

@@ -24,6 +24,9 @@ void cv_native_describe(const struct cv_native *native, char *to, size_t cap)
         (void)snprintf(to, cap, "the event loop");
     else if (run != NULL && run->fiber == fiber && run->current != NULL)
         cv_native_describe_listener(run, to, cap);
+    else if (native->process != NULL && native->process->fiber == fiber)
+        (void)snprintf(to, cap, "managed process %s (%s:%d)", native->process->what->name,
+                       native->process->what->file, native->process->what->line);
     else if (cv_fiber_owner(fiber) != NULL)
         describe_request(cv_fiber_owner(fiber), to, cap);
     else

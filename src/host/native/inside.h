@@ -17,6 +17,15 @@ struct cv_native_listeners {
     int code; /* of the start listener that failed */
 };
 
+/* The function of a managed process, on its fiber. Lives in the app's arena. */
+struct cv_native_process {
+    struct cv_native *native;
+    const struct cv_process *what;
+    struct cv_fiber *fiber; /* NULL once it has returned */
+    bool is_done;
+    int result;
+};
+
 struct cv_native {
     struct cv_native_config config;
     covey_app app;
@@ -25,6 +34,8 @@ struct cv_native {
     struct cv_offload *offload;
     struct cv_server *server;              /* NULL in the main process */
     struct cv_native_listeners *listeners; /* that run, or have run last; NULL: none yet */
+
+    struct cv_native_process *process; /* NULL: this is none, or it has not begun */
 
     /* The wish to end. */
     bool is_drain_wanted;

@@ -22,6 +22,7 @@ static int open_parts(struct cv_native *native)
     const struct cv_fibers_config fibers = {.max = config->fibers_max + 1}; /* listeners */
     const struct cv_app_host host = {.setting = config->setting,
                                      .extend = config->extend,
+                                     .was_asked = config->was_asked,
                                      .arg = config->arg,
                                      .debug = config->debug};
 
@@ -157,6 +158,8 @@ void cv_native_drain(struct cv_native *native, enum cv_drain kind, int64_t until
     const struct cv_native_listeners *run = native->listeners;
     if (run != NULL && run->fiber != NULL && is_start(run->event))
         cv_fiber_cancel(run->fiber, COVEY_CAUSE_DRAIN);
+    if (native->process != NULL && native->process->fiber != NULL)
+        cv_fiber_cancel(native->process->fiber, COVEY_CAUSE_DRAIN);
     if (native->is_draining)
         cv_server_drain(native->server, native->drain_kind, native->drain_until);
 }
@@ -277,4 +280,57 @@ int cv_native_main(struct cv_native *native)
     if (has_started && rc == 0)
         (void)cv_native_stop_listeners(native, COVEY_MAIN_PROCESS_STOP);
     return failed ? CV_EXIT_BOOT : CV_EXIT_OK;
+}
+
+/* ---- A managed process ---- */
+
+const struct cv_process *cv_native_first_process(const struct cv_native *native)
+{
+    return native->app.processes;
+}
+
+static void run_process(void *arg)
+{
+    struct cv_native_process *run = arg;
+    run->result = run->what->fn(&run->native->app);
+    run->fiber = NULL;
+    run->is_done = true;
+}
+
+/* What was cancelled by the wish to end has not failed. */
+static int conclude_process(struct cv_native *native, const struct cv_native_process *run)
+{
+    int result = run->result;
+    if (result >= 0)
+        return result <= UINT8_MAX ? result : UINT8_MAX;
+    if (result == -ECANCELED && native->is_drain_wanted)
+        return CV_EXIT_OK;
+    cv_app_fail(&native->app, "managed process %s (%s:%d) failed: %s", run->what->name,
+                run->what->file, run->what->line,
+                result > -CV_CODE_FAIL ? strerror(-result) : "its own code");
+    return CV_EXIT_INTERNAL;
+}
+
+int cv_native_process(struct cv_native *native, const char *name)
+{
+    const struct cv_process *what = cv_app_process(&native->app, name);
+    if (what == NULL || what->fn == NULL) {
+        cv_app_fail(&native->app, "setup declares no function for the managed process %s", name);
+        return CV_EXIT_LOAD;
+    }
+    struct cv_native_process *run = cv_arena_alloc(&native->app.arena, sizeof(*run));
+    if (run == NULL)
+        return fail_os(native, "the process could not be begun", -ENOMEM);
+    *run = (struct cv_native_process){.native = native, .what = what};
+    native->process = run;
+    native->app.phase = CV_APP_RUNNING;
+    if (native->config.ready != NULL)
+        native->config.ready(native->config.arg);
+    int rc = cv_fiber_start(native->fibers, run_process, run, &run->fiber);
+    if (rc == 0)
+        rc = cv_native_turn_until(native, &run->is_done);
+    if (rc < 0)
+        return fail_os(native, "the event loop failed", rc);
+    rc = end_fibers(native);
+    return rc < 0 ? fail_os(native, "the event loop failed", rc) : conclude_process(native, run);
 }

@@ -5,6 +5,7 @@
  *     cv_native_serve    start listeners -> accept -> ready() -> serve -> drain -> stop listeners
  *     cv_native_main     the same for the process of the main-process listeners, which serves
  *                        nothing
+ *     cv_native_process  the same for a managed process: runs its function
  *     cv_native_close
  *
  * All on one thread: it is the one that may call the app's functions from cv_native_open() on.
@@ -13,6 +14,7 @@
 #ifndef CV_HOST_NATIVE_NATIVE_H
 #define CV_HOST_NATIVE_NATIVE_H
 
+#include "app/manage.h"
 #include "loop/loop.h"
 #include "serve/server.h"
 
@@ -40,6 +42,8 @@ struct cv_native_config {
     void (*progress)(void *arg, const char *what);
     /* The app asks for more time to start: ms from now. */
     void (*extend)(void *arg, int64_t ms);
+    /* Whether this process was asked to end, though its loop may not know yet. NULL: never. */
+    bool (*was_asked)(void *arg);
     void *arg;
 };
 
@@ -72,6 +76,15 @@ int cv_native_serve(struct cv_native *native);
 /* Runs the main-process listeners: start, ready (then config.ready is called), waits for
  * cv_native_drain(), stop. Returns the exit code. */
 int cv_native_main(struct cv_native *native);
+
+/* What a setup has declared of managed processes; NULL behind the last. Valid as long as the
+ * native. */
+const struct cv_process *cv_native_first_process(const struct cv_native *native);
+
+/* Runs the managed process `name`: config.ready, its function, which cv_native_drain() cancels.
+ * Returns the exit code: what the function has returned, 1 where that is negative, 4 if setup
+ * declares no such function (any more). */
+int cv_native_process(struct cv_native *native, const char *name);
 
 /* What the loop's thread is doing at this moment, for messages: "before_server_start listener init
  * (app.c:12)", "the handler of GET /block (app.c:40)", "the event loop". May be called from a

@@ -158,7 +158,7 @@ static int catch_then_ignore(void)
     int fd = -1;
     eventfd_t count = 0;
     cv_child_signals();
-    if (cv_child_catch_term(&fd) < 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0)
+    if (cv_child_catch_term(false, &fd) < 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0)
         return 1;
     if (eventfd_read(fd, &count) == 0)
         return 2;

@@ -17,6 +17,9 @@ static struct cv_buf manifest_of(unsigned n_routes, bool has_main)
     assert_int_equal(cv_manifest_begin(&buf), 0);
     for (unsigned i = 0; i < n_routes; i++)
         assert_int_equal(cv_manifest_add(&buf, CV_MANIFEST_ROUTE, CV_SPAN("/a/<b:int>")), 0);
+    struct cv_managed_spec queue = {.name = "queue", .processes = 2};
+    if (n_routes == 20)
+        assert_int_equal(cv_manifest_add_process(&buf, &queue, cv_span("run\0fast", 9)), 0);
     if (has_main)
         assert_int_equal(cv_manifest_add(&buf, CV_MANIFEST_MAIN_LISTENERS, cv_span(NULL, 0)), 0);
     return buf;
@@ -126,6 +129,78 @@ static void test_changed_bytes_of_a_good_one_never_run_over(void **state)
     cv_buf_done(&buf);
 }
 
+/* ---- Managed processes ---- */
+
+static int read_one(struct cv_managed_spec spec, struct cv_span words, struct cv_manifest *ret)
+{
+    struct cv_buf buf = manifest_of(1, false);
+    assert_int_equal(cv_manifest_add_process(&buf, &spec, words), 0);
+    int rc = read_copy(buf.at, buf.len, ret);
+    cv_buf_done(&buf);
+    return rc;
+}
+
+static void test_processes_are_read_as_they_were_declared(void **state)
+{
+    (void)state;
+    static struct cv_manifest got;
+    struct cv_buf buf = manifest_of(0, false);
+    struct cv_managed_spec queue = {
+        .name = "queue", .processes = 2, .restart = CV_RESTART_NEVER, .is_transient = true};
+    struct cv_managed_spec redis = {.name = "redis-1.x_", .processes = 1};
+    assert_int_equal(cv_manifest_add_process(&buf, &queue, cv_span(NULL, 0)), 0);
+    assert_int_equal(cv_manifest_add_process(&buf, &redis, cv_span("redis\0\0-p", 10)), 0);
+    assert_int_equal(read_copy(buf.at, buf.len, &got), 0);
+    assert_int_equal(got.managed.n, 2);
+    assert_memory_equal(&got.managed.item[0], &queue, sizeof(queue));
+    assert_int_equal(got.commands.of[0].n, 0);
+    assert_string_equal(got.commands.of[1].name, "redis-1.x_");
+    assert_int_equal(got.commands.of[1].n, 3);
+    assert_memory_equal(got.commands.bytes + got.commands.of[1].at, "redis\0\0-p", 10);
+    cv_buf_done(&buf);
+}
+
+static void test_processes_that_cannot_be_are_malformed(void **state)
+{
+    (void)state;
+    static struct cv_manifest got;
+    const struct cv_managed_spec wrong[] = {
+        {.name = "", .processes = 1},
+        {.name = "a b", .processes = 1},
+        {.name = "a\n", .processes = 1},
+        {.name = "\x1b[2J", .processes = 1},
+        {.name = "none"},
+        {.name = "many", .processes = CV_MANAGED_MAX + 1},
+        {.name = "what", .processes = 1, .restart = CV_RESTART_COUNT},
+    };
+    for (size_t i = 0; i < CV_COUNT(wrong); i++)
+        assert_int_equal(read_one(wrong[i], cv_span(NULL, 0), &got), -EBADMSG);
+    struct cv_managed_spec good = {.name = "good", .processes = CV_MANAGED_MAX};
+    assert_int_equal(read_one(good, CV_SPAN("words without an end"), &got), -EBADMSG);
+    assert_int_equal(read_one(good, cv_span(NULL, 0), &got), 0);
+}
+
+static void test_processes_are_limited_in_all(void **state)
+{
+    (void)state;
+    static struct cv_manifest got;
+    static char words[CV_COMMANDS_BYTES];
+    struct cv_managed_spec spec = {.name = "a", .processes = CV_MANAGED_MAX};
+    struct cv_managed_spec more = {.name = "b", .processes = 1};
+    struct cv_buf buf = manifest_of(0, false);
+    assert_int_equal(cv_manifest_add_process(&buf, &spec, cv_span(words, sizeof(words))), 0);
+    assert_int_equal(read_copy(buf.at, buf.len, &got), 0);
+    assert_int_equal(got.commands.of[0].n, sizeof(words));
+    size_t len = buf.len;
+    assert_int_equal(cv_manifest_add_process(&buf, &more, cv_span(NULL, 0)), 0);
+    assert_int_equal(read_copy(buf.at, buf.len, &got), -EBADMSG);
+    buf.at[len - sizeof(words) - 5] = 1; /* one process of that name: there is room for another */
+    assert_int_equal(read_copy(buf.at, buf.len, &got), 0);
+    assert_int_equal(cv_manifest_add_process(&buf, &more, cv_span(NULL, 0)), 0);
+    assert_int_equal(read_copy(buf.at, buf.len, &got), -EBADMSG); /* twice the same */
+    cv_buf_done(&buf);
+}
+
 static void test_names_too_long_leave_the_manifest_unchanged(void **state)
 {
     (void)state;
@@ -188,6 +263,9 @@ int main(void)
         cmocka_unit_test(test_more_routes_than_are_counted_are_malformed),
         cmocka_unit_test(test_random_bytes_are_refused_or_read_but_never_run_over),
         cmocka_unit_test(test_changed_bytes_of_a_good_one_never_run_over),
+        cmocka_unit_test(test_processes_are_read_as_they_were_declared),
+        cmocka_unit_test(test_processes_that_cannot_be_are_malformed),
+        cmocka_unit_test(test_processes_are_limited_in_all),
         cmocka_unit_test(test_names_too_long_leave_the_manifest_unchanged),
         cmocka_unit_test(test_a_record_past_the_ceiling_leaves_the_manifest_unchanged),
         cmocka_unit_test(test_kinds_of_a_later_version_are_skipped),
