@@ -7,16 +7,15 @@ import os
 import pathlib
 import signal
 import statistics
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "lib"))
+import servers  # noqa: F401  first: it makes tests/lib known
 
-import apps  # noqa: E402
-import proc  # noqa: E402
-from client import eventually  # noqa: E402
-from server import Server  # noqa: E402
+import apps
+import proc
+from client import eventually
+from server import Server
 
 ROUNDS = 10
 

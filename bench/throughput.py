@@ -12,6 +12,7 @@ import resource
 import statistics
 import subprocess
 
+import peers
 import servers
 
 ROUNDS = 7
@@ -74,7 +75,7 @@ def report():
     print("(least-most).\n")
     print("| | server | requests/s | server CPU, us a request | server, wrk busy |")
     print("|---|---|---:|---:|---:|")
-    with servers.Server("covey", cpu=cpu) as ours, servers.Server("nginx", cpu=cpu) as theirs:
+    with servers.Server(peers.Hello("spawn"), cpu=cpu) as ours, servers.Server(peers.Nginx(), cpu=cpu) as theirs:
         ours.wait_first_answer()
         theirs.wait_first_answer()
         for shape, options in SHAPES.items():

@@ -1,0 +1,56 @@
+/* What the servers are compared with, for covey; the peers' apps answer the same. bench/servers.py compiles it.
+ *
+ *     GET /       Hello, World!
+ *     GET /pid    the worker's pid
+ *     GET /slow   waits 1 s without blocking, if the server can do that
+ *     GET /block  blocks the worker for longer than anything waits
+ *     GET /child  leaves one `sleep 300` running, however often it is asked; the worker's pid
+ *
+ * COVEY_BOOT_DELAY=SECONDS blocks each worker's start-up.
+ */
+#include <spawn.h>
+
+extern char **environ;
+
+static int block_start(covey_app *app)
+{
+    sleep((unsigned)covey_config_int(app, "BOOT_DELAY", 0));
+    return 0;
+}
+
+static int hello(covey_req *req) { return covey_text(req, 200, "Hello, World!"); }
+
+static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
+
+static int slow(covey_req *req)
+{
+    int rc = covey_sleep_ms(1000);
+    return rc < 0 ? rc : pid(req);
+}
+
+static int block(covey_req *req)
+{
+    sleep(1000);
+    return pid(req);
+}
+
+static int child(covey_req *req)
+{
+    static pid_t started;
+    char program[] = "sleep", seconds[] = "300";
+    char *argv[] = {program, seconds, NULL};
+    if (started == 0 && posix_spawnp(&started, program, NULL, NULL, argv, environ) != 0)
+        return covey_fail(req, 500, "cannot start a child");
+    return pid(req);
+}
+
+static int setup(covey_app *app)
+{
+    covey_listener(app, COVEY_BEFORE_SERVER_START, block_start);
+    covey_get(app, "/", hello);
+    covey_get(app, "/pid", pid);
+    covey_get(app, "/slow", slow);
+    covey_get(app, "/block", block);
+    covey_get(app, "/child", child);
+    return 0;
+}
