@@ -135,8 +135,8 @@ static int start_master(struct guardian *guardian)
 
 /* ---- While it lives ---- */
 
-/* A hang-up and `kill -HUP` look alike (under bash both come from a process); the terminal's state
- * decides. */
+/* A hang-up and `kill -HUP` may look alike (a shell passes the former on, as a process); then the
+ * terminal's state decides. */
 static void look_at_terminal(struct guardian *guardian)
 {
     struct pollfd state = {.fd = guardian->terminal};
@@ -180,9 +180,13 @@ static void ask_stop(struct guardian *guardian, enum cv_fleet_stop stop)
     (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, SIGCONT, NULL, 0);
 }
 
-static void on_hangup(struct guardian *guardian)
+/* The kernel's own HUP is a hang-up whatever the terminal says: that of a killed shell is still
+ * open to whoever looks at it, and nobody will tell of its end. */
+static void on_hangup(struct guardian *guardian, bool by_user)
 {
     look_at_terminal(guardian);
+    if (!by_user)
+        guardian->hung_up_at = cv_clock_ns();
     if (guardian->hung_up_at == 0 || cv_clock_ns() - guardian->hung_up_at > HANGUP_ECHO)
         ask(guardian, CV_MSG_RELOAD, 0, SIGHUP);
     else if (!guardian->signals.hangup_ignored)
@@ -206,7 +210,7 @@ static void on_signal(struct guardian *guardian, int signal, bool by_user)
     case SIGTERM: ask_stop(guardian, CV_STOP_TERM); break;
     case SIGINT: ask_stop(guardian, CV_STOP_INT); break;
     case SIGQUIT: ask_stop(guardian, CV_STOP_QUIT); break;
-    case SIGHUP: on_hangup(guardian); break;
+    case SIGHUP: on_hangup(guardian, by_user); break;
     case SIGTTIN:
     case SIGTTOU:
         if (by_user)
