@@ -129,6 +129,27 @@ def test_status_counts_connections_and_tells_how_workers_ended(jobs):
     connection.close()
 
 
+def test_status_is_whole_while_workers_are_killed(jobs):
+    """Each page has one writer and no lock: a death in the middle of a write hurts neither reader nor successor."""
+    server = jobs.server(workers=4)
+    server.reach_all()
+    known = set(server.workers())
+    for _ in range(25):
+        for pid in list(server.workers())[:2]:
+            with contextlib.suppress(ProcessLookupError):
+                server.send(pid, signal.SIGKILL)
+        known |= set(server.workers())
+        asked = time.monotonic()
+        found = status(server)
+        assert sanitized() or time.monotonic() - asked < 1
+        known |= set(server.workers())
+        assert [worker["slot"] for worker in found["workers"]] == [0, 1, 2, 3]
+        told = {worker["pid"] for worker in found["workers"] if worker["pid"]}
+        assert all(pid in known or proc.stat(pid) is None for pid in told), f"{told} are not all of {known}"
+        for worker in found["workers"]:
+            assert 0 <= worker["connections"] < 100 and 0 <= worker["requests"] < 1000
+
+
 def test_status_works_while_workers_start_and_while_they_stop(jobs):
     server = jobs.server(boot_delay=100)
     server.wait_booting()

@@ -95,6 +95,19 @@ def test_blocked_loop_is_described_and_replaced(serve, method):
     assert len(before & set(server.workers())) == 1, "the other one was left alone"
 
 
+def test_requests_to_others_do_not_notice_a_blocked_loop(serve):
+    server = serve(hang_timeout="700ms")
+    (_, blocked), (pid, other) = server.reach_all().items()
+    blocked.ask("GET", "/busy?ms=600000")
+    slowest = 0.0
+    while "ended with signal" not in server.err:
+        began = time.monotonic()
+        assert int(other.get("/pid").text) == pid
+        slowest = max(slowest, time.monotonic() - began)
+        time.sleep(0.005)
+    assert sanitized() or slowest < 0.3
+
+
 def test_blocked_loop_that_ignores_abort_is_killed(serve):
     server = serve(hang_timeout="500ms")
     before = set(server.reach_all())

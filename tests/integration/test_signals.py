@@ -429,6 +429,23 @@ def test_twenty_hups_in_a_row_settle(jobs):
     server.reach_all()
 
 
+def test_request_that_is_held_over_ten_reloads_is_answered_and_two_generations_are_the_most(jobs, program):
+    server = jobs.server(program)
+    server.reach_all()
+    generations = set()
+    with send_and_wait(server, "/wait/2500") as connection:
+        for _ in range(10):
+            server.send(server.guardian, signal.SIGHUP)
+            until = time.monotonic() + 0.2
+            while time.monotonic() < until:
+                assert len(server.workers()) <= 2 * 2 + 1, "at most two generations"
+                generations |= set(server.workers())
+                time.sleep(0.01)
+        assert connection.response().text == "waited"
+    assert len(generations) > 2
+    eventually("it settles", lambda: len(server.workers()) == 2 and len(server.tree()) == 4, 15)
+
+
 def test_reload_answers_an_idle_connection_once_more(jobs):
     """A kept-alive connection of the old generation is not cut: its next request is answered, then it closes."""
     server = jobs.server("testbed")
