@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import preload
 from client import eventually
 from harness import sanitized
 
@@ -230,6 +231,21 @@ def test_master_that_stays_stopped_is_killed_and_all_with_it(jobs, method):
     assert taken > 0.9
     assert server.code == 128 + signal.SIGKILL
     assert "the master was stopped by a signal for too long" in server.err
+    server.assert_all_ended()
+
+
+@pytest.mark.skipif(bool(sanitized()), reason="the sanitizers' runtime wants to be preloaded first")
+def test_master_that_hangs_is_described_and_all_with_it_ends(jobs, app, tmp_path):
+    """Its loop does not come round for 10 s: the guardian asks it where it is, and ends everything."""
+    hangs = tmp_path / "hangs"
+    library = app(preload.HANGS, name="hangs.so", shared=True, head="")
+    server = jobs.server("testbed", env={"LD_PRELOAD": library, "HANGS": hangs})
+    victim = next(iter(server.reach_all()))
+    hangs.write_text(str(server.master()))
+    since = server.send(victim, signal.SIGKILL)  # which wakes it
+    assert 9.9 < server.wait_gone(since, 20)
+    assert server.code == 128 + signal.SIGABRT
+    assert "pause" in server.err.split("the stack:")[1]
     server.assert_all_ended()
 
 

@@ -260,6 +260,34 @@ def test_clock_that_is_set_back_a_day_changes_nothing(jobs, app, tmp_path):
     assert server.stop() < 2
 
 
+# A busy machine
+
+@pytest.fixture
+def hogs(jobs):
+    """Twice as many busy loops as processors, at the lowest priority."""
+    busy = [jobs.job(["nice", "-n", "19", "sh", "-c", "while :; do :; done"]) for _ in range(2 * os.cpu_count())]
+    yield busy
+    for job in busy:
+        job.close()
+
+
+@pytest.mark.parametrize("end", ["TERM", "INT while blocked", "KILL of the master", "KILL of the guardian"])
+def test_busy_machine_changes_nothing_but_the_times(jobs, hogs, method, end):
+    server = jobs.server("testbed", method=method, workers=4)
+    connections = server.reach_all(timeout=60)
+    for connection in connections.values():
+        connection.get("/child?double=1")
+    if end == "INT while blocked":
+        for connection in list(connections.values())[1:]:
+            connection.ask("GET", "/block")
+        server.send(next(iter(connections)), signal.SIGSTOP)
+    victim = server.master() if end == "KILL of the master" else server.guardian
+    number = getattr(signal, "SIG" + end.split()[0])
+    server.wait_gone(server.send(victim, number), TERM_BOUND)
+    assert server.code == {"KILL of the master": 137, "KILL of the guardian": -9}.get(end, 0)
+    server.assert_all_ended()
+
+
 # Two at once
 
 def test_two_instances_started_at_once_do_not_both_serve(jobs, tmp_path):
