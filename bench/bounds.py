@@ -13,19 +13,33 @@ import time
 import servers  # noqa: F401  first: it makes tests/lib known
 
 import apps
+import preload
 import proc
 from client import eventually
+from harness import BUILD, free_port
 from server import Server
+from terminal import Terminal
 
 ROUNDS = 10
 
 STUCK = """
 static int stuck(covey_req *req) { sleep(1000); return covey_text(req, 200, "never"); }
 static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
+static int chain(covey_req *req)
+{
+    if (fork() == 0) {
+        setsid();
+        for (;;)
+            if (fork() != 0)
+                _exit(0);
+    }
+    return pid(req);
+}
 static int setup(covey_app *app)
 {
     covey_get(app, "/stuck", stuck);
     covey_get(app, "/pid", pid);
+    covey_get(app, "/chain", chain);
     return 0;
 }
 """
@@ -88,14 +102,45 @@ def hung(server):
     return replaced(server, stick(server), since)
 
 
+def late(server):
+    victim = next(iter(server.workers()))
+    return replaced(server, victim, server.started_at)
+
+
 def stray_ends(server):
     connection = server.connect()
     victim = int(connection.get("/child?double=1").text)
-    strays = [process.pid for process in server.strays()]
-    assert strays
-    since = server.send(victim, signal.SIGKILL)
-    eventually("the daemon is gone", lambda: not server.strays(), 10, 0.0005)
+    assert server.strays()
+    return no_strays(server, server.send(victim, signal.SIGKILL))
+
+
+def chain_ends(server):
+    victim = int(server.connect().get("/chain").text)
+    time.sleep(0.1)
+    return no_strays(server, server.send(victim, signal.SIGKILL))
+
+
+def no_strays(server, since):
+    """Twice in a row: between two links of a chain a look may find none."""
+    eventually("what it left is gone", lambda: not server.strays() and not server.strays(), 10, 0.0005)
     return time.monotonic() - since
+
+
+def master_hangs(server):
+    victim = next(iter(server.workers()))
+    pathlib.Path(server.env["HANGS"]).write_text(str(server.master()))
+    return gone(server, lambda: server.send(victim, signal.SIGKILL))
+
+
+def watchers_fail(server):
+    """The guardian is stopped, the master dies: until no worker runs. Then the rest."""
+    workers = list(server.workers())
+    server.send(server.guardian, signal.SIGSTOP)
+    since = server.send(server.master(), signal.SIGKILL)
+    eventually("no worker runs", lambda: all(getattr(proc.stat(pid), "zombie", True) for pid in workers), 5, 0.0005)
+    taken = time.monotonic() - since
+    gone(server, lambda: server.send(server.guardian, signal.SIGCONT))
+    return taken
 
 
 def stuck_then(act):
@@ -105,24 +150,16 @@ def stuck_then(act):
     return run
 
 
-def cases(stuck_app):
-    """(row, what, program, settings, booting, measure)"""
-    yield 1, "KILL of a worker: replaced by a new process", "testbed", {}, False, crashed
-    yield 2, "TERM, a worker blocked, drain 1 s + stop 1 s", stuck_app, \
-        {"graceful_shutdown_timeout": 1, "stop_timeout": 1}, False, stuck_then(to_guardian(signal.SIGTERM))
-    yield 2, "INT, a worker blocked (int 3 s)", stuck_app, {}, False, stuck_then(to_guardian(signal.SIGINT))
-    yield 3, "INT, every worker blocked in its start", "testbed", {"boot_delay": 100}, True, to_guardian(signal.SIGINT)
-    yield 5, "SIGSTOP of a worker, HANG_TIMEOUT 1 s: replaced", "testbed", {"hang_timeout": 1}, False, paused
-    yield 6, "KILL of the master", "testbed", {}, False, to_master(signal.SIGKILL)
-    yield 7, "KILL of the guardian", "testbed", {}, False, to_guardian(signal.SIGKILL)
-    yield 8, "KILL of both at once", "testbed", {}, False, both_at_once
-    yield 9, "KILL of the job's process group", "testbed", {}, False, \
-        lambda server: gone(server, lambda: server.send_group(signal.SIGKILL))
-    yield 10, "INT, idle", "testbed", {}, False, to_guardian(signal.SIGINT)
-    yield 10, "TERM, idle", "testbed", {}, False, to_guardian(signal.SIGTERM)
-    yield 12, "a daemon of a killed worker: gone", "testbed", {}, False, stray_ends
-    yield 20, "a blocked loop, HANG_TIMEOUT 1 s: replaced", stuck_app, {"hang_timeout": 1}, False, hung
-    yield 22, "SIGSTOP of the master, HANG_TIMEOUT 1 s", "testbed", {"hang_timeout": 1}, False, to_master(signal.SIGSTOP)
+def terminal_closes(folder):
+    """Row 12: the server is the foreground job of a bash."""
+    terminal = Terminal(folder)
+    try:
+        terminal.enter(f"{BUILD / 'examples' / 'testbed'} --port {free_port()} --workers 4")
+        terminal.wait_role("worker", 4)
+        terminal.expect("listening on")
+        return terminal.wait_gone(terminal.hang_up(), 60)
+    finally:
+        terminal.close()
 
 
 def one(folder, program, settings, booting, measure):
@@ -138,6 +175,39 @@ def one(folder, program, settings, booting, measure):
         server.close()
 
 
+def on_server(measure, program="testbed", booting=False, **settings):
+    """Measures with a server of its own, in the folder that is given."""
+    return lambda folder: one(folder, program, settings, booting, measure)
+
+
+def cases(stuck_app, hangs):
+    """(row, what, how)"""
+    hanging = {"LD_PRELOAD": hangs, "HANGS": hangs.parent / "pid"}
+    kill_of_group = lambda server: gone(server, lambda: server.send_group(signal.SIGKILL))  # noqa: E731
+    yield 1, "KILL of a worker: replaced by a new process", on_server(crashed)
+    yield 2, "TERM, a worker blocked, drain 1 s + stop 1 s", on_server(
+        stuck_then(to_guardian(signal.SIGTERM)), stuck_app, graceful_shutdown_timeout=1, stop_timeout=1)
+    yield 2, "INT, a worker blocked (int 3 s)", on_server(stuck_then(to_guardian(signal.SIGINT)), stuck_app)
+    yield 3, "INT, every worker blocked in its start", on_server(
+        to_guardian(signal.SIGINT), booting=True, boot_delay=100)
+    yield 4, "a start that does not end, START_TIMEOUT 1 s: replaced, from the start of the server on", on_server(
+        late, booting=True, boot_delay=100, start_timeout=1)
+    yield 5, "a blocked loop, HANG_TIMEOUT 1 s: replaced", on_server(hung, stuck_app, hang_timeout=1)
+    yield 6, "SIGSTOP of a worker, HANG_TIMEOUT 1 s: replaced", on_server(paused, hang_timeout=1)
+    yield 7, "KILL of the master", on_server(to_master(signal.SIGKILL))
+    yield 8, "KILL of the guardian", on_server(to_guardian(signal.SIGKILL))
+    yield 9, "KILL of both at once", on_server(both_at_once)
+    yield 10, "KILL of the job's process group", on_server(kill_of_group)
+    yield 11, "INT, idle", on_server(to_guardian(signal.SIGINT))
+    yield 11, "TERM, idle", on_server(to_guardian(signal.SIGTERM))
+    yield 12, "the terminal is closed, idle", terminal_closes
+    yield 13, "a master whose loop is blocked (10 s)", on_server(master_hangs, env=hanging)
+    yield 13, "SIGSTOP of the master, HANG_TIMEOUT 1 s", on_server(to_master(signal.SIGSTOP), hang_timeout=1)
+    yield 14, "the guardian stopped, KILL of the master: no worker runs", on_server(watchers_fail)
+    yield 15, "a daemon of a killed worker: gone", on_server(stray_ends)
+    yield 16, "an endless chain of forks of a killed worker: gone", on_server(chain_ends, stuck_app)
+
+
 def report():
     print("### How long each end takes\n")
     print(f"Milliseconds from the signal, median of {ROUNDS} rounds (worst); 4 workers, `spawn`.\n")
@@ -145,7 +215,8 @@ def report():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         stuck_app = apps.compile_c(folder, STUCK)
-        for number, (row, what, *how) in enumerate(cases(stuck_app)):
-            ms = [one(folder / f"{number}-{round_}", *how) * 1000 for round_ in range(ROUNDS)]
+        hangs = apps.compile_c(folder, preload.HANGS, name="hangs.so", shared=True, head="")
+        for number, (row, what, how) in enumerate(cases(stuck_app, hangs)):
+            ms = [how(folder / f"{number}-{round_}") * 1000 for round_ in range(ROUNDS)]
             print(f"| {row} | {what} | {statistics.median(ms):.1f} ({max(ms):.1f}) |", flush=True)
     print()
