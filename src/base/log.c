@@ -14,6 +14,7 @@
 static char name[64] = "covey";
 static enum cv_log_level threshold = CV_LOG_INFO;
 static int log_fd = STDERR_FILENO;
+static int witness_fd = -1;
 static _Atomic uint64_t dropped;
 static _Atomic uint64_t unreported; /* dropped lines that no line has told of yet */
 
@@ -46,6 +47,38 @@ void cv_log_open(const char *who, enum cv_log_level least)
     if (log_fd != STDERR_FILENO)
         (void)close(log_fd);
     log_fd = own;
+}
+
+static bool is_same_file(int a, int b)
+{
+    struct stat at;
+    struct stat bt;
+    return fstat(a, &at) == 0 && fstat(b, &bt) == 0 && at.st_dev == bt.st_dev &&
+           at.st_ino == bt.st_ino;
+}
+
+/* The number of the log's own descriptor stays: another thread may be writing to it. */
+bool cv_log_replace(int fd)
+{
+    bool follows = is_same_file(STDOUT_FILENO, STDERR_FILENO);
+    (void)dup2(fd, STDERR_FILENO);
+    if (follows)
+        (void)dup2(fd, STDOUT_FILENO);
+    if (log_fd == STDERR_FILENO)
+        return follows;
+    int own = cv_log_reopen(STDERR_FILENO);
+    if (own < 0)
+        return follows;
+    (void)dup3(own, log_fd, O_CLOEXEC);
+    (void)close(own);
+    return follows;
+}
+
+void cv_log_witness(int fd)
+{
+    if (witness_fd >= 0)
+        (void)close(witness_fd);
+    witness_fd = fd;
 }
 
 bool cv_log_on(enum cv_log_level level)
@@ -120,6 +153,8 @@ static bool emit(enum cv_log_level level, const char *format, va_list args)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             line[i] = line[i] == '\t' ? '\t' : ' ';
     line[end++] = '\n';
+    if (witness_fd >= 0 && level >= CV_LOG_WARN && !is_same_file(witness_fd, STDERR_FILENO))
+        (void)cv_log_raw(witness_fd, line, end);
     return cv_log_raw(log_fd, line, end) > 0;
 }
 

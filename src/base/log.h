@@ -24,6 +24,15 @@ enum cv_log_level { CV_LOG_DEBUG, CV_LOG_INFO, CV_LOG_WARN, CV_LOG_ERROR, CV_LOG
  * is. */
 void cv_log_open(const char *who, enum cv_log_level least);
 
+/* Puts `fd`, which stays the caller's, in the place of standard error, and writes there from now
+ * on: without a gap, whatever other threads log meanwhile. Standard output follows if it was the
+ * same file: true. */
+bool cv_log_replace(int fd);
+
+/* While a server starts: warnings and errors are written to `fd` as well, unless that is the same
+ * file as standard error. Takes the descriptor over; -1: no longer (the last one is closed). */
+void cv_log_witness(int fd);
+
 bool cv_log_on(enum cv_log_level level);
 void cv_log(enum cv_log_level level, const char *format, ...) CV_PRINTF(2, 3);
 void cv_log_v(enum cv_log_level level, const char *format, va_list args) CV_PRINTF(2, 0);

@@ -27,13 +27,14 @@ const char cv_ctl_usage[] =
     "covey scale N [SERVER]             N workers; done when they are ready\n"
     "covey reload [SERVER]              run what is on disk now; done when it serves\n"
     "covey restart WHO [SERVER]         replace one: a worker's number, main, or NAME\n"
+    "covey logs reopen [SERVER]         open the log files anew; done when all write there\n"
     "covey stop [--now] [SERVER]        done when everything is gone\n"
     "SERVER: a name, a pid or the path of a control socket; none: the only one of this user\n";
 
 struct command {
     const char *name;
     const char *flag; /* the one it has; NULL: none */
-    bool has_word;    /* one before SERVER */
+    const char *word; /* there is one before SERVER: the question where it is missing; NULL: none */
     int (*run)(const char *word, bool has_flag, const char *server);
 };
 
@@ -235,6 +236,14 @@ static int run_reload(const char *word, bool has_flag, const char *server)
     return command(server, (struct cv_control_request){CV_CONTROL_RELOAD, 0});
 }
 
+static int run_logs(const char *word, bool has_flag, const char *server)
+{
+    (void)has_flag;
+    if (strcmp(word, "reopen") != 0)
+        return wrong("logs can be reopened only, not: ", word);
+    return command(server, (struct cv_control_request){CV_CONTROL_LOGS, 0});
+}
+
 /* "queue 1", or "queue" if there is but one of that name. */
 static bool is_named(const struct cv_control_slot *slot, const char *word, bool with_number)
 {
@@ -362,9 +371,13 @@ static int run_stop(const char *word, bool at_once, const char *target)
 /* ---- Words ---- */
 
 static const struct command commands[] = {
-    {"status", "--json", false, run_status}, {"top", NULL, false, run_top},
-    {"scale", NULL, true, run_scale},        {"reload", NULL, false, run_reload},
-    {"restart", NULL, true, run_restart},    {"stop", "--now", false, run_stop},
+    {"status", "--json", NULL, run_status},
+    {"top", NULL, NULL, run_top},
+    {"scale", NULL, "how many workers?", run_scale},
+    {"reload", NULL, NULL, run_reload},
+    {"restart", NULL, "which worker?", run_restart},
+    {"logs", NULL, "what about them? reopen", run_logs},
+    {"stop", "--now", NULL, run_stop},
 };
 
 static const struct command *find(const char *name)
@@ -395,13 +408,13 @@ int cv_ctl(const char *name, char *const *words)
             has_flag = true;
         else if ((*words)[0] == '-')
             return wrong("unknown flag ", *words);
-        else if (n < (command->has_word ? 2 : 1))
+        else if (n < (command->word != NULL ? 2 : 1))
             plain[n++] = *words;
         else
             return wrong("one word too many: ", *words);
     }
-    if (command->has_word && n == 0)
-        return wrong(strcmp(name, "scale") == 0 ? "how many workers?" : "which worker?", "");
-    return command->run(command->has_word ? plain[0] : NULL, has_flag,
-                        command->has_word ? plain[1] : plain[0]);
+    if (command->word != NULL && n == 0)
+        return wrong(command->word, "");
+    return command->run(command->word != NULL ? plain[0] : NULL, has_flag,
+                        command->word != NULL ? plain[1] : plain[0]);
 }

@@ -150,51 +150,90 @@ static int check_object(struct cv_conf *conf, const struct cv_app_source *source
     return say(conf, CV_EXIT_LOAD, conf->reason);
 }
 
-/* Without one of its own choosing a server goes on: it obeys signals all the same. */
-static int open_control(struct cv_conf *conf, struct cv_control_file *control)
+/* Without one of its own choosing a server goes on: it obeys signals all the same. Why there is
+ * none then stands in `why`. */
+static int open_control(struct cv_conf *conf, struct cv_control_file *control, char *why,
+                        size_t cap)
 {
     const char *where = conf->text[CV_SET_CONTROL];
-    *control = (struct cv_control_file){.fd = -1, .folder = -1};
     if (strcmp(where, "off") == 0)
         return CV_EXIT_OK;
-    bool is_auto = strcmp(where, "auto") == 0;
-    int rc = is_auto ? cv_control_open(control, conf->name, conf->reason, sizeof(conf->reason))
-                     : cv_control_open_at(control, where, conf->reason, sizeof(conf->reason));
-    if (rc == 0)
+    if (strcmp(where, "auto") == 0) {
+        if (cv_control_open(control, conf->name, why, cap) == 0)
+            why[0] = '\0';
         return CV_EXIT_OK;
-    if (!is_auto)
-        return say(conf, CV_EXIT_ADDRESS, conf->reason);
-    cv_warn("%s", conf->reason);
-    return CV_EXIT_OK;
+    }
+    int rc = cv_control_open_at(control, where, conf->reason, sizeof(conf->reason));
+    return rc < 0 ? say(conf, CV_EXIT_ADDRESS, conf->reason) : CV_EXIT_OK;
 }
 
 /* ---- The first process ---- */
 
-static int serve(struct cv_conf *conf, const struct cv_app_source *source,
-                 const struct cv_privilege *user, const struct cv_pidfile *pidfile)
-{
-    static struct cv_listeners listeners;
-    static struct cv_control_file control;
-    static char **argv; /* for leak checkers: it is kept on purpose */
+/* What it opens for all. */
+struct front {
+    struct cv_listeners listeners;
+    struct cv_control_file control;
+    struct cv_logs logs;
     struct cv_outer outer;
-    if (cv_outer_take(&outer, conf->reason, sizeof(conf->reason)) < 0)
-        return say(conf, CV_EXIT_CONFIG, conf->reason);
+    struct cv_privilege user;
+    struct cv_pidfile pidfile;
+    char **argv;
+};
+
+/* The last step before the server begins: what is wrong until then is said where it was started,
+ * and nowhere else. */
+static int begin_logs(struct cv_conf *conf, struct cv_logs *logs)
+{
+    struct cv_log_files files;
+    *logs = (struct cv_logs){conf->text[CV_SET_LOG_FILE], conf->text[CV_SET_ACCESS_LOG_FILE], -1};
+    int rc = cv_logs_open(logs, &files, conf->reason, sizeof(conf->reason));
+    if (rc < 0)
+        return say(conf, CV_EXIT_OS, conf->reason);
+    rc = cv_logs_begin(logs, &files, false);
+    cv_log_open(conf->name, cv_conf_log_level(conf));
+    return rc < 0 ? say(conf, CV_EXIT_OS, strerror(-rc)) : CV_EXIT_OK;
+}
+
+static int open_all(struct cv_conf *conf, const struct cv_app_source *source, struct front *front)
+{
+    char no_control[sizeof(conf->reason)] = "";
+    bool is_single = conf->value[CV_SET_SINGLE_PROCESS] != 0;
+    front->control = (struct cv_control_file){.fd = -1, .folder = -1};
+    front->argv = entry_argv();
     int code = check_object(conf, source);
+    if (code == CV_EXIT_OK && front->argv == NULL)
+        code = say(conf, CV_EXIT_OS, "cannot read /proc/self/cmdline: is /proc mounted?");
     if (code == CV_EXIT_OK)
-        code = open_listeners(conf, &outer, &listeners);
+        code = open_listeners(conf, &front->outer, &front->listeners);
+    if (code == CV_EXIT_OK && !is_single)
+        code = open_control(conf, &front->control, no_control, sizeof(no_control));
+    if (code == CV_EXIT_OK)
+        code = begin_logs(conf, &front->logs);
+    if (code != CV_EXIT_OK) {
+        cv_listen_unlink(&front->listeners);
+        cv_control_unlink(&front->control);
+        return code;
+    }
+    if (front->outer.listen_fds > 0)
+        cv_info("LISTEN_FDS has passed %d: host, port and listen do not count",
+                front->outer.listen_fds);
+    if (no_control[0] != '\0')
+        cv_warn("%s", no_control);
+    return CV_EXIT_OK;
+}
+
+static int serve(struct cv_conf *conf, const struct cv_app_source *source, struct front *front)
+{
+    int code = open_all(conf, source, front);
     if (code != CV_EXIT_OK)
         return code;
-    cv_log_open(conf->name, cv_conf_log_level(conf));
-    if (outer.listen_fds > 0)
-        cv_info("LISTEN_FDS has passed %d: host, port and listen do not count", outer.listen_fds);
     if (conf->value[CV_SET_SINGLE_PROCESS] != 0)
-        return cv_life_single(conf, source, &listeners);
+        return cv_life_single(conf, source, &front->listeners, &front->logs);
 
-    argv = entry_argv();
     const char *settings = conf->text[CV_SET_CONFIG];
     struct fork_arg fork_arg = {conf, source};
     struct cv_supervise how = {.name = conf->name,
-                               .argv = argv,
+                               .argv = front->argv,
                                .object = source->object,
                                .settings = settings[0] != '\0' ? settings : NULL,
                                .abi = COVEY_ABI,
@@ -202,40 +241,38 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source,
                                .log_level = cv_conf_log_level(conf),
                                .fleet = fleet_config(conf),
                                .slow_listener = ns_of(conf, CV_SET_SLOW_LISTENER),
-                               .listeners = &listeners,
+                               .listeners = &front->listeners,
                                .is_per_slot = conf->value[CV_SET_PER_SLOT_LISTENERS] != 0,
-                               .control = &control,
-                               .user = user,
-                               .pidfile = *pidfile,
-                               .outer = outer,
+                               .control = &front->control,
+                               .user = &front->user,
+                               .logs = &front->logs,
+                               .pidfile = front->pidfile,
+                               .outer = front->outer,
                                .worker = live_in_fork,
                                .arg = &fork_arg};
-    code = how.argv != NULL
-               ? open_control(conf, &control)
-               : say(conf, CV_EXIT_OS, "cannot read /proc/self/cmdline: is /proc mounted?");
-    if (code == CV_EXIT_OK)
-        return cv_supervise(&how);
-    cv_listen_unlink(&listeners);
-    return code;
+    return cv_supervise(&how);
 }
 
 static int run(struct cv_conf *conf, const struct cv_app_source *source)
 {
+    static struct front front; /* also for leak checkers: what is in it is kept on purpose */
     if (has_threads())
         return say(conf, CV_EXIT_USAGE,
                    "the program has started threads before covey_main(): start them in "
                    "before_server_start, which "
                    "runs in each worker");
-    struct cv_privilege user;
-    int rc = cv_privilege_find(&user, conf->text[CV_SET_USER], conf->reason, sizeof(conf->reason));
+    int rc =
+        cv_privilege_find(&front.user, conf->text[CV_SET_USER], conf->reason, sizeof(conf->reason));
     if (rc < 0)
         return say(conf, rc == -EPERM ? CV_EXIT_OS : CV_EXIT_USAGE, conf->reason);
-    struct cv_pidfile pidfile;
-    rc = cv_pidfile_take(&pidfile, conf->text[CV_SET_PIDFILE], conf->reason, sizeof(conf->reason));
+    if (cv_outer_take(&front.outer, conf->reason, sizeof(conf->reason)) < 0)
+        return say(conf, CV_EXIT_CONFIG, conf->reason);
+    rc = cv_pidfile_take(&front.pidfile, conf->text[CV_SET_PIDFILE], conf->reason,
+                         sizeof(conf->reason));
     if (rc < 0)
         return say(conf, rc == -EAGAIN ? CV_EXIT_ADDRESS : CV_EXIT_OS, conf->reason);
-    int code = serve(conf, source, &user, &pidfile);
-    cv_pidfile_remove(&pidfile);
+    int code = serve(conf, source, &front);
+    cv_pidfile_remove(&front.pidfile);
     return code;
 }
 

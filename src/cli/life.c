@@ -355,10 +355,19 @@ static int become_user(struct life *life)
     return CV_EXIT_OS;
 }
 
+/* A file has been opened by the first process. */
+static void open_access_log(struct life *life)
+{
+    if (life->access_log >= 0 || life->conf->value[CV_SET_ACCESS_LOG] == 0)
+        return;
+    life->access_log = cv_log_reopen(STDOUT_FILENO);
+    if (life->child != NULL)
+        life->child->own_stdout = life->access_log;
+}
+
 static int open_native(struct life *life, const struct cv_app_source *source)
 {
-    if (life->conf->value[CV_SET_ACCESS_LOG] != 0)
-        life->access_log = cv_log_reopen(STDOUT_FILENO);
+    open_access_log(life);
     covey_setup_fn *setup = NULL;
     int code = become_user(life);
     if (code == CV_EXIT_OK)
@@ -478,8 +487,11 @@ int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, str
     cv_log_open(name, cv_conf_log_level(conf));
 
     static struct life life;
-    life = (struct life){
-        .conf = conf, .child = child, .access_log = -1, .channel.fd = -1, .signals.fd = -1};
+    life = (struct life){.conf = conf,
+                         .child = child,
+                         .access_log = child->boot.access_log,
+                         .channel.fd = -1,
+                         .signals.fd = -1};
     dumped_life = &life;
     if (cv_dump_install(describe) < 0)
         cv_warn("a hang or a crash of this worker will not be described: no memory for it");
@@ -519,11 +531,14 @@ static int single(struct life *life, const struct cv_app_source *source)
 }
 
 int cv_life_single(struct cv_conf *conf, const struct cv_app_source *source,
-                   struct cv_listeners *listeners)
+                   struct cv_listeners *listeners, const struct cv_logs *logs)
 {
     static struct life life;
-    life = (struct life){
-        .conf = conf, .open = listeners, .access_log = -1, .channel.fd = -1, .signals.fd = -1};
+    life = (struct life){.conf = conf,
+                         .open = listeners,
+                         .access_log = logs->access_fd,
+                         .channel.fd = -1,
+                         .signals.fd = -1};
     for (int i = 0; i < listeners->n; i++)
         life.listeners[life.n_listeners++] = listeners->item[i].fd;
     int code = single(&life, source);

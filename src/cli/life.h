@@ -5,6 +5,7 @@
 #include "cli/conf.h"
 #include "supervise/child.h"
 #include "supervise/listen.h"
+#include "supervise/logs.h"
 
 /* What is to be served. */
 struct cv_app_source {
@@ -20,6 +21,6 @@ CV_MUST_CHECK int cv_life_worker(struct cv_conf *conf, const struct cv_app_sourc
 /* The same without a master: TERM and INT stop it (again: at once). Takes the open listeners over.
  */
 CV_MUST_CHECK int cv_life_single(struct cv_conf *conf, const struct cv_app_source *source,
-                                 struct cv_listeners *listeners);
+                                 struct cv_listeners *listeners, const struct cv_logs *logs);
 
 #endif

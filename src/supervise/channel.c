@@ -22,18 +22,20 @@ int cv_channel_pair(int ret_fds[2])
     return rc == 0 ? 0 : -errno;
 }
 
+/* After a call that has failed. */
+static bool is_to_be_repeated(int *shortages)
+{
+    return errno == EINTR || (is_shortage(errno) && ++*shortages < SHORTAGE_TRIES);
+}
+
 int cv_channel_send(int fd, const struct cv_message *message)
 {
     CV_ASSERT(message->body_len <= CV_MESSAGE_BODY_MAX);
-    for (int shortages = 0;;) {
-        ssize_t sent =
-            send(fd, message, HEAD_BYTES + message->body_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0)
-            return 0;
-        bool again = errno == EINTR || (is_shortage(errno) && ++shortages < SHORTAGE_TRIES);
-        if (!again)
+    int shortages = 0;
+    while (send(fd, message, HEAD_BYTES + message->body_len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        if (!is_to_be_repeated(&shortages))
             return -errno;
-    }
+    return 0;
 }
 
 int cv_channel_tell(int fd, enum cv_message_kind kind, uint32_t word, int64_t time)
@@ -47,12 +49,9 @@ int cv_channel_tell(int fd, enum cv_message_kind kind, uint32_t word, int64_t ti
     return cv_channel_send(fd, &message);
 }
 
-int cv_channel_receive(int fd, struct cv_message *ret)
+/* What became of a datagram of `got` bytes. */
+static int judge(ssize_t got, const struct cv_message *ret)
 {
-    ssize_t got;
-    do
-        got = recv(fd, ret, sizeof(*ret), MSG_TRUNC | MSG_DONTWAIT);
-    while (got < 0 && errno == EINTR);
     if (got < 0 && is_shortage(errno))
         return -EAGAIN;
     if (got < 0)
@@ -63,4 +62,71 @@ int cv_channel_receive(int fd, struct cv_message *ret)
         ret->body_len != (size_t)got - HEAD_BYTES)
         return -EBADMSG;
     return 1;
+}
+
+int cv_channel_receive(int fd, struct cv_message *ret)
+{
+    ssize_t got;
+    do
+        got = recv(fd, ret, sizeof(*ret), MSG_TRUNC | MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    return judge(got, ret);
+}
+
+/* ---- With descriptors ---- */
+
+union rights {
+    char bytes[CMSG_SPACE(CV_CHANNEL_FILES_MAX * sizeof(int))];
+    struct cmsghdr align;
+};
+
+int cv_channel_send_files(int fd, const struct cv_message *message, const struct cv_files *files)
+{
+    CV_ASSERT(message->body_len <= CV_MESSAGE_BODY_MAX && files->n <= CV_CHANNEL_FILES_MAX);
+    union rights rights = {{0}};
+    struct iovec bytes = {.iov_base = (void *)(uintptr_t)message,
+                          .iov_len = HEAD_BYTES + message->body_len};
+    struct msghdr header = {.msg_iov = &bytes, .msg_iovlen = 1};
+    if (files->n > 0) {
+        header.msg_control = rights.bytes;
+        header.msg_controllen = CMSG_SPACE(files->n * sizeof(int));
+        rights.align.cmsg_level = SOL_SOCKET;
+        rights.align.cmsg_type = SCM_RIGHTS;
+        rights.align.cmsg_len = CMSG_LEN(files->n * sizeof(int));
+        memcpy(CMSG_DATA(&rights.align), files->fd, files->n * sizeof(int));
+    }
+    int shortages = 0;
+    while (sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        if (!is_to_be_repeated(&shortages))
+            return -errno;
+    return 0;
+}
+
+static void take_files(struct msghdr *header, struct cv_files *ret)
+{
+    const struct cmsghdr *rights = CMSG_FIRSTHDR(header);
+    if (rights == NULL || rights->cmsg_level != SOL_SOCKET || rights->cmsg_type != SCM_RIGHTS)
+        return;
+    ret->n = (unsigned)((rights->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(ret->fd, CMSG_DATA(rights), ret->n * sizeof(int));
+}
+
+int cv_channel_receive_files(int fd, struct cv_message *ret, struct cv_files *ret_files)
+{
+    union rights rights;
+    struct iovec bytes = {.iov_base = ret, .iov_len = sizeof(*ret)};
+    struct msghdr header = {.msg_iov = &bytes,
+                            .msg_iovlen = 1,
+                            .msg_control = rights.bytes,
+                            .msg_controllen = sizeof(rights.bytes)};
+    *ret_files = (struct cv_files){.n = 0, .fd = {-1, -1}};
+    ssize_t got;
+    do
+        got = recvmsg(fd, &header, MSG_TRUNC | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    int saved = errno;
+    if (got > 0)
+        take_files(&header, ret_files);
+    errno = saved;
+    return judge(got, ret);
 }

@@ -2,9 +2,12 @@
 
 #include "base/assert.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "supervise/beat.h"
+#include "supervise/logs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -39,6 +42,7 @@ static int join(struct cv_child *child)
     if (rc < 0)
         return rc;
     child->channel = boot->channel;
+    child->own_stdout = -1;
     rc = cv_slots_join(&child->slots, boot->state, boot->slots, boot->slot);
     if (rc < 0)
         return rc;
@@ -63,6 +67,8 @@ int cv_child_boot(struct cv_child *ret)
         cv_fd_set_cloexec(boot->object, 1);
     if (boot->settings >= 0)
         cv_fd_set_cloexec(boot->settings, 1);
+    if (boot->access_log >= 0)
+        cv_fd_set_cloexec(boot->access_log, 1);
     for (uint32_t i = 0; i < boot->n_listeners; i++)
         cv_fd_set_cloexec(boot->listeners[i], 1);
     rc = join(ret);
@@ -245,7 +251,29 @@ void cv_child_beat(struct cv_child *child, int64_t running_since)
         cv_channel_tell(child->channel, CV_MSG_BEAT, 0, 0);
 }
 
+/* One that may have no more descriptors writes on to the old files, and the master knows. */
+static void take_logs(const struct cv_child *child, const struct cv_message *message,
+                      const struct cv_files *came)
+{
+    struct cv_log_files files;
+    const struct cv_logs logs = {.access_fd = child->boot.access_log};
+    bool have_come = cv_logs_received(message, came, &files);
+    bool follows = cv_logs_replace(&logs, &files);
+    if (follows && child->own_stdout >= 0) {
+        CV_AUTOCLOSE int own = cv_log_reopen(STDOUT_FILENO);
+        if (own >= 0)
+            (void)dup3(own, child->own_stdout, O_CLOEXEC);
+    }
+    struct cv_message answer = {.kind = CV_MSG_REOPENED,
+                                .word = {message->word[0], have_come ? 0 : 1}};
+    cv_channel_send(child->channel, &answer);
+}
+
 int cv_child_hear(struct cv_child *child, struct cv_message *ret)
 {
-    return cv_channel_receive(child->channel, ret);
+    struct cv_files came;
+    int rc = cv_channel_receive_files(child->channel, ret, &came);
+    if (rc == 1 && ret->kind == CV_MSG_LOGS)
+        take_logs(child, ret, &came);
+    return rc;
 }

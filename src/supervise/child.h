@@ -15,6 +15,7 @@ struct cv_child {
     struct cv_boot boot;
     struct cv_slots slots; /* .own is this process's page */
     int channel;           /* to be watched for reading: cv_child_hear() */
+    int own_stdout; /* a description of standard output that follows it to a new log file; -1 */
 };
 
 /* Whether this process has been exec'd by a master: 1 with *ret filled in, 0 if not, or -errno
@@ -75,7 +76,8 @@ void cv_child_tell(struct cv_child *child, enum cv_message_kind kind);
 /* Gives the reason for the exit code that follows. */
 void cv_child_failed(struct cv_child *child, int code, const char *reason);
 
-/* The next message: 1, 0 when the master is gone, -EAGAIN. */
+/* The next message: 1, 0 when the master is gone, -EAGAIN. New log files (CV_MSG_LOGS) are in place
+ * when it returns. */
 CV_MUST_CHECK int cv_child_hear(struct cv_child *child, struct cv_message *ret);
 
 #endif

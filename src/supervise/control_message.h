@@ -12,7 +12,7 @@
 #include "supervise/listen.h"
 
 /* Changes with everything in this file. Both sides are to have the same. */
-#define CV_CONTROL_VERSION 2
+#define CV_CONTROL_VERSION 3
 
 enum cv_control_command {
     CV_CONTROL_STATUS = 128,
@@ -20,6 +20,7 @@ enum cv_control_command {
     CV_CONTROL_RELOAD,
     CV_CONTROL_RESTART, /* number: of the slot, or CV_CONTROL_MAIN */
     CV_CONTROL_STOP,    /* number: CV_STOP_TERM or CV_STOP_QUIT */
+    CV_CONTROL_LOGS,    /* the log files are to be opened anew */
 };
 
 enum cv_control_reply {

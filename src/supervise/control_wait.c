@@ -62,6 +62,20 @@ static enum cv_control_verdict judge_reload(const struct cv_control_wait *wait,
     return CV_VERDICT_WAIT;
 }
 
+static enum cv_control_verdict judge_logs(uint32_t number, const struct cv_control_facts *facts,
+                                          char *sentence, size_t cap)
+{
+    if (facts->logs < number)
+        return CV_VERDICT_WAIT;
+    if (facts->keeps_logs != NULL) {
+        (void)snprintf(sentence, cap, "%s keeps the old log files; the log says why",
+                       facts->keeps_logs);
+        return CV_VERDICT_FAILED;
+    }
+    (void)snprintf(sentence, cap, "the log files have been opened anew");
+    return CV_VERDICT_DONE;
+}
+
 enum cv_control_verdict cv_control_judge(const struct cv_control_wait *wait,
                                          const struct cv_control_facts *facts, char *sentence,
                                          size_t cap)
@@ -76,6 +90,7 @@ enum cv_control_verdict cv_control_judge(const struct cv_control_wait *wait,
     case CV_CONTROL_SCALE: return judge_scale(wait->number, facts, sentence, cap);
     case CV_CONTROL_RELOAD: return judge_reload(wait, facts, sentence, cap);
     case CV_CONTROL_RESTART: return judge_restart(wait->kind, facts, sentence, cap);
+    case CV_CONTROL_LOGS: return judge_logs(wait->number, facts, sentence, cap);
     case CV_CONTROL_STATUS: /* answered at once */
     case CV_CONTROL_STOP: break;
     }

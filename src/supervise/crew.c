@@ -175,6 +175,8 @@ static void register_birth(struct cv_crew *crew, unsigned slot, pid_t pid, uint3
     member->is_refused = false;
     member->is_paused = false;
     member->resumed_at = 0;
+    member->logs = crew->logs;
+    member->keeps_logs = false;
     member->signals_sent = 0;
     member->started_at = cv_clock_ns();
     member->starts++;
@@ -255,6 +257,7 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     give_listeners(crew, how, instead_of, ret_boot);
     ret_boot->generation = generation;
     ret_boot->channel = theirs;
+    ret_boot->access_log = how->logs->access_fd;
     ret_boot->object = pinned->object;
     ret_boot->settings = crew->pinned_settings[at];
     cv_run_tag(run, ++crew->incarnations, ret_boot->tag);

@@ -30,6 +30,8 @@ struct cv_member {
     bool is_paused;        /* stopped by a signal */
     int64_t resumed_at;    /* its last SIGCONT: what it did before is not held against it */
     bool is_refused;       /* it was killed because it may not serve: that counts as exit 78 */
+    uint32_t logs;         /* the last opening of the log files it has taken */
+    bool keeps_logs;       /* it could not, and writes to those before */
     uint64_t signals_sent; /* by covey: bit n is signal n */
     int64_t started_at;
     uint32_t starts;                /* processes there have been here */
@@ -53,6 +55,9 @@ struct cv_crew {
     int self;                   /* pidfd of the master, for the workers */
     uint64_t nofile;            /* of struct cv_boot */
     struct cv_seating *seating; /* NULL: all workers share the listeners */
+    uint32_t logs;              /* how often the log files have been opened anew */
+    uint32_t guardian_logs;     /* as of a member */
+    bool guardian_keeps_logs;
     char last_reason[512];
 };
 

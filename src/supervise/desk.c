@@ -185,6 +185,16 @@ static void stop(struct cv_desk *desk, struct cv_control_client *client, uint32_
                                                    .stop = (enum cv_fleet_stop)number});
 }
 
+static void reopen_logs(struct cv_desk *desk, struct cv_control_client *client)
+{
+    char reason[512];
+    if (desk->reopen(desk->arg, reason, sizeof(reason)) < 0) {
+        refuse(client, reason);
+        return;
+    }
+    client->wait = (struct cv_control_wait){.command = CV_CONTROL_LOGS, .number = desk->crew->logs};
+}
+
 static void carry_out(struct cv_desk *desk, struct cv_control_client *client,
                       const struct cv_control_request *request)
 {
@@ -200,6 +210,7 @@ static void carry_out(struct cv_desk *desk, struct cv_control_client *client,
     case CV_CONTROL_RELOAD: reload(desk, client); break;
     case CV_CONTROL_RESTART: restart(desk, client, request->number); break;
     case CV_CONTROL_STOP: stop(desk, client, request->number); break;
+    case CV_CONTROL_LOGS: reopen_logs(desk, client); break;
     }
 }
 
@@ -254,9 +265,26 @@ static int find_struggling(const struct cv_desk *desk)
     return -1;
 }
 
+/* Those who start and those who go take the files too, but nobody waits for them. */
+static void add_logs(const struct cv_desk *desk, struct cv_control_facts *facts)
+{
+    const struct cv_crew *crew = desk->crew;
+    facts->logs = crew->guardian_logs;
+    facts->keeps_logs = crew->guardian_keeps_logs ? "the guardian" : NULL;
+    for (unsigned i = 0; i < crew->slots.count; i++) {
+        const struct cv_member *member = &crew->members[i];
+        if (cv_fleet_slot_state(desk->fleet, i) != CV_SLOT_READY)
+            continue;
+        if (member->logs < facts->logs)
+            facts->logs = member->logs;
+        if (member->keeps_logs)
+            facts->keeps_logs = member->who.text;
+    }
+}
+
 static struct cv_control_facts facts_of(const struct cv_desk *desk)
 {
-    return (struct cv_control_facts){.is_stopping = cv_fleet_is_stopping(desk->fleet),
+    struct cv_control_facts facts = {.is_stopping = cv_fleet_is_stopping(desk->fleet),
                                      .wanted = cv_fleet_wanted(desk->fleet),
                                      .ready = cv_fleet_ready(desk->fleet),
                                      .struggling = find_struggling(desk),
@@ -264,6 +292,8 @@ static struct cv_control_facts facts_of(const struct cv_desk *desk)
                                      .reload_failed = desk->reload_failed,
                                      .refusals = desk->refusals,
                                      .why = desk->why};
+    add_logs(desk, &facts);
+    return facts;
 }
 
 /* What the facts say of the one slot that a RESTART is about. */

@@ -16,6 +16,7 @@ struct cv_desk {
     void (*feed)(void *arg, const struct cv_fleet_event *event);
     void (*reload)(void *arg); /* asks for one */
     bool (*reload_waits)(void *arg);
+    int (*reopen)(void *arg, char *reason, size_t cap); /* cv_master_reopen() */
     void *arg;
 
     /* Its own. */

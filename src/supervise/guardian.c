@@ -217,7 +217,7 @@ static void on_signal(struct guardian *guardian, int signal, bool by_user)
             ask(guardian, CV_MSG_SCALE, signal == SIGTTIN, signal);
         break;
     case SIGTSTP: on_tstp(guardian); break;
-    case SIGUSR1:
+    case SIGUSR1: ask(guardian, CV_MSG_REOPEN, 0, SIGUSR1); break;
     case SIGUSR2: cv_info("signal %d means nothing in this version", signal); break;
     default: break; /* CHLD: the loop looks itself; CONT: it has done its work */
     }
@@ -236,15 +236,31 @@ static void begin_telling(struct guardian *guardian)
                  cv_notify_begin(&guardian->notify, guardian->how->outer.watchdog, cv_clock_ns()));
 }
 
+static void take_logs(const struct guardian *guardian, const struct cv_message *message,
+                      const struct cv_files *came)
+{
+    struct cv_log_files files;
+    bool have_come = cv_logs_received(message, came, &files);
+    (void)cv_logs_replace(guardian->how->logs, &files);
+    struct cv_message answer = {.kind = CV_MSG_REOPENED,
+                                .word = {message->word[0], have_come ? 0 : 1}};
+    cv_channel_send(guardian->channel, &answer);
+}
+
 static void hear_master(struct guardian *guardian)
 {
     static struct cv_message message;
-    while (cv_channel_receive(guardian->channel, &message) == 1) {
+    struct cv_files came;
+    while (cv_channel_receive_files(guardian->channel, &message, &came) == 1) {
+        if (message.kind == CV_MSG_NEWS && message.word[0] == CV_NEWS_SERVING)
+            cv_log_witness(-1);
         if (message.kind == CV_MSG_NEWS && message.word[0] < CV_NEWS_COUNT)
             tell_outside(guardian, cv_notify_news(&guardian->notify, (enum cv_news)message.word[0],
                                                   message.word[1], message.time));
         else if (message.kind == CV_MSG_BEAT)
             cv_overseer_beat(&guardian->overseer, cv_clock_ns());
+        else if (message.kind == CV_MSG_LOGS)
+            take_logs(guardian, &message, &came);
         else if (message.kind == CV_MSG_PONG)
             tell_outside(guardian, cv_notify_answered(&guardian->notify));
     }

@@ -141,6 +141,11 @@ static bool reload_waits(void *arg)
     return ((const struct master *)arg)->reload_wanted;
 }
 
+static int reopen(void *arg, char *reason, size_t cap)
+{
+    return cv_master_reopen(arg, reason, cap);
+}
+
 /* Without it the server serves all the same. */
 static void open_desk(struct master *master)
 {
@@ -150,6 +155,7 @@ static void open_desk(struct master *master)
                                     .feed = feed,
                                     .reload = reload,
                                     .reload_waits = reload_waits,
+                                    .reopen = reopen,
                                     .arg = master};
     int rc = cv_desk_open(&master->desk, master->how->control->fd);
     if (rc == 0 && master->desk.control.epoll >= 0)

@@ -54,6 +54,7 @@ void cv_master_feed_slot(struct master *master, unsigned slot, enum cv_slot_even
 /* In a worker that was forked: it lives its life and ends here. */
 static _Noreturn void be_worker(struct master *master, const struct cv_boot *boot)
 {
+    cv_log_witness(-1);
     (void)close(master->epoll);
     (void)close(master->signal_fd);
     (void)close(master->channel);
@@ -195,6 +196,8 @@ static void do_action(struct master *master, const struct cv_action *action)
     case CV_ACT_DROP_GENERATION: cv_crew_drop(&master->crew, action->generation); break;
     case CV_ACT_SAY:
         cv_master_news(master, cv_news_of(action->say), action->value, cv_clock_ns());
+        if (action->say == CV_SAY_SERVING)
+            cv_log_witness(-1);
         cv_desk_hear(&master->desk, action);
         cv_words_say(action, member->who.text, member->last_exit, master->how->listeners);
         break;

@@ -47,6 +47,12 @@ static void ask_scale(struct master *master, int by)
     cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SCALE, .by = by});
 }
 
+static void reopen(struct master *master)
+{
+    char reason[PATH_MAX + 128];
+    (void)cv_master_reopen(master, reason, sizeof(reason));
+}
+
 static void on_signal(struct master *master, int signal, bool by_user)
 {
     switch (signal) {
@@ -63,7 +69,8 @@ static void on_signal(struct master *master, int signal, bool by_user)
         if (by_user)
             ask_scale(master, signal == SIGTTIN ? 1 : -1);
         break;
-    default: break; /* CHLD: the loop looks itself; USR1, USR2: no meaning yet */
+    case SIGUSR1: reopen(master); break;
+    default: break; /* CHLD: the loop looks itself; USR2: no meaning yet */
     }
 }
 
@@ -97,6 +104,10 @@ void cv_master_on_guardian_channel(struct master *master)
             cv_master_ask_reload(master);
         else if (message.kind == CV_MSG_SCALE)
             ask_scale(master, message.word[0] != 0 ? 1 : -1);
+        else if (message.kind == CV_MSG_REOPEN)
+            reopen(master);
+        else if (message.kind == CV_MSG_REOPENED)
+            cv_master_on_guardian_reopened(master, &message);
         else if (message.kind == CV_MSG_PING)
             cv_channel_tell(master->channel, CV_MSG_PONG, 0, 0);
     }

@@ -3,6 +3,7 @@
  *     master.c           the loop: one wait, then everything that has happened
  *     master_act.c       what the fleet has decided, done
  *     master_asks.c      what people ask for: by the guardian, or by signals to the master itself
+ *     master_logs.c      the log files
  *     master_workers.c   what workers say, how they end, who takes long
  */
 #ifndef CV_SUPERVISE_MASTER_INSIDE_H
@@ -83,6 +84,16 @@ void cv_master_ask_reload(struct master *master);
 
 /* One reload runs, one may wait; those asked meanwhile are the one that waits. */
 void cv_master_reload_if_wanted(struct master *master);
+
+/* ---- master_logs.c ---- */
+
+/* Opens the log files anew and hands them on to everybody; those who live answer by and by. 0, or
+ * -errno with a sentence in `reason` (also in the log). */
+int cv_master_reopen(struct master *master, char *reason, size_t cap);
+
+/* The answer of a worker, or of the guardian. */
+void cv_master_on_reopened(struct master *master, unsigned slot, const struct cv_message *message);
+void cv_master_on_guardian_reopened(struct master *master, const struct cv_message *message);
 
 /* ---- master_workers.c ---- */
 

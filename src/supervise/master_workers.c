@@ -63,6 +63,7 @@ static void on_message(struct master *master, unsigned slot, const struct cv_mes
         cv_doings_set(&master->doings, slot, cv_span(message->body, message->body_len),
                       cv_clock_ns());
         break;
+    case CV_MSG_REOPENED: cv_master_on_reopened(master, slot, message); break;
     case CV_MSG_EXTEND:
         cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
                                                         .slot = slot,

@@ -49,6 +49,8 @@ static int keep_descriptors(const struct cv_boot *boot, int boot_fd)
         rc = cv_fd_set_cloexec(boot->object, 0);
     if (rc == 0 && boot->settings >= 0)
         rc = cv_fd_set_cloexec(boot->settings, 0);
+    if (rc == 0 && boot->access_log >= 0)
+        rc = cv_fd_set_cloexec(boot->access_log, 0);
     for (uint32_t i = 0; rc == 0 && i < boot->n_listeners; i++)
         rc = cv_fd_set_cloexec(boot->listeners[i], 0);
     return rc;

@@ -7,6 +7,7 @@
 #include "supervise/control_file.h"
 #include "supervise/fleet.h"
 #include "supervise/listen.h"
+#include "supervise/logs.h"
 #include "supervise/outer.h"
 #include "supervise/pidfile.h"
 #include "supervise/privilege.h"
@@ -30,6 +31,7 @@ struct cv_supervise {
     bool is_per_slot;                /* TCP listeners of its own for each worker (seats.h) */
     struct cv_control_file *control; /* the control socket, open; or with fd and folder -1 */
     const struct cv_privilege *user; /* that workers and foreign programs become */
+    const struct cv_logs *logs;      /* in place */
     struct cv_pidfile pidfile;       /* removed by the caller, or by the master if that is gone */
     struct cv_outer outer;           /* who started this process, if it wants to be told */
 

@@ -21,7 +21,7 @@ from server import TERM_BOUND, Server
 COVEY = BUILD / "covey"
 HEAD = struct.Struct("=II4Iq")  # kind, length of the body, 4 words, time: struct cv_message
 STATUS, SCALE, RELOAD, RESTART, STOP, FLEET, DONE = 128, 129, 130, 131, 132, 192, 194
-VERSION = 2
+VERSION = 3
 ATTACH, DETACH = 16, 17  # of ptrace(2)
 
 # FATE=sleep makes new workers slow to start; a file named by FAIL_IF makes them fail.

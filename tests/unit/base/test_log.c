@@ -288,6 +288,95 @@ static void test_opening_again_leaks_no_descriptor(void **state)
     assert_in_range(last, first - 1, first + 1);
 }
 
+/* ---- Log files ---- */
+
+/* What a pipe holds; it is closed. */
+static void drain_into(int fd, char *to, size_t cap)
+{
+    ssize_t got = read(fd, to, cap - 1);
+    to[got > 0 ? got : 0] = '\0';
+    (void)close(fd);
+}
+
+static void test_lines_go_to_what_replaces_standard_error(void **state)
+{
+    (void)state;
+    int fds[2];
+    char text[512];
+    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    stage_open(CV_LOG_INFO);
+    int number = cv_log_fd();
+    cv_info("before");
+    bool follows = cv_log_replace(fds[1]);
+    (void)close(fds[1]);
+    bool same_number = cv_log_fd() == number;
+    cv_info("after");
+    (void)!write(STDERR_FILENO, "raw\n", 4);
+    stage_close();
+    drain_into(fds[0], text, sizeof(text));
+    assert_false(follows);
+    assert_true(same_number);
+    assert_non_null(strstr(stage.text, "before\n"));
+    assert_null(strstr(stage.text, "after"));
+    assert_non_null(strstr(text, "after\nraw\n"));
+}
+
+static void test_standard_output_follows_if_it_is_the_same(void **state)
+{
+    (void)state;
+    int fds[2];
+    char text[512];
+    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    (void)fflush(stdout);
+    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
+    stage_open(CV_LOG_INFO);
+    (void)dup2(STDERR_FILENO, STDOUT_FILENO);
+    bool follows = cv_log_replace(fds[1]);
+    (void)close(fds[1]);
+    (void)!write(STDOUT_FILENO, "raw\n", 4);
+    (void)dup2(out, STDOUT_FILENO);
+    (void)close(out);
+    stage_close();
+    drain_into(fds[0], text, sizeof(text));
+    assert_true(follows);
+    assert_string_equal(text, "raw\n");
+}
+
+static void test_a_witness_hears_of_what_is_wrong(void **state)
+{
+    (void)state;
+    int fds[2];
+    char text[512];
+    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    stage_open(CV_LOG_INFO);
+    cv_log_witness(fds[1]);
+    cv_info("fine");
+    cv_warn("odd");
+    cv_error("bad");
+    cv_log_witness(-1);
+    cv_error("later");
+    stage_close();
+    drain_into(fds[0], text, sizeof(text));
+    assert_null(strstr(text, "fine"));
+    assert_non_null(strstr(text, "odd\n"));
+    assert_non_null(strstr(text, "bad\n"));
+    assert_null(strstr(text, "later"));
+    assert_non_null(strstr(stage.text, "later\n"));
+}
+
+static void test_a_witness_that_is_the_log_hears_nothing_twice(void **state)
+{
+    (void)state;
+    stage_open(CV_LOG_INFO);
+    cv_log_witness(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+    cv_error("bad");
+    cv_log_witness(-1);
+    stage_close();
+    const char *first = strstr(stage.text, "bad\n");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "bad\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +393,10 @@ int main(void)
         cmocka_unit_test(test_off_is_off),
         cmocka_unit_test(test_the_description_of_the_shell_is_not_touched),
         cmocka_unit_test(test_opening_again_leaks_no_descriptor),
+        cmocka_unit_test(test_lines_go_to_what_replaces_standard_error),
+        cmocka_unit_test(test_standard_output_follows_if_it_is_the_same),
+        cmocka_unit_test(test_a_witness_hears_of_what_is_wrong),
+        cmocka_unit_test(test_a_witness_that_is_the_log_hears_nothing_twice),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

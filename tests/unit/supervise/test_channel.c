@@ -135,6 +135,50 @@ static void test_descriptors_sent_along_are_not_taken(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+/* ---- Descriptors that are wanted ---- */
+
+static void test_files_arrive_in_order_and_close_on_exec(void **state)
+{
+    const struct pair *pair = *state;
+    int null = open("/dev/null", O_RDONLY);
+    int zero = open("/dev/zero", O_RDONLY);
+    int before = open_descriptors();
+    struct cv_files files = {2, {null, zero}};
+    sent.kind = CV_MSG_LOGS;
+    assert_int_equal(cv_channel_send_files(pair->a, &sent, &files), 0);
+    struct cv_files came;
+    assert_int_equal(cv_channel_receive_files(pair->b, &got, &came), 1);
+    assert_int_equal(got.kind, CV_MSG_LOGS);
+    assert_int_equal(came.n, 2);
+    char byte = 'x';
+    assert_int_equal(read(came.fd[0], &byte, 1), 0);
+    assert_int_equal(read(came.fd[1], &byte, 1), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(fcntl(came.fd[i], F_GETFD), FD_CLOEXEC);
+        (void)close(came.fd[i]);
+    }
+    assert_int_equal(open_descriptors(), before);
+    (void)close(null);
+    (void)close(zero);
+}
+
+static void test_a_message_without_files_has_none(void **state)
+{
+    const struct pair *pair = *state;
+    struct cv_files came;
+    struct cv_files none = {0, {0}};
+    assert_int_equal(cv_channel_receive_files(pair->b, &got, &came), -EAGAIN);
+    assert_int_equal(cv_channel_tell(pair->a, CV_MSG_GO, 7, 8), 0);
+    assert_int_equal(cv_channel_receive_files(pair->b, &got, &came), 1);
+    assert_int_equal(got.word[0], 7);
+    assert_int_equal(came.n, 0);
+    assert_int_equal(cv_channel_send_files(pair->a, &sent, &none), 0);
+    assert_int_equal(cv_channel_receive_files(pair->b, &got, &came), 1);
+    assert_int_equal(came.n, 0);
+    assert_int_equal(send(pair->a, &sent, 5, 0), 5);
+    assert_int_equal(cv_channel_receive_files(pair->b, &got, &came), -EBADMSG);
+}
+
 /* ---- Ends ---- */
 
 static void test_nothing_there_is_not_the_end(void **state)
@@ -222,6 +266,8 @@ int main(void)
         pair_test(test_after_a_bad_message_the_next_is_whole),
         pair_test(test_random_datagrams_are_bad_or_hold_what_they_say),
         pair_test(test_descriptors_sent_along_are_not_taken),
+        pair_test(test_files_arrive_in_order_and_close_on_exec),
+        pair_test(test_a_message_without_files_has_none),
         pair_test(test_nothing_there_is_not_the_end),
         pair_test(test_what_was_sent_before_the_close_is_still_read),
         pair_test(test_a_reset_is_an_end_too),

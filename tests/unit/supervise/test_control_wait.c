@@ -31,7 +31,9 @@ static void test_everything_but_a_stop_fails_once_all_stops(void **state)
     (void)state;
     struct cv_control_facts facts = calm();
     facts.is_stopping = true;
-    for (int command = CV_CONTROL_SCALE; command < CV_CONTROL_STOP; command++) {
+    for (int command = CV_CONTROL_SCALE; command <= CV_CONTROL_LOGS; command++) {
+        if (command == CV_CONTROL_STOP)
+            continue;
         struct cv_control_wait wait = {.command = (enum cv_control_command)command, .number = 2};
         assert_int_equal(judge(wait, facts), CV_VERDICT_FAILED);
         assert_says("stopping");
@@ -155,6 +157,22 @@ static void test_reload_fails_when_it_could_not_begin(void **state)
     assert_says("not reloaded: because");
 }
 
+static void test_logs_are_reopened_when_all_have_taken_them(void **state)
+{
+    (void)state;
+    struct cv_control_wait wait = {.command = CV_CONTROL_LOGS, .number = 3};
+    struct cv_control_facts facts = calm();
+    facts.logs = 2;
+    assert_int_equal(judge(wait, facts), CV_VERDICT_WAIT);
+    facts.logs = 3;
+    assert_int_equal(judge(wait, facts), CV_VERDICT_DONE);
+    facts.logs = 4; /* another one has asked as well */
+    assert_int_equal(judge(wait, facts), CV_VERDICT_DONE);
+    facts.keeps_logs = "worker 7";
+    assert_int_equal(judge(wait, facts), CV_VERDICT_FAILED);
+    assert_says("worker 7 keeps the old log files");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_reload_is_done_when_its_generation_serves),
         cmocka_unit_test(test_reload_fails_with_its_own_generation_only),
         cmocka_unit_test(test_reload_fails_when_it_could_not_begin),
+        cmocka_unit_test(test_logs_are_reopened_when_all_have_taken_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,7 @@ static int serve(int log)
     static char *argv[] = {name, NULL};
     static struct cv_listeners listeners;
     static struct cv_control_file control = {.fd = -1, .folder = -1};
+    static const struct cv_logs logs = {"", "", -1};
     struct cv_supervise how = {.name = name,
                                .argv = argv,
                                .abi = 1,
@@ -60,6 +61,7 @@ static int serve(int log)
                                .log_level = CV_LOG_ERROR,
                                .listeners = &listeners,
                                .control = &control,
+                               .logs = &logs,
                                .slow_listener = CV_NEVER,
                                .worker = live_and_die};
     cv_fleet_defaults(&how.fleet);
