@@ -44,8 +44,8 @@ def program(app):
 
 def leave_one(server):
     """A daemon of a worker: (pid of the worker, pid of the daemon)."""
-    before = {process.pid for process in server.tree()}
     worker, connection = next(iter(server.reach_all().items()))
+    before = {process.pid for process in server.tree()}
     assert connection.get("/deaf").text == "started"
     connection.close()
 
