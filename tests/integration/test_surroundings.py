@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -258,6 +259,51 @@ def test_clock_that_is_set_back_a_day_changes_nothing(jobs, app, tmp_path):
     day = re.findall(r"^(\d{4}-\d\d-\d\d) .* stopped by a signal", server.err, re.MULTILINE)
     assert day and day[0] == time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86400)), "the library has no effect"
     assert server.stop() < 2
+
+
+# Limits
+
+def limit(pid, what, soft):
+    """Sets the soft limit of another process, as its own user; what it was."""
+    user = int(proc.status(pid)["Uid"].split()[0])
+    script = f"import resource as r; b, h = r.prlimit({pid}, {what}); r.prlimit({pid}, {what}, ({soft}, h)); print(b)"
+    return int(subprocess.run(["/usr/bin/python3", "-c", script], user=user, group=user, extra_groups=[],
+                              stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def starve(server, what, soft, words):
+    """A worker dies while the master may have no more of that; how long its successor took once it might again."""
+    (victim, _), (other, connection) = server.reach_all().items()
+    refusal = f"cannot start worker {server.workers()[victim]}: {words}"
+    before = limit(server.master(), what, soft)
+    server.send(victim, signal.SIGKILL)
+    eventually("it has failed three times", lambda: server.err.count(refusal) >= 3, 15)
+    assert int(connection.get("/pid").text) == other, "the other one serves"
+    assert len(server.workers()) == 1 and not server.zombies()
+    limit(server.master(), what, before)
+    since = time.monotonic()
+    server.wait_workers(2)
+    server.reach_all()
+    return time.monotonic() - since
+
+
+@root
+@native
+def test_master_without_descriptors_tries_again(jobs):
+    server = jobs.server("testbed")
+    assert starve(server, resource.RLIMIT_NOFILE, 3, "Too many open files") < 5
+
+
+@root
+def test_master_that_may_not_fork_tries_again(jobs):
+    """RLIMIT_NPROC counts the processes of a user, and binds everybody but root."""
+    def prepare():
+        os.setgroups([])
+        os.setresgid(54321, 54321, 54321)
+        os.setresuid(54321, 54321, 54321)
+
+    server = jobs.server("testbed", prepare=prepare, control="off")
+    assert starve(server, resource.RLIMIT_NPROC, 1, "Resource temporarily unavailable") < 5
 
 
 # A busy machine
