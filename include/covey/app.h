@@ -57,6 +57,12 @@ struct covey_options {
     int64_t request_max_size; /* sizes in bytes */
     int64_t request_max_header_size;
     int64_t fibers_max;
+    const char *config;          /* file of settings */
+    const char *pidfile;         /* locked; holds the pid of the first process */
+    const char *user;            /* "name" or "name:group" that workers become */
+    const char *log_file;        /* standard error of all processes */
+    const char *access_log_file; /* switches the access log on */
+    int daemon;                  /* 1: go into the background */
 };
 
 /* As many workers as CPUs this process may run on (Sanic's fast=True). */

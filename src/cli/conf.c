@@ -199,7 +199,12 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
     } texts[] = {{CV_SET_HOST, options.host, "option .host"},
                  {CV_SET_LISTEN, options.listen, "option .listen"},
                  {CV_SET_START_METHOD, options.start_method, "option .start_method"},
-                 {CV_SET_LOG_LEVEL, options.log_level, "option .log_level"}};
+                 {CV_SET_LOG_LEVEL, options.log_level, "option .log_level"},
+                 {CV_SET_CONFIG, options.config, "option .config"},
+                 {CV_SET_PIDFILE, options.pidfile, "option .pidfile"},
+                 {CV_SET_USER, options.user, "option .user"},
+                 {CV_SET_LOG_FILE, options.log_file, "option .log_file"},
+                 {CV_SET_ACCESS_LOG_FILE, options.access_log_file, "option .access_log_file"}};
     const struct {
         enum cv_setting id;
         int64_t value;
@@ -224,6 +229,8 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
         rc = set_number(conf, numbers[i].id, numbers[i].value, numbers[i].where);
     if (rc == 0 && options.access_log != 0)
         keep_number(conf, CV_SET_ACCESS_LOG, options.access_log > 0);
+    if (rc == 0 && options.daemon != 0)
+        keep_number(conf, CV_SET_DAEMON, options.daemon > 0);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include "base/exit.h"
 #include "base/fd.h"
 #include "supervise/adopt.h"
+#include "supervise/daemon.h"
 #include "supervise/supervise.h"
 
 #include <dirent.h>
@@ -177,6 +178,7 @@ struct front {
     struct cv_outer outer;
     struct cv_privilege user;
     struct cv_pidfile pidfile;
+    int ready; /* of cv_daemon_start() */
     char **argv;
 };
 
@@ -189,7 +191,10 @@ static int begin_logs(struct cv_conf *conf, struct cv_logs *logs)
     int rc = cv_logs_open(logs, &files, conf->reason, sizeof(conf->reason));
     if (rc < 0)
         return say(conf, CV_EXIT_OS, conf->reason);
-    rc = cv_logs_begin(logs, &files, false);
+    bool is_daemon = conf->value[CV_SET_DAEMON] != 0;
+    if (is_daemon && files.log < 0)
+        (void)say(conf, 0, "LOG_FILE is not set: what the server says from here on is lost");
+    rc = cv_logs_begin(logs, &files, is_daemon);
     cv_log_open(conf->name, cv_conf_log_level(conf));
     return rc < 0 ? say(conf, CV_EXIT_OS, strerror(-rc)) : CV_EXIT_OK;
 }
@@ -246,11 +251,34 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source, struc
                                .control = &front->control,
                                .user = &front->user,
                                .logs = &front->logs,
+                               .ready = front->ready,
                                .pidfile = front->pidfile,
                                .outer = front->outer,
                                .worker = live_in_fork,
                                .arg = &fork_arg};
     return cv_supervise(&how);
+}
+
+/* Goes on in the background, if that is wanted. */
+static int become_daemon(struct cv_conf *conf, struct front *front)
+{
+    const char *why = NULL;
+    front->ready = -1;
+    if (conf->value[CV_SET_DAEMON] == 0)
+        return CV_EXIT_OK;
+    if (conf->value[CV_SET_SINGLE_PROCESS] != 0)
+        why = "DAEMON and SINGLE_PROCESS exclude each other: a single process is for debuggers";
+    else if (getpid() == 1)
+        why =
+            "process 1 of a container cannot go into the background, for the container would end: "
+            "start it without DAEMON";
+    else if (front->outer.address_len != 0 || front->outer.listen_fds > 0)
+        why = "it was started by a service manager (NOTIFY_SOCKET, LISTEN_FDS), which keeps it in "
+              "the background itself: start it without DAEMON";
+    if (why != NULL)
+        return say(conf, CV_EXIT_USAGE, why);
+    int rc = cv_daemon_start(conf->name, &front->ready);
+    return rc < 0 ? say(conf, CV_EXIT_OS, strerror(-rc)) : CV_EXIT_OK;
 }
 
 static int run(struct cv_conf *conf, const struct cv_app_source *source)
@@ -267,11 +295,14 @@ static int run(struct cv_conf *conf, const struct cv_app_source *source)
         return say(conf, rc == -EPERM ? CV_EXIT_OS : CV_EXIT_USAGE, conf->reason);
     if (cv_outer_take(&front.outer, conf->reason, sizeof(conf->reason)) < 0)
         return say(conf, CV_EXIT_CONFIG, conf->reason);
+    int code = become_daemon(conf, &front);
+    if (code != CV_EXIT_OK)
+        return code;
     rc = cv_pidfile_take(&front.pidfile, conf->text[CV_SET_PIDFILE], conf->reason,
                          sizeof(conf->reason));
     if (rc < 0)
         return say(conf, rc == -EAGAIN ? CV_EXIT_ADDRESS : CV_EXIT_OS, conf->reason);
-    int code = serve(conf, source, &front);
+    code = serve(conf, source, &front);
     cv_pidfile_remove(&front.pidfile);
     return code;
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/fd.h"
+#include "supervise/daemon.h"
 #include "supervise/master.h"
 #include "supervise/notify.h"
 #include "supervise/overseer.h"
@@ -49,6 +50,7 @@ struct guardian {
     pid_t foreign[FOREIGN_MAX]; /* children that were there before us */
     int n_foreign;
     int signal_fd;
+    int ready;          /* as in struct cv_supervise; -1 once it is said */
     int terminal;       /* -1: none, or hung up */
     int64_t hung_up_at; /* 0: it is not */
     int channel;        /* to the master */
@@ -82,6 +84,8 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     /* A master that is stopped could not see its guardian die, and so would stay for ever. */
     (void)prctl(PR_SET_PDEATHSIG, SIGCONT);
+    if (guardian->ready >= 0)
+        (void)close(guardian->ready);
     (void)close(guardian->channel);
     if (guardian->terminal >= 0)
         (void)close(guardian->terminal);
@@ -252,8 +256,10 @@ static void hear_master(struct guardian *guardian)
     static struct cv_message message;
     struct cv_files came;
     while (cv_channel_receive_files(guardian->channel, &message, &came) == 1) {
-        if (message.kind == CV_MSG_NEWS && message.word[0] == CV_NEWS_SERVING)
+        if (message.kind == CV_MSG_NEWS && message.word[0] == CV_NEWS_SERVING) {
             cv_log_witness(-1);
+            cv_daemon_ready(&guardian->ready);
+        }
         if (message.kind == CV_MSG_NEWS && message.word[0] < CV_NEWS_COUNT)
             tell_outside(guardian, cv_notify_news(&guardian->notify, (enum cv_news)message.word[0],
                                                   message.word[1], message.time));
@@ -413,7 +419,7 @@ static int prepare(struct guardian *guardian)
 
 int cv_supervise(const struct cv_supervise *how)
 {
-    struct guardian guardian = {.how = how, .channel = -1, .master_fd = -1};
+    struct guardian guardian = {.how = how, .ready = how->ready, .channel = -1, .master_fd = -1};
     int code = prepare(&guardian);
     cv_listen_close(how->listeners);
     cv_control_close(how->control);

@@ -32,6 +32,7 @@ struct cv_supervise {
     struct cv_control_file *control; /* the control socket, open; or with fd and folder -1 */
     const struct cv_privilege *user; /* that workers and foreign programs become */
     const struct cv_logs *logs;      /* in place */
+    int ready;                       /* of cv_daemon_start(); -1: it is no daemon */
     struct cv_pidfile pidfile;       /* removed by the caller, or by the master if that is gone */
     struct cv_outer outer;           /* who started this process, if it wants to be told */
 

@@ -139,3 +139,27 @@ def test_file_that_may_not_be_read_ends_the_start_with_78(jobs, config):
     path = config("port = 1\n")
     path.chmod(0)
     assert jobs.run([example("hello"), "--config", path]).code == 78
+
+
+def test_file_and_log_file_named_in_the_program(jobs, app, tmp_path):
+    """Fields of covey_options; a flag wins over them."""
+    file, log = tmp_path / "app.ini", tmp_path / "app.log"
+    file.write_text("greeting = unknown\n")
+    program = app(APP + """
+int main(int argc, char **argv)
+{
+    return covey_main(argc, argv, setup, .config = FILE_OF_SETTINGS, .log_file = LOG, .pidfile = PID);
+}
+""", main=False, define=(f'FILE_OF_SETTINGS="{file}"', f'LOG="{log}"', f'PID="{tmp_path}/app.pid"'))
+    failed = jobs.run([program, "--port", free_port()])
+    assert failed.code == 78 and f"{file}:1" in failed.err
+    file.write_text("request_timeout = 7s\n")
+    server = jobs.server(program)
+    server.reach_all()
+    assert server.get("/setting/REQUEST_TIMEOUT").text == "7000"
+    assert "listening on" in log.read_text()
+    assert (tmp_path / "app.pid").read_text() == f"{server.guardian}\n"
+    server.stop()
+    other = jobs.server(program, ["--log-file", tmp_path / "other.log"])
+    other.reach_all()
+    assert "listening on" in (tmp_path / "other.log").read_text()

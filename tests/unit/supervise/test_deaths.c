@@ -62,6 +62,7 @@ static int serve(int log)
                                .listeners = &listeners,
                                .control = &control,
                                .logs = &logs,
+                               .ready = -1,
                                .slow_listener = CV_NEVER,
                                .worker = live_and_die};
     cv_fleet_defaults(&how.fleet);
