@@ -111,7 +111,8 @@ struct cv_fleet_event {
     enum cv_fleet_event_kind kind;
     unsigned slot;                         /* CV_FLEET_SLOT */
     enum cv_slot_event what;               /* CV_FLEET_SLOT */
-    struct cv_fleet_exit exit;             /* EXITED */
+    struct cv_fleet_exit exit;             /* EXITED; SPAWN_FAILED with has_exit */
+    bool has_exit;                         /* SPAWN_FAILED: so ended what was to make it */
     bool has_main;                         /* HELLO: the manifest has main-process listeners */
     const struct cv_managed_list *managed; /* HELLO: and these managed processes; NULL: none */
     int error;                             /* SPAWN_FAILED: -errno */

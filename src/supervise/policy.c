@@ -77,10 +77,10 @@ static void spawned(struct cv_fleet *fleet, struct cv_slot *slot,
         cv_policy_tell(fleet, slot, fleet->halt.asked ? CV_ON_STOP : CV_ON_RETIRE);
 }
 
+/* What ends a template would end each worker: the first start ends by the same codes. */
 static void spawn_failed(struct cv_fleet *fleet, struct cv_slot *slot,
                          const struct cv_fleet_event *event)
 {
-    (void)event;
     if (!slot->spawn_asked)
         return;
     slot->spawn_asked = false;
@@ -90,7 +90,7 @@ static void spawn_failed(struct cv_fleet *fleet, struct cv_slot *slot,
     }
     int64_t pause = cv_brake_retry(fleet, slot);
     cv_actions_say(fleet, slot, CV_SAY_NOT_STARTED, in_ms(pause));
-    cv_brake_judge(fleet, slot, NULL);
+    cv_brake_judge(fleet, slot, event->has_exit ? &event->exit : NULL);
 }
 
 static void backed_off(struct cv_fleet *fleet, struct cv_slot *slot,

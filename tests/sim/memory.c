@@ -143,7 +143,8 @@ static void note_exit(struct sim_world *world, unsigned slot, const struct cv_fl
 }
 
 /* Told twice, it is no second failure. */
-static void note_spawn_failed(struct sim_world *world, unsigned slot)
+static void note_spawn_failed(struct sim_world *world, unsigned slot,
+                              const struct cv_fleet_event *event)
 {
     if (!world->procs[slot].is_refused)
         return;
@@ -151,7 +152,7 @@ static void note_spawn_failed(struct sim_world *world, unsigned slot)
     if (world->fleet->slots[slot].going)
         world->slots[slot] = (struct sim_slot){0};
     else if (!world->is_stopping)
-        sim_memory_failed(world, slot, NULL);
+        sim_memory_failed(world, slot, event->has_exit ? &event->exit : NULL);
 }
 
 static void note_hello(struct sim_world *world, unsigned slot, const struct cv_fleet_event *event)
@@ -189,7 +190,7 @@ static void note_slot(struct sim_world *world, const struct cv_fleet_event *even
     enum cv_slot_state state = world->before[slot];
     bool is_starting = state >= CV_SLOT_SPAWNING && state <= CV_SLOT_STARTING;
     switch (event->what) {
-    case CV_ON_SPAWN_FAILED: note_spawn_failed(world, slot); break;
+    case CV_ON_SPAWN_FAILED: note_spawn_failed(world, slot, event); break;
     case CV_ON_HELLO:
         if (state == CV_SLOT_SPAWNING)
             note_hello(world, slot, event);

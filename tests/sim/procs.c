@@ -67,8 +67,14 @@ void sim_proc_answer(struct sim_world *world, unsigned slot)
     proc->killed_at = proc->until = CV_NEVER;
     if (sim_chance(world, world->odds.fork_fails)) {
         proc->is_refused = true;
-        sim_tell(world, &(struct cv_fleet_event){
-                            .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_SPAWN_FAILED});
+        plan_failure(world, proc, 0); /* or ended what was to make it */
+        const struct cv_fleet_event event = {.kind = CV_FLEET_SLOT,
+                                             .slot = slot,
+                                             .what = CV_ON_SPAWN_FAILED,
+                                             .exit = proc->exit,
+                                             .has_exit = sim_chance(world, 128)};
+        plan(world, proc, SIM_REST, 0);
+        sim_tell(world, &event);
         return;
     }
     proc->phase = SIM_BOOT;
