@@ -3,23 +3,15 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/fd.h"
+#include "base/threads.h"
 #include "supervise/adopt.h"
 #include "supervise/daemon.h"
 #include "supervise/supervise.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define CV_UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CV_UNDER_TSAN 1
-#endif
-#endif
 
 /* ---- Roles ---- */
 
@@ -97,22 +89,6 @@ static int say(const struct cv_conf *conf, int code, const char *reason)
 {
     (void)fprintf(stderr, "%s: %s\n", conf->name, reason);
     return code;
-}
-
-/* fork() would leave the other threads' locks locked for ever in the children. */
-static bool has_threads(void)
-{
-#ifdef CV_UNDER_TSAN
-    return false; /* it has a thread of its own */
-#else
-    DIR *tasks = opendir("/proc/self/task");
-    int n = 0;
-    while (tasks != NULL && readdir(tasks) != NULL)
-        n++;
-    if (tasks != NULL)
-        (void)closedir(tasks);
-    return n > 3; /* ".", ".." and this one */
-#endif
 }
 
 /* Those that the manager outside has passed, or else those the settings name. */
@@ -284,7 +260,7 @@ static int become_daemon(struct cv_conf *conf, struct front *front)
 static int run(struct cv_conf *conf, const struct cv_app_source *source)
 {
     static struct front front; /* also for leak checkers: what is in it is kept on purpose */
-    if (has_threads())
+    if (cv_threads_any())
         return say(conf, CV_EXIT_USAGE,
                    "the program has started threads before covey_main(): start them in "
                    "before_server_start, which "
