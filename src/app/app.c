@@ -206,6 +206,15 @@ int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *
     return cv_router_init(&app->router, &app->arena);
 }
 
+int cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
+                  struct cv_offload *offload)
+{
+    app->loop = loop;
+    app->fibers = fibers;
+    app->offload = offload;
+    return cv_tasks_attach(&app->tasks, loop);
+}
+
 void cv_app_done(covey_app *app)
 {
     cv_app_enter(NULL);

@@ -75,6 +75,11 @@ struct covey_app {
 CV_MUST_CHECK int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *loop,
                               struct cv_fibers *fibers, struct cv_offload *offload);
 
+/* Gives an app that was made without them (NULL) its loop, fibers and offload; borrowed. 0 or
+ * -errno. */
+CV_MUST_CHECK int cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
+                                struct cv_offload *offload);
+
 /* Frees what was registered. No request, fiber or task may be left. */
 void cv_app_done(covey_app *app);
 

@@ -48,7 +48,7 @@ static int enqueue(struct cv_tasks *tasks, struct task *task)
         return -ESHUTDOWN;
     if (tasks->n_incoming == CV_TASKS_WAITING_MAX)
         return -EAGAIN;
-    if (tasks->n_incoming == 0) {
+    if (tasks->n_incoming == 0 && tasks->loop != NULL) {
         int rc = cv_loop_wake(tasks->loop, note_wake, tasks);
         if (rc < 0)
             return rc;
@@ -56,6 +56,12 @@ static int enqueue(struct cv_tasks *tasks, struct task *task)
     cv_list_push(&tasks->incoming, &task->link);
     tasks->n_incoming++;
     return 0;
+}
+
+int cv_tasks_attach(struct cv_tasks *tasks, struct cv_loop *loop)
+{
+    tasks->loop = loop;
+    return tasks->n_incoming > 0 ? cv_loop_wake(loop, note_wake, tasks) : 0;
 }
 
 int cv_tasks_add(struct cv_tasks *tasks, void (*fn)(void *arg), void *arg)

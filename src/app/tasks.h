@@ -21,8 +21,11 @@ struct cv_tasks {
     struct cv_link running; /* the loop's thread only */
 };
 
-/* Nothing is waiting yet. */
+/* Nothing is waiting yet. Without a loop (NULL) what comes in waits for cv_tasks_attach(). */
 void cv_tasks_init(struct cv_tasks *tasks, struct cv_loop *loop);
+
+/* Gives it its loop. 0 or -errno. */
+CV_MUST_CHECK int cv_tasks_attach(struct cv_tasks *tasks, struct cv_loop *loop);
 
 /* Drops what waits. None may be running, and no other thread may know of `tasks` any more. */
 void cv_tasks_done(struct cv_tasks *tasks);

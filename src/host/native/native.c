@@ -20,11 +20,6 @@ static int open_parts(struct cv_native *native)
 {
     const struct cv_native_config *config = &native->config;
     const struct cv_fibers_config fibers = {.max = config->fibers_max + 1}; /* listeners */
-    const struct cv_app_host host = {.setting = config->setting,
-                                     .extend = config->extend,
-                                     .was_asked = config->was_asked,
-                                     .arg = config->arg,
-                                     .debug = config->debug};
 
     int rc = cv_loop_new(&native->loop);
     if (rc == 0)
@@ -32,9 +27,23 @@ static int open_parts(struct cv_native *native)
     if (rc == 0)
         rc = cv_offload_new(native->loop, config->offload_threads, OFFLOAD_QUEUE_MAX,
                             &native->offload);
-    if (rc == 0)
-        rc = cv_app_init(&native->app, &host, native->loop, native->fibers, native->offload);
     return rc;
+}
+
+static int init_app(struct cv_native *native)
+{
+    const struct cv_app_host host = {.setting = native->config.setting,
+                                     .extend = native->config.extend,
+                                     .was_asked = native->config.was_asked,
+                                     .arg = native->config.arg,
+                                     .debug = native->config.debug};
+    return cv_app_init(&native->app, &host, native->loop, native->fibers, native->offload);
+}
+
+static int no_loop(struct cv_native *native, int rc)
+{
+    cv_app_fail(&native->app, "the event loop could not be set up: %s", strerror(-rc));
+    return CV_EXIT_OS;
 }
 
 static int run_setup(struct cv_native *native)
@@ -49,26 +58,49 @@ static int run_setup(struct cv_native *native)
     return app->failed ? CV_EXIT_LOAD : CV_EXIT_OK;
 }
 
-int cv_native_open(const struct cv_native_config *config, struct cv_native **ret)
+static struct cv_native *make(const struct cv_native_config *config)
 {
-    static struct cv_native no_memory = {.app = {.failed = true, .reason = "out of memory"}};
     struct cv_native *native = calloc(1, sizeof(*native));
-    if (native == NULL) {
-        *ret = &no_memory;
-        return CV_EXIT_OS;
-    }
-    *ret = native;
+    if (native == NULL)
+        return NULL;
     native->config = *config;
     native->drain_until = CV_NEVER;
     native->stop_left = config->stop_timeout * CV_MS;
     cv_native_requests_init(native);
+    return native;
+}
 
-    int rc = open_parts(native);
-    if (rc < 0) {
-        cv_app_fail(&native->app, "the event loop could not be set up: %s", strerror(-rc));
+static struct cv_native no_memory = {.app = {.failed = true, .reason = "out of memory"}};
+
+int cv_native_open(const struct cv_native_config *config, struct cv_native **ret)
+{
+    struct cv_native *native = make(config);
+    *ret = native != NULL ? native : &no_memory;
+    if (native == NULL)
         return CV_EXIT_OS;
-    }
-    return run_setup(native);
+    int rc = open_parts(native);
+    if (rc == 0)
+        rc = init_app(native);
+    return rc < 0 ? no_loop(native, rc) : run_setup(native);
+}
+
+int cv_native_declare(const struct cv_native_config *config, struct cv_native **ret)
+{
+    struct cv_native *native = make(config);
+    *ret = native != NULL ? native : &no_memory;
+    if (native == NULL)
+        return CV_EXIT_OS;
+    int rc = init_app(native);
+    return rc < 0 ? no_loop(native, rc) : run_setup(native);
+}
+
+int cv_native_attach(struct cv_native *native, const struct cv_native_config *config)
+{
+    native->config = *config;
+    int rc = open_parts(native);
+    if (rc == 0)
+        rc = cv_app_attach(&native->app, native->loop, native->fibers, native->offload);
+    return rc < 0 ? no_loop(native, rc) : CV_EXIT_OK;
 }
 
 void cv_native_close(struct cv_native *native)

@@ -52,6 +52,12 @@ struct cv_native_config {
  * either case; close it. */
 CV_MUST_CHECK int cv_native_open(const struct cv_native_config *config, struct cv_native **ret);
 
+/* The two halves of it, for a process of which others are copies: setup() runs without a loop in
+ * the first; each copy gets loop and fibers of its own in the second, with a config of its own.
+ * Both return as above. */
+CV_MUST_CHECK int cv_native_declare(const struct cv_native_config *config, struct cv_native **ret);
+CV_MUST_CHECK int cv_native_attach(struct cv_native *native, const struct cv_native_config *config);
+
 /* Frees everything, or, where handlers or listeners go on although they were cancelled, says so and
  * leaves it to the end of the process. */
 void cv_native_close(struct cv_native *native);

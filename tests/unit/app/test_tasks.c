@@ -122,6 +122,23 @@ static void test_threads_may_add_at_once(void **state)
     assert_int_equal(n_run, 4000);
 }
 
+static void test_what_comes_before_the_loop_waits_for_it(void **state)
+{
+    (void)state;
+    cv_tasks_done(&tasks);
+    cv_tasks_init(&tasks, NULL);
+    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
+    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
+    turn(4);
+    assert_int_equal(n_run, 0);
+    assert_int_equal(cv_tasks_attach(&tasks, loop), 0);
+    turn(4);
+    assert_int_equal(n_run, 2);
+    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
+    turn(4);
+    assert_int_equal(n_run, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -131,6 +148,7 @@ int main(void)
         TEST(test_without_a_fiber_they_wait_in_order),
         TEST(test_closing_cancels_what_runs_and_drops_what_waits),
         TEST(test_threads_may_add_at_once),
+        TEST(test_what_comes_before_the_loop_waits_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

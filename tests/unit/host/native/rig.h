@@ -46,6 +46,7 @@ struct rig {
     enum cv_drain drain_kind;
     int64_t drain_until;
     bool is_main;
+    bool is_halved;      /* setup() runs before there is a loop */
     char progress[1024]; /* what progress() was told, one a line */
     _Atomic int n_drained;
 };
@@ -143,7 +144,10 @@ static inline void rig_init(struct rig *rig, covey_setup_fn *setup)
 static void *rig_run(void *arg)
 {
     struct rig *rig = arg;
-    int code = cv_native_open(&rig->config, &rig->native);
+    int code = rig->is_halved ? cv_native_declare(&rig->config, &rig->native)
+                              : cv_native_open(&rig->config, &rig->native);
+    if (code == 0 && rig->is_halved)
+        code = cv_native_attach(rig->native, &rig->config);
     if (code == 0)
         code = rig->is_main ? cv_native_main(rig->native) : cv_native_serve(rig->native);
     snprintf(rig->reason, sizeof(rig->reason), "%s", cv_native_reason(rig->native));

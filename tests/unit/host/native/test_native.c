@@ -313,6 +313,21 @@ static void test_listeners_run_in_order_and_stop_ones_reversed(void **state)
     assert_int_equal(rig.n_drained, 1);
 }
 
+static void test_setup_may_run_before_there_is_a_loop(void **state)
+{
+    (void)state;
+    reset();
+    rig_init(&rig, setup_all);
+    rig.is_halved = true;
+    rig_start(&rig);
+    rig_until(n_called == 4);
+    assert_body(rig_get(&rig, "/quick"), "quick");
+    assert_body(rig_get(&rig, "/slow"), "slow");
+    rig_stop(&rig);
+    assert_string_equal(order, "start_1 start_2 started_1 started_2 "
+                               "stopping_2 stopping_1 stopped_2 stopped_1 ");
+}
+
 static void test_the_main_process_runs_its_own_listeners(void **state)
 {
     (void)state;
@@ -519,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_a_failing_start_listener_is_exit_3_naming_it),
         cmocka_unit_test(test_a_bad_listening_descriptor_is_exit_71),
         cmocka_unit_test(test_listeners_run_in_order_and_stop_ones_reversed),
+        cmocka_unit_test(test_setup_may_run_before_there_is_a_loop),
         cmocka_unit_test(test_the_main_process_runs_its_own_listeners),
         cmocka_unit_test(test_a_failing_main_listener_is_exit_3),
         cmocka_unit_test(test_a_drain_lets_running_requests_finish),
