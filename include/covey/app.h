@@ -45,7 +45,7 @@ struct covey_options {
     /* "host:port", "[v6]:port", "unix:path", separated by commas; replaces host and port */
     const char *listen;
     int workers;              /* 1; COVEY_WORKERS_FAST: one per CPU */
-    const char *start_method; /* "spawn" or "fork" */
+    const char *start_method; /* "spawn", "fork" or "preload" */
     const char *env_prefix;   /* "COVEY_"; never empty */
     const char *log_level;    /* "info" */
     int access_log;           /* 1: on */

@@ -26,7 +26,7 @@ static const struct setting settings[] = {CV_SETTINGS(SETTING)};
 #undef SETTING
 
 /* The words of each CHOICE; a value is the place in its list. */
-static const char *const start_methods[] = {"spawn", "fork", NULL};
+static const char *const start_methods[] = {"spawn", "fork", "preload", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", "off", NULL};
 
 static const char *const *choices_of(enum cv_setting id)

@@ -25,6 +25,7 @@ static const char *role_of(const struct cv_control_slot *slot)
     switch (slot->kind) {
     case CV_KIND_WORKER: return "worker";
     case CV_KIND_MAIN: return "main";
+    case CV_CONTROL_TEMPLATE: return "template";
     default: return "managed";
     }
 }

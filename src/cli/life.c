@@ -5,12 +5,15 @@
 #include "base/exit.h"
 #include "base/fd.h"
 #include "base/rand.h"
+#include "base/threads.h"
+#include "cli/crowd.h"
 #include "cli/share.h"
 #include "cli/wear.h"
 #include "host/native/load.h"
 #include "host/native/native.h"
 #include "supervise/dump.h"
 #include "supervise/manifest.h"
+#include "supervise/template.h"
 #include "supervise/title.h"
 
 #include <errno.h>
@@ -24,10 +27,6 @@
 #define LINGER_MS 2000
 #define REASON_BYTES 512
 #define MEMORY_AFTER CV_SECOND
-
-/* A worker that has not come round its loop for so long does not count among those able to accept.
- */
-#define ABSENT_AFTER (20 * CV_MS)
 
 struct life {
     struct cv_conf *conf;
@@ -104,30 +103,10 @@ static void on_wait(void *arg, bool running, int64_t now)
     look_at_memory_soon(life, now);
 }
 
-static struct cv_share_load read_load(const struct cv_slots *slots, unsigned own, int64_t now)
-{
-    struct cv_share_load load = {.workers = 1, .least = own, .total = own};
-    unsigned used = atomic_load_explicit(&slots->seen->slots_used, memory_order_relaxed);
-    for (unsigned i = 0; i < used && i < slots->count; i++) {
-        const struct cv_slot_page *page = &slots->table[i];
-        int64_t running = atomic_load_explicit(&page->running_since, memory_order_relaxed);
-        uint32_t pid = atomic_load_explicit(&page->pid, memory_order_relaxed);
-        if (atomic_load_explicit(&page->serving, memory_order_relaxed) == 0 ||
-            pid == (uint32_t)getpid() || (running != 0 && now - running > ABSENT_AFTER))
-            continue;
-        unsigned open = atomic_load_explicit(&page->connections, memory_order_relaxed);
-        load.workers++;
-        load.total += open;
-        if (open < load.least)
-            load.least = open;
-    }
-    return load;
-}
-
 static int accept_budget(void *arg, unsigned open)
 {
     struct life *life = arg;
-    struct cv_share_load load = read_load(&life->child->slots, open, cv_clock_ns());
+    struct cv_share_load load = cv_crowd_load(&life->child->slots, open, cv_clock_ns());
     int budget = cv_share_budget(open, &load, life->left_alone);
     life->left_alone = budget == 0;
     return budget;
@@ -365,6 +344,19 @@ static void open_access_log(struct life *life)
         life->child->own_stdout = life->access_log;
 }
 
+static void join_callbacks(struct life *life, struct cv_native_config *config)
+{
+    config->ready = on_ready;
+    config->drained = on_drained;
+    config->progress = on_progress;
+    config->extend = on_extend;
+    config->was_asked = was_asked;
+    config->server.load = on_load;
+    /* Nobody else would take what one leaves in listeners of its own. */
+    if (life->conf->value[CV_SET_PER_SLOT_LISTENERS] == 0)
+        config->server.accept_budget = accept_budget;
+}
+
 static int open_native(struct life *life, const struct cv_app_source *source)
 {
     open_access_log(life);
@@ -376,18 +368,11 @@ static int open_native(struct life *life, const struct cv_app_source *source)
         return failed(life, code, life->reason);
     struct cv_native_config config = native_config(life, setup);
     config.ready = on_single_ready;
-    if (life->child != NULL) {
-        config.ready = on_ready;
-        config.drained = on_drained;
-        config.progress = on_progress;
-        config.extend = on_extend;
-        config.was_asked = was_asked;
-        config.server.load = on_load;
-        /* Nobody else would take what one leaves in listeners of its own. */
-        if (life->conf->value[CV_SET_PER_SLOT_LISTENERS] == 0)
-            config.server.accept_budget = accept_budget;
-    }
-    code = cv_native_open(&config, &life->native);
+    if (life->child != NULL)
+        join_callbacks(life, &config);
+    bool is_template = life->child != NULL && life->child->boot.role == CV_ROLE_TEMPLATE;
+    code = is_template ? cv_native_declare(&config, &life->native)
+                       : cv_native_open(&config, &life->native);
     return failed(life, code,
                   life->native != NULL ? cv_native_reason(life->native) : "out of memory");
 }
@@ -429,16 +414,76 @@ static int declare(struct life *life)
 static int live(struct life *life)
 {
     switch ((enum cv_role)life->child->boot.role) {
-    case CV_ROLE_WORKER: break;
+    case CV_ROLE_WORKER:
+    case CV_ROLE_TEMPLATE: break;
     case CV_ROLE_MAIN: return cv_native_main(life->native);
     case CV_ROLE_PROCESS: return cv_native_process(life->native, life->child->boot.name);
     }
     return cv_native_serve(life->native);
 }
 
-static int supervised(struct life *life, const struct cv_app_source *source)
+/* Who this process is, in titles and in the log. */
+static void take_name(struct life *life, const char *variable)
+{
+    struct cv_who who = cv_child_who(&life->child->boot);
+    cv_title_set(life->conf->name, who.text, variable);
+    char name[128];
+    (void)snprintf(name, sizeof(name), "%s: %s", life->conf->name, who.text);
+    cv_log_open(name, cv_conf_log_level(life->conf));
+}
+
+/* A copy has the tag of its template: strays are known by theirs. */
+static void take_own_name(struct life *life)
+{
+    const char *tag = life->child->boot.tag;
+    char variable[sizeof(CV_TAG_VARIABLE) + CV_TAG_BYTES];
+    (void)snprintf(variable, sizeof(variable), CV_TAG_VARIABLE "=%s", tag);
+    (void)setenv(CV_TAG_VARIABLE, tag, 1);
+    take_name(life, variable);
+}
+
+static void take_listeners(struct life *life)
+{
+    life->n_listeners = 0;
+    for (uint32_t i = 0; i < life->child->boot.n_listeners; i++)
+        life->listeners[life->n_listeners++] = life->child->boot.listeners[i];
+}
+
+/* In the copy: what a process of its own has. */
+static int begin_as_copy(struct life *life)
+{
+    cv_child_restore_limit_in_forks(life->child);
+    take_own_name(life);
+    take_listeners(life);
+    struct cv_native_config config = native_config(life, NULL);
+    join_callbacks(life, &config);
+    int code = cv_native_attach(life->native, &config);
+    return failed(life, code, cv_native_reason(life->native));
+}
+
+/* Loads the app, then makes workers of itself. Goes on, with 0, in each of them. */
+static int live_as_template(struct life *life, const struct cv_app_source *source)
 {
     int code = open_native(life, source);
+    if (code != CV_EXIT_OK)
+        return code;
+    if (cv_threads_any())
+        return failed(life, CV_EXIT_LOAD,
+                      "setup has started threads, which would be missing in the workers that are "
+                      "made of this process (--start-method preload): start them in "
+                      "before_server_start, which runs in each worker");
+    int rc = declare(life);
+    if (rc < 0)
+        return failed(life, CV_EXIT_OS, strerror(-rc));
+    if (cv_template_serve(life->child) < 0)
+        return CV_EXIT_PEER_LOST;
+    return begin_as_copy(life);
+}
+
+static int supervised(struct life *life, const struct cv_app_source *source)
+{
+    bool is_template = life->child->boot.role == CV_ROLE_TEMPLATE;
+    int code = is_template ? live_as_template(life, source) : open_native(life, source);
     if (code != CV_EXIT_OK)
         return code;
     int rc = declare(life);
@@ -469,6 +514,8 @@ static void describe(char *to, size_t cap)
         return;
     }
     cv_native_describe(life->native, to, cap);
+    if (life->child->slots.own == NULL)
+        return;
     int64_t since = atomic_load(&life->child->slots.own->running_since);
     size_t len = strlen(to);
     if (since != 0)
@@ -479,13 +526,9 @@ static void describe(char *to, size_t cap)
 int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, struct cv_child *child)
 {
     cv_child_signals();
-    cv_child_restore_limit_in_forks(child);
-    struct cv_who who = cv_child_who(&child->boot);
-    cv_title_set(conf->name, who.text, NULL);
-    char name[128];
-    (void)snprintf(name, sizeof(name), "%s: %s", conf->name, who.text);
-    cv_log_open(name, cv_conf_log_level(conf));
-
+    bool is_template = child->boot.role == CV_ROLE_TEMPLATE;
+    if (!is_template) /* else in each copy */
+        cv_child_restore_limit_in_forks(child);
     static struct life life;
     life = (struct life){.conf = conf,
                          .child = child,
@@ -493,10 +536,10 @@ int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, str
                          .channel.fd = -1,
                          .signals.fd = -1};
     dumped_life = &life;
+    take_name(&life, NULL);
     if (cv_dump_install(describe) < 0)
         cv_warn("a hang or a crash of this worker will not be described: no memory for it");
-    for (uint32_t i = 0; i < child->boot.n_listeners; i++)
-        life.listeners[life.n_listeners++] = child->boot.listeners[i];
+    take_listeners(&life);
     int code = supervised(&life, source);
     if (life.native != NULL)
         cv_native_close(life.native);

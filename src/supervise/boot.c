@@ -61,6 +61,18 @@ static bool is_dead(int pidfd)
     return n > 0 && (gone.revents & POLLIN) != 0;
 }
 
+int cv_boot_read_fd(int fd, struct cv_boot *ret)
+{
+    struct stat st;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 ||
+        st.st_size != (off_t)sizeof(*ret) || cv_fd_pread_all(fd, ret, sizeof(*ret)) < 0)
+        return -EPROTO;
+    bool is_ours = memcmp(ret->magic, magic, sizeof(magic)) == 0 && ret->layout == CV_BOOT_LAYOUT &&
+                   ret->n_listeners <= CV_BOOT_LISTENERS_MAX;
+    return is_ours ? 0 : -EPROTO;
+}
+
 int cv_boot_read(struct cv_boot *ret)
 {
     CV_AUTOCLOSE int fd = named_descriptor(getenv(CV_BOOT_VARIABLE));

@@ -18,9 +18,9 @@
 #define CV_TAG_BYTES 40
 
 /* Changes with struct cv_boot, struct cv_message, the state pages, the manifest. */
-#define CV_BOOT_LAYOUT 4
+#define CV_BOOT_LAYOUT 5
 
-enum cv_role { CV_ROLE_WORKER, CV_ROLE_MAIN, CV_ROLE_PROCESS };
+enum cv_role { CV_ROLE_WORKER, CV_ROLE_MAIN, CV_ROLE_PROCESS, CV_ROLE_TEMPLATE };
 
 struct cv_boot {
     char magic[8];
@@ -50,6 +50,10 @@ void cv_boot_init(struct cv_boot *boot);
 
 /* A sealed memfd that holds `boot`; close-on-exec. The descriptor or -errno. */
 CV_MUST_CHECK int cv_boot_seal(const struct cv_boot *boot);
+
+/* Reads what a template's child is to be. `fd` is as cv_boot_seal() made it; numbers of descriptors
+ * in it are the sender's. 0; -EPROTO. */
+CV_MUST_CHECK int cv_boot_read_fd(int fd, struct cv_boot *ret);
 
 /* Reads the variable and removes it. 1: this process is a worker and *ret says which; 0: it is not;
  * -EPROTO: the master is another version of covey; -ESRCH: it was to be a worker, but its master is

@@ -119,7 +119,8 @@ int cv_channel_receive_files(int fd, struct cv_message *ret, struct cv_files *re
                             .msg_iovlen = 1,
                             .msg_control = rights.bytes,
                             .msg_controllen = sizeof(rights.bytes)};
-    *ret_files = (struct cv_files){.n = 0, .fd = {-1, -1}};
+    ret_files->n = 0;
+    memset(ret_files->fd, -1, sizeof(ret_files->fd));
     ssize_t got;
     do
         got = recvmsg(fd, &header, MSG_TRUNC | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

@@ -27,6 +27,10 @@ enum cv_message_kind {
     /* master -> worker */
     CV_MSG_GO = 32,
     CV_MSG_DRAIN, /* word[0]: enum cv_drain_word; time: until when, CLOCK_MONOTONIC ns */
+    /* master -> template; along with it: the sealed boot, the channel, the listeners */
+    CV_MSG_MAKE = 48, /* word[0]: slot, word[1]: incarnation */
+    /* template -> master */
+    CV_MSG_MADE, /* word[0], word[1]: as asked; word[2]: pid, or word[3]: error */
     /* guardian -> master */
     CV_MSG_STOP = 64, /* word[0]: enum cv_fleet_stop */
     CV_MSG_RELOAD,
@@ -58,7 +62,7 @@ struct cv_message {
 };
 
 /* Descriptors that go along with a message. */
-#define CV_CHANNEL_FILES_MAX 2
+#define CV_CHANNEL_FILES_MAX 72
 struct cv_files {
     unsigned n;
     int fd[CV_CHANNEL_FILES_MAX]; /* -1 from n on, when received */

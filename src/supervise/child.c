@@ -43,6 +43,8 @@ static int join(struct cv_child *child)
         return rc;
     child->channel = boot->channel;
     child->own_stdout = -1;
+    if (boot->role == CV_ROLE_TEMPLATE)
+        return 0; /* it has no slot */
     rc = cv_slots_join(&child->slots, boot->state, boot->slots, boot->slot);
     if (rc < 0)
         return rc;
@@ -87,6 +89,7 @@ struct cv_who cv_child_who(const struct cv_boot *boot)
     case CV_ROLE_WORKER: return cv_words_who(boot->slot, UINT32_MAX);
     case CV_ROLE_MAIN: break;
     case CV_ROLE_PROCESS: return cv_words_managed(boot->name, boot->index);
+    case CV_ROLE_TEMPLATE: return (struct cv_who){"template"};
     }
     return cv_words_who(boot->slot, boot->slot);
 }
@@ -269,11 +272,18 @@ static void take_logs(const struct cv_child *child, const struct cv_message *mes
     cv_channel_send(child->channel, &answer);
 }
 
+int cv_child_hear_files(struct cv_child *child, struct cv_message *ret, struct cv_files *ret_files)
+{
+    int rc = cv_channel_receive_files(child->channel, ret, ret_files);
+    if (rc != 1 || ret->kind != CV_MSG_LOGS)
+        return rc;
+    take_logs(child, ret, ret_files);
+    ret_files->n = 0;
+    return rc;
+}
+
 int cv_child_hear(struct cv_child *child, struct cv_message *ret)
 {
     struct cv_files came;
-    int rc = cv_channel_receive_files(child->channel, ret, &came);
-    if (rc == 1 && ret->kind == CV_MSG_LOGS)
-        take_logs(child, ret, &came);
-    return rc;
+    return cv_child_hear_files(child, ret, &came);
 }

@@ -13,7 +13,7 @@
 
 struct cv_child {
     struct cv_boot boot;
-    struct cv_slots slots; /* .own is this process's page */
+    struct cv_slots slots; /* .own is this process's page; a template has none */
     int channel;           /* to be watched for reading: cv_child_hear() */
     int own_stdout; /* a description of standard output that follows it to a new log file; -1 */
 };
@@ -75,6 +75,10 @@ void cv_child_tell(struct cv_child *child, enum cv_message_kind kind);
 
 /* Gives the reason for the exit code that follows. */
 void cv_child_failed(struct cv_child *child, int code, const char *reason);
+
+/* The same, with the descriptors that come along and are not log files. */
+CV_MUST_CHECK int cv_child_hear_files(struct cv_child *child, struct cv_message *ret,
+                                      struct cv_files *ret_files);
 
 /* The next message: 1, 0 when the master is gone, -EAGAIN. New log files (CV_MSG_LOGS) are in place
  * when it returns. */

@@ -30,6 +30,7 @@ enum cv_control_reply {
 };
 
 #define CV_CONTROL_MAIN UINT32_MAX
+#define CV_CONTROL_TEMPLATE 100 /* as a kind */
 
 struct cv_control_request {
     enum cv_control_command command;
@@ -54,7 +55,7 @@ struct cv_control_fleet {
 
 struct cv_control_slot {
     uint32_t slot; /* CV_CONTROL_MAIN: the process of the main-process listeners */
-    uint32_t kind; /* enum cv_kind */
+    uint32_t kind; /* enum cv_kind, or CV_CONTROL_TEMPLATE */
     char who[48];  /* "worker 3", "main", "queue 0" */
     int32_t pid;   /* 0: none */
     char state[CV_CONTROL_WORD_BYTES];

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define CHILDREN_MAX 4096
 
@@ -163,13 +164,14 @@ static void note_slot_used(struct cv_crew *crew, unsigned slot)
         atomic_store(&crew->slots.head->slots_used, slot + 1);
 }
 
-static void register_birth(struct cv_crew *crew, unsigned slot, pid_t pid, uint32_t generation)
+static void born(struct cv_crew *crew, unsigned slot, pid_t pid, uint32_t generation,
+                 uint32_t incarnation)
 {
     struct cv_member *member = &crew->members[slot];
     member->pid = pid;
     member->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     CV_ASSERT(member->pidfd >= 0 || errno == EMFILE || errno == ENFILE || errno == ENOMEM);
-    member->incarnation = crew->incarnations;
+    member->incarnation = incarnation;
     member->generation = generation;
     member->is_foreign = false;
     member->is_refused = false;
@@ -230,6 +232,30 @@ static int start_command(struct cv_crew *crew, const struct cv_supervise *how,
     return cv_foreign_start(&foreign);
 }
 
+/* Everything that the process of a slot is told; its end of the channel is in *ret_boot, ours is
+ * *ret_ours. 0 or -errno. */
+static int prepare(struct cv_crew *crew, const struct cv_supervise *how, const struct cv_run *run,
+                   unsigned slot, const struct cv_pinned *pinned, int instead_of,
+                   struct cv_boot *ret_boot, int *ret_ours)
+{
+    int pair[2];
+    int rc = cv_channel_pair(pair);
+    if (rc < 0)
+        return rc;
+    size_t at = (size_t)(pinned - crew->pinned);
+    fill_boot(crew, slot, ret_boot);
+    give_listeners(crew, how, instead_of, ret_boot);
+    ret_boot->generation = crew->pinned_generation[at];
+    ret_boot->channel = pair[1];
+    ret_boot->access_log = how->logs->access_fd;
+    ret_boot->object = pinned->object;
+    ret_boot->settings = crew->pinned_settings[at];
+    cv_run_tag(run, ++crew->incarnations, ret_boot->tag);
+    note_slot_used(crew, slot);
+    *ret_ours = pair[0];
+    return 0;
+}
+
 int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const struct cv_run *run,
                   unsigned slot, uint32_t generation, int instead_of, struct cv_boot *ret_boot)
 {
@@ -242,29 +268,18 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
         pid_t started = start_command(crew, how, run, &crew->commands[at], command);
         if (started < 0)
             return started;
-        register_birth(crew, slot, started, generation);
+        born(crew, slot, started, generation, crew->incarnations);
         member->is_foreign = true;
         return 0;
     }
 
-    int pair[2];
-    int rc = cv_channel_pair(pair);
+    CV_AUTOCLOSE int ours = -1;
+    int rc = prepare(crew, how, run, slot, pinned, instead_of, ret_boot, &ours);
     if (rc < 0)
         return rc;
-    CV_AUTOCLOSE int ours = pair[0];
-    CV_AUTOCLOSE int theirs = pair[1];
-    fill_boot(crew, slot, ret_boot);
-    give_listeners(crew, how, instead_of, ret_boot);
-    ret_boot->generation = generation;
-    ret_boot->channel = theirs;
-    ret_boot->access_log = how->logs->access_fd;
-    ret_boot->object = pinned->object;
-    ret_boot->settings = crew->pinned_settings[at];
-    cv_run_tag(run, ++crew->incarnations, ret_boot->tag);
-    note_slot_used(crew, slot);
-
-    pid_t pid = how->method == CV_START_SPAWN ? cv_spawn_exec(pinned, ret_boot, how->argv)
-                                              : cv_spawn_fork();
+    CV_AUTOCLOSE int theirs = ret_boot->channel;
+    pid_t pid =
+        how->method == CV_START_FORK ? cv_spawn_fork() : cv_spawn_exec(pinned, ret_boot, how->argv);
     if (pid == 0) {
         (void)cv_take_fd(&theirs);
         return CV_CREW_IN_CHILD;
@@ -273,9 +288,115 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
         give_up_seat(crew, slot);
         return pid;
     }
-    register_birth(crew, slot, pid, generation);
+    born(crew, slot, pid, generation, crew->incarnations);
     member->channel = cv_take_fd(&ours);
     return 0;
+}
+
+/* ---- Birth from a template ---- */
+
+int cv_crew_start_template(struct cv_crew *crew, const struct cv_supervise *how,
+                           const struct cv_run *run, uint32_t generation, struct cv_template **ret)
+{
+    const struct cv_pinned *pinned = find_pinned(crew, generation);
+    CV_ASSERT(pinned != NULL);
+    size_t at = (size_t)(pinned - crew->pinned);
+    struct cv_template *template = &crew->templates[at];
+    CV_ASSERT(template->pid == 0);
+
+    int pair[2];
+    int rc = cv_channel_pair(pair);
+    if (rc < 0)
+        return rc;
+    CV_AUTOCLOSE int ours = pair[0];
+    CV_AUTOCLOSE int theirs = pair[1];
+    struct cv_boot boot;
+    fill_boot(crew, 0, &boot);
+    boot.role = CV_ROLE_TEMPLATE;
+    boot.generation = generation;
+    boot.channel = theirs;
+    boot.object = pinned->object;
+    boot.settings = crew->pinned_settings[at];
+    boot.access_log = how->logs->access_fd;
+    cv_run_tag(run, ++crew->incarnations, boot.tag);
+    pid_t pid = cv_spawn_exec(pinned, &boot, how->argv);
+    if (pid < 0)
+        return pid;
+    *template = (struct cv_template){.pid = pid,
+                                     .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
+                                     .channel = cv_take_fd(&ours),
+                                     .generation = generation,
+                                     .incarnation = crew->incarnations,
+                                     .started_at = cv_clock_ns()};
+    *ret = template;
+    return 0;
+}
+
+int cv_crew_order(struct cv_crew *crew, const struct cv_supervise *how, const struct cv_run *run,
+                  unsigned slot, int instead_of, struct cv_template *template)
+{
+    struct cv_order *order = &crew->members[slot].order;
+    const struct cv_pinned *pinned = find_pinned(crew, template->generation);
+    CV_ASSERT(pinned != NULL && crew->members[slot].pid == 0 && !order->is_sent);
+
+    struct cv_boot boot;
+    CV_AUTOCLOSE int ours = -1;
+    int rc = prepare(crew, how, run, slot, pinned, instead_of, &boot, &ours);
+    if (rc < 0)
+        return rc;
+    CV_AUTOCLOSE int theirs = boot.channel;
+    rc = cv_template_ask(template, &boot, slot, crew->incarnations);
+    if (rc < 0) {
+        give_up_seat(crew, slot);
+        return rc;
+    }
+    order->is_sent = true;
+    order->channel = cv_take_fd(&ours);
+    order->incarnation = crew->incarnations;
+    order->logs = crew->logs;
+    return 0;
+}
+
+/* A template's word is not enough: the pid must be that of a child of ours that is nobody else. */
+static bool is_new_child(const struct cv_crew *crew, pid_t pid)
+{
+    siginfo_t info;
+    if (pid <= 0 || cv_crew_find(crew, pid) >= 0)
+        return false;
+    for (size_t i = 0; i < CV_COUNT(crew->templates); i++)
+        if (crew->templates[i].pid == pid)
+            return false;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+int cv_crew_delivered(struct cv_crew *crew, unsigned slot, pid_t pid)
+{
+    struct cv_order order = crew->members[slot].order;
+    if (!is_new_child(crew, pid))
+        return -ESRCH;
+    crew->members[slot].order = (struct cv_order){0};
+    born(crew, slot, pid, order.generation, order.incarnation);
+    crew->members[slot].channel = order.channel;
+    crew->members[slot].logs = order.logs;
+    return 0;
+}
+
+void cv_crew_withdraw(struct cv_crew *crew, unsigned slot)
+{
+    struct cv_order *order = &crew->members[slot].order;
+    if (order->is_sent) {
+        (void)close(order->channel);
+        give_up_seat(crew, slot);
+    }
+    *order = (struct cv_order){0};
+}
+
+void cv_crew_bury_template(struct cv_template *template)
+{
+    (void)close(template->channel);
+    if (template->pidfd >= 0)
+        (void)close(template->pidfd);
+    *template = (struct cv_template){0};
 }
 
 void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
@@ -355,8 +476,14 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
 
 static bool is_alive(const struct cv_crew *crew, uint32_t incarnation)
 {
-    for (unsigned i = 0; i < crew->slots.count; i++)
-        if (crew->members[i].pid != 0 && crew->members[i].incarnation == incarnation)
+    for (unsigned i = 0; i < crew->slots.count; i++) {
+        const struct cv_member *member = &crew->members[i];
+        if ((member->pid != 0 && member->incarnation == incarnation) ||
+            (member->order.is_sent && member->order.incarnation == incarnation))
+            return true;
+    }
+    for (size_t i = 0; i < CV_COUNT(crew->templates); i++)
+        if (crew->templates[i].pid != 0 && crew->templates[i].incarnation == incarnation)
             return true;
     return false;
 }

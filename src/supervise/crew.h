@@ -13,6 +13,7 @@
 #include "supervise/slots.h"
 #include "supervise/strays.h"
 #include "supervise/supervise.h"
+#include "supervise/template.h"
 #include "supervise/words.h"
 
 #include <sys/types.h>
@@ -27,6 +28,7 @@ struct cv_member {
     uint32_t incarnation; /* counts over all slots; what the tag says */
     uint32_t generation;
     bool is_foreign;       /* it knows nothing of covey: no channel, no page */
+    struct cv_order order; /* to a template, while it is out */
     bool is_paused;        /* stopped by a signal */
     int64_t resumed_at;    /* its last SIGCONT: what it did before is not held against it */
     bool is_refused;       /* it was killed because it may not serve: that counts as exit 78 */
@@ -51,6 +53,7 @@ struct cv_crew {
     uint32_t pinned_generation[CV_CREW_GENERATIONS];
     int pinned_settings[CV_CREW_GENERATIONS]; /* memfds; -1: there are none */
     struct cv_commands commands[CV_CREW_GENERATIONS];
+    struct cv_template templates[CV_CREW_GENERATIONS];
     uint32_t incarnations;      /* so far */
     int self;                   /* pidfd of the master, for the workers */
     uint64_t nofile;            /* of struct cv_boot */
@@ -86,6 +89,26 @@ void cv_crew_drop(struct cv_crew *crew, uint32_t generation);
 CV_MUST_CHECK int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how,
                                 const struct cv_run *run, unsigned slot, uint32_t generation,
                                 int instead_of, struct cv_boot *ret_boot);
+
+/* CV_START_PRELOAD. Starts the template of a generation, which must have none. 0 with *ret, or
+ * -errno. */
+CV_MUST_CHECK int cv_crew_start_template(struct cv_crew *crew, const struct cv_supervise *how,
+                                         const struct cv_run *run, uint32_t generation,
+                                         struct cv_template **ret);
+
+/* Asks the template to make the process of a slot. 0 or -errno. */
+CV_MUST_CHECK int cv_crew_order(struct cv_crew *crew, const struct cv_supervise *how,
+                                const struct cv_run *run, unsigned slot, int instead_of,
+                                struct cv_template *template);
+
+/* It says that it has: fills in the member. 0; -ESRCH: there is no such child of ours. */
+CV_MUST_CHECK int cv_crew_delivered(struct cv_crew *crew, unsigned slot, pid_t pid);
+
+/* Nothing will come of the order. */
+void cv_crew_withdraw(struct cv_crew *crew, unsigned slot);
+
+/* Its process has been reaped, or is to be forgotten. */
+void cv_crew_bury_template(struct cv_template *template);
 
 /* In a forked child: closes what belongs to the master and its other children. */
 void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own);

@@ -73,6 +73,32 @@ static struct cv_control_fleet describe_fleet(const struct cv_desk *desk, int64_
     return ret;
 }
 
+static struct cv_control_slot describe_template(const struct cv_template *template, int64_t now)
+{
+    struct cv_control_slot ret = {.slot = CV_CONTROL_MAIN,
+                                  .kind = CV_CONTROL_TEMPLATE,
+                                  .who = "template",
+                                  .pid = template->pid,
+                                  .generation = template->generation,
+                                  .starts = 1,
+                                  .uptime_ms = (now - template->started_at) / CV_MS};
+    (void)snprintf(ret.state, sizeof(ret.state), "%s", template->is_up ? "READY" : "STARTING");
+    return ret;
+}
+
+/* False if the client is gone. */
+static bool tell_slot(struct cv_control_client *client, struct cv_message *message,
+                      const struct cv_control_slot *slot)
+{
+    if (cv_control_add_slot(message, slot))
+        return true;
+    if (!cv_control_send(client, message))
+        return false;
+    cv_control_write_slots(message);
+    (void)cv_control_add_slot(message, slot);
+    return true;
+}
+
 static void tell_status(struct cv_desk *desk, struct cv_control_client *client)
 {
     static struct cv_message message;
@@ -86,12 +112,15 @@ static void tell_status(struct cv_desk *desk, struct cv_control_client *client)
         if (cv_fleet_slot_state(desk->fleet, i) == CV_SLOT_EMPTY)
             continue;
         struct cv_control_slot slot = describe(desk, i, now);
-        if (cv_control_add_slot(&message, &slot))
-            continue;
-        if (!cv_control_send(client, &message))
+        if (!tell_slot(client, &message, &slot))
             return;
-        cv_control_write_slots(&message);
-        (void)cv_control_add_slot(&message, &slot);
+    }
+    for (size_t i = 0; i < CV_COUNT(desk->crew->templates); i++) {
+        if (desk->crew->templates[i].pid == 0)
+            continue;
+        struct cv_control_slot slot = describe_template(&desk->crew->templates[i], now);
+        if (!tell_slot(client, &message, &slot))
+            return;
     }
     if (cv_control_send(client, &message))
         cv_control_answer(client, true, "");

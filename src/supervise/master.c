@@ -48,6 +48,9 @@ static int64_t next_deadline(const struct master *master)
         next = master->beats.next;
     if (master->doings.next < next)
         next = master->doings.next;
+    int64_t template = cv_master_template_deadline(master);
+    if (template <next)
+        next = template;
     int64_t control = cv_control_deadline(&master->desk.control);
     return control < next ? control : next;
 }
@@ -77,8 +80,10 @@ static void dispatch(struct master *master, const struct epoll_event *event)
         cv_desk_work(&master->desk);
     } else {
         unsigned slot = (unsigned)(key & UINT32_MAX) - 16;
-        if (master->crew.members[slot].incarnation == key >> 32 &&
-            master->crew.members[slot].pid != 0)
+        if (slot >= master->crew.slots.count)
+            cv_master_on_template(master, slot - master->crew.slots.count, (uint32_t)(key >> 32));
+        else if (master->crew.members[slot].incarnation == key >> 32 &&
+                 master->crew.members[slot].pid != 0)
             cv_master_on_channel(master, slot);
     }
 }
@@ -106,6 +111,7 @@ static void turn(struct master *master)
         cv_channel_tell(master->channel, CV_MSG_BEAT, 0, 0);
     if (!was_suspended && deadline != CV_NEVER && now - deadline > GAP_LEAST) {
         cv_beats_forgive(&master->beats, now);
+        cv_master_forgive_templates(master, now - deadline);
         cv_master_feed(master,
                        &(struct cv_fleet_event){.kind = CV_FLEET_GAP, .gap = now - deadline});
     }

@@ -112,31 +112,48 @@ static void end_kindly(struct cv_member *member)
     cv_member_signal(member, SIGCONT);
 }
 
+void cv_master_born(struct master *master, unsigned slot)
+{
+    struct cv_member *member = &master->crew.members[slot];
+    if (!member->is_foreign &&
+        cv_master_watch(master, member->channel, cv_master_key(slot, member->incarnation)) < 0)
+        cv_member_signal(member, SIGKILL); /* it could not be heard; its death is */
+    if (member->logs != master->crew.logs)
+        cv_master_hand_logs(master, slot);
+    cv_master_feed_slot(master, slot, CV_ON_SPAWNED);
+    if (member->is_foreign)
+        cv_master_feed_slot(master, slot, CV_ON_HELLO);
+}
+
+/* Only workers are many: what there is once is started anew. */
+static bool is_from_template(const struct master *master, unsigned slot)
+{
+    return master->how->method == CV_START_PRELOAD && slot < master->crew.capacity;
+}
+
 static void do_spawn(struct master *master, const struct cv_action *action)
 {
     struct cv_boot boot;
     name_managed(master, action->slot);
     if (master->crew.seating != NULL)
         cv_seating_open(master->crew.seating, cv_fleet_wanted(master->fleet));
+    if (is_from_template(master, action->slot)) {
+        cv_master_order(master, action->slot, action->generation);
+        return;
+    }
     int rc = cv_crew_spawn(&master->crew, master->how, master->run, action->slot,
                            action->generation, cv_fleet_next_to_go(master->fleet), &boot);
     if (rc == CV_CREW_IN_CHILD)
         be_worker(master, &boot);
-    struct cv_member *member = &master->crew.members[action->slot];
-    if (rc == 0 && !member->is_foreign) {
-        if (cv_master_watch(master, member->channel,
-                            cv_master_key(action->slot, member->incarnation)) < 0)
-            cv_member_signal(member, SIGKILL); /* it could not be heard; its death is */
+    if (rc == 0) {
+        cv_master_born(master, action->slot);
+        return;
     }
-    if (rc < 0)
-        cv_error("cannot start %s: %s", cv_crew_who(&master->crew, action->slot), strerror(-rc));
-    cv_master_feed(master,
-                   &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
-                                            .slot = action->slot,
-                                            .what = rc < 0 ? CV_ON_SPAWN_FAILED : CV_ON_SPAWNED,
-                                            .error = rc});
-    if (rc == 0 && member->is_foreign)
-        cv_master_feed_slot(master, action->slot, CV_ON_HELLO);
+    cv_error("cannot start %s: %s", cv_crew_who(&master->crew, action->slot), strerror(-rc));
+    cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
+                                                    .slot = action->slot,
+                                                    .what = CV_ON_SPAWN_FAILED,
+                                                    .error = rc});
 }
 
 /* A worker that cannot be told (it does not read, or there is no memory) is sent a signal instead:
@@ -193,7 +210,10 @@ static void do_action(struct master *master, const struct cv_action *action)
     case CV_ACT_CONT: cv_member_signal(member, SIGCONT); break;
     case CV_ACT_ABRT: cv_member_signal(member, SIGABRT); break;
     case CV_ACT_KILL: cv_member_signal(member, SIGKILL); break;
-    case CV_ACT_DROP_GENERATION: cv_crew_drop(&master->crew, action->generation); break;
+    case CV_ACT_DROP_GENERATION:
+        cv_master_drop_template(master, action->generation);
+        cv_crew_drop(&master->crew, action->generation);
+        break;
     case CV_ACT_SAY:
         cv_master_news(master, cv_news_of(action->say), action->value, cv_clock_ns());
         if (action->say == CV_SAY_SERVING)

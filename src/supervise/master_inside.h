@@ -5,6 +5,7 @@
  *     master_asks.c      what people ask for: by the guardian, or by signals to the master itself
  *     master_logs.c      the log files
  *     master_workers.c   what workers say, how they end, who takes long
+ *     master_template.c  workers made by a template
  */
 #ifndef CV_SUPERVISE_MASTER_INSIDE_H
 #define CV_SUPERVISE_MASTER_INSIDE_H
@@ -74,6 +75,9 @@ void cv_master_mind_seats(struct master *master);
  * theirs behind. */
 void cv_master_act(struct master *master);
 
+/* The process of a slot is there: hears it from now on, and tells the fleet. */
+void cv_master_born(struct master *master, unsigned slot);
+
 /* ---- master_asks.c ---- */
 
 void cv_master_on_signals(struct master *master);
@@ -91,11 +95,39 @@ void cv_master_reload_if_wanted(struct master *master);
  * -errno with a sentence in `reason` (also in the log). */
 int cv_master_reopen(struct master *master, char *reason, size_t cap);
 
+/* One that was made by a template before they were, and is told of now. */
+void cv_master_hand_logs(struct master *master, unsigned slot);
+
 /* The answer of a worker, or of the guardian. */
 void cv_master_on_reopened(struct master *master, unsigned slot, const struct cv_message *message);
 void cv_master_on_guardian_reopened(struct master *master, const struct cv_message *message);
 
+/* ---- master_template.c ---- */
+
+/* Has the template of the generation make the process of a slot; starts one if there is none. The
+ * fleet is told SPAWNED or SPAWN_FAILED sooner or later. */
+void cv_master_order(struct master *master, unsigned slot, uint32_t generation);
+
+/* Template number `i` has something to say. */
+void cv_master_on_template(struct master *master, unsigned i, uint32_t incarnation);
+
+/* False if that was no template. */
+bool cv_master_template_ended(struct master *master, pid_t pid, struct cv_fleet_exit exit);
+
+/* When one is late; CV_NEVER if none is waited for. */
+int64_t cv_master_template_deadline(const struct master *master);
+void cv_master_forgive_templates(struct master *master, int64_t gap);
+
+/* Ends those that are late, and all of them while everything stops. */
+void cv_master_look_after_templates(struct master *master, int64_t now);
+
+/* Nothing of the generation will be started any more. */
+void cv_master_drop_template(struct master *master, uint32_t generation);
+
 /* ---- master_workers.c ---- */
+
+/* Why the sender of this HELLO may not serve; NULL if it may. */
+const char *cv_master_refusal(const struct master *master, const struct cv_message *hello);
 
 void cv_master_on_channel(struct master *master, unsigned slot);
 void cv_master_reap(struct master *master);

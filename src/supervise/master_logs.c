@@ -33,6 +33,22 @@ static void hand_out(struct master *master, const struct cv_log_files *files)
             hand_to(member->channel, member->who.text, crew->logs, files, &member->logs,
                     &member->keeps_logs);
     }
+    /* What they make from now on has the files from them; nobody waits for their answer. */
+    for (size_t i = 0; i < CV_COUNT(crew->templates); i++) {
+        const struct cv_template *template = &crew->templates[i];
+        if (template->pid != 0 && cv_logs_send(template->channel, crew->logs, files) < 0)
+            cv_master_drop_template(master, template->generation);
+    }
+}
+
+void cv_master_hand_logs(struct master *master, unsigned slot)
+{
+    struct cv_member *member = &master->crew.members[slot];
+    const struct cv_logs *logs = master->how->logs;
+    const struct cv_log_files files = {.log = logs->log[0] != '\0' ? STDERR_FILENO : -1,
+                                       .access = logs->access_fd};
+    hand_to(member->channel, member->who.text, master->crew.logs, &files, &member->logs,
+            &member->keeps_logs);
 }
 
 int cv_master_reopen(struct master *master, char *reason, size_t cap)

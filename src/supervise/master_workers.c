@@ -15,17 +15,22 @@
 
 /* ---- Workers ---- */
 
+const char *cv_master_refusal(const struct master *master, const struct cv_message *hello)
+{
+    if (hello->word[0] != master->how->abi || hello->word[1] != CV_BOOT_LAYOUT)
+        return "it was built against another version of covey";
+    if (hello->word[2] != SIGKILL)
+        return "its parent-death signal is not armed (file capabilities on the program clear it)";
+    return NULL;
+}
+
 static void on_hello(struct master *master, unsigned slot, const struct cv_message *message)
 {
     struct cv_member *member = &master->crew.members[slot];
     static struct cv_manifest manifest;
-    const char *refusal = NULL;
-    if (message->word[0] != master->how->abi || message->word[1] != CV_BOOT_LAYOUT)
-        refusal = "it was built against another version of covey";
-    else if (message->word[2] != SIGKILL)
-        refusal =
-            "its parent-death signal is not armed (file capabilities on the program clear it)";
-    else if (cv_manifest_read(cv_span(message->body, message->body_len), &manifest) < 0)
+    const char *refusal = cv_master_refusal(master, message);
+    if (refusal == NULL &&
+        cv_manifest_read(cv_span(message->body, message->body_len), &manifest) < 0)
         refusal = "its manifest cannot be read";
     if (refusal != NULL) {
         cv_error("%s is refused: %s", cv_crew_who(&master->crew, slot), refusal);
@@ -98,15 +103,20 @@ static bool is_going(const struct master *master, unsigned slot)
     return state == CV_SLOT_DRAINING || state == CV_SLOT_STOPPING;
 }
 
+static struct cv_fleet_exit exit_of(const siginfo_t *info)
+{
+    return (struct cv_fleet_exit){.signaled = info->si_code != CLD_EXITED,
+                                  .core = info->si_code == CLD_DUMPED,
+                                  .code = info->si_status};
+}
+
 /* What it had still to say comes before its death. */
 static void on_exited(struct master *master, unsigned slot, const siginfo_t *info)
 {
     struct cv_member *member = &master->crew.members[slot];
     cv_master_on_channel(master, slot);
-    struct cv_fleet_exit exit = {.signaled = info->si_code != CLD_EXITED,
-                                 .core = info->si_code == CLD_DUMPED,
-                                 .asked = is_going(master, slot),
-                                 .code = info->si_status};
+    struct cv_fleet_exit exit = exit_of(info);
+    exit.asked = is_going(master, slot);
     if (member->is_refused)
         exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};
     if (!member->is_foreign)
@@ -135,6 +145,8 @@ static void on_child(struct master *master, const siginfo_t *info)
     bool is_dead =
         info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
     master->strays_due |= is_dead;
+    if (slot < 0 && is_dead && cv_master_template_ended(master, info->si_pid, exit_of(info)))
+        return;
     if (slot < 0)
         return; /* a stray, or one whose exec failed: reaped, and that was all */
     if (is_dead)
@@ -209,6 +221,7 @@ void cv_master_look_after(struct master *master, int64_t now)
         struct cv_beat_source source = {master->crew.slots.count, beat_of, on_hang, master};
         cv_beats_look(&master->beats, &source, now);
     }
+    cv_master_look_after_templates(master, now);
     if (now >= master->doings.next)
         cv_doings_look(&master->doings, now, on_slow, master);
 }

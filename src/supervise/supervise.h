@@ -13,8 +13,9 @@
 #include "supervise/privilege.h"
 
 enum cv_start_method {
-    CV_START_SPAWN, /* vfork + exec of the pinned program: a fresh image */
-    CV_START_FORK,  /* a fork of the clean master */
+    CV_START_SPAWN,   /* vfork + exec of the pinned program: a fresh image */
+    CV_START_FORK,    /* a fork of the clean master */
+    CV_START_PRELOAD, /* a copy of a template that has loaded the app (template.h) */
 };
 
 struct cv_supervise {

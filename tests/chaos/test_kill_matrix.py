@@ -26,7 +26,7 @@ import proc
 from client import Closed, eventually
 from server import KILL_BOUND, STARTING_BOUND, STOPPED_EXTRA, TERM_BOUND, Server, within
 
-METHODS = ("spawn", "fork")
+METHODS = ("spawn", "fork", "preload")
 PHASES = ("booting", "idle", "serving", "child", "daemon")
 SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "KILL": signal.SIGKILL, "STOP": signal.SIGTERM}
 HANG_TIMEOUT = 1

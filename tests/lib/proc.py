@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 
-TITLE = re.compile(r"^(?P<name>.+): (?P<role>guardian|master|main|worker (?P<slot>\d+))$")
+TITLE = re.compile(r"^(?P<name>.+): (?P<role>guardian|master|main|template|worker (?P<slot>\d+))$")
 
 
 @dataclass(frozen=True)

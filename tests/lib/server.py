@@ -91,12 +91,16 @@ class Server(Job):
         found = {process.pid: proc.managed(process.pid) for process in self.tree() if not process.zombie}
         return {pid: who[1] for pid, who in found.items() if who and who[0] == name}
 
+    def templates(self):
+        return [process.pid for process in self.tree()
+                if proc.role(process.pid)[0] == "template" and not process.zombie]
+
     def zombies(self):
         return [process for process in self.tree() if process.zombie]
 
     def strays(self):
-        """Everything but guardian, master, main and workers."""
-        mine = {self.guardian, self.master(), *self.workers(), *self.mains()}
+        """Everything but guardian, master, main, templates and workers."""
+        mine = {self.guardian, self.master(), *self.workers(), *self.mains(), *self.templates()}
         return [process for process in self.tree() if process.pid not in mine]
 
     def wait_workers(self, count=None, timeout=READY):

@@ -122,7 +122,7 @@ static inline void story_tell(struct story *s, struct cv_fleet_event event)
     story_take(s);
 }
 
-static inline struct story story_begin(struct cv_fleet_config wish)
+static inline struct story story_begin(struct cv_fleet_config wish, bool forks)
 {
     struct cv_fleet_config config;
     cv_fleet_defaults(&config);
@@ -130,13 +130,19 @@ static inline struct story story_begin(struct cv_fleet_config wish)
     config.workers = wish.workers > 0 ? wish.workers : 1;
     config.pre_drain = wish.pre_drain;
     config.starters_max = wish.starters_max > 0 ? wish.starters_max : MAIN;
-    struct story s = {.forks = true};
+    struct story s = {.forks = forks};
     assert_int_equal(cv_fleet_new(&config, 0, &s.fleet), 0);
     story_take(&s);
     return s;
 }
 
-#define begin(...) story_begin((struct cv_fleet_config){__VA_ARGS__})
+#define begin(...) story_begin((struct cv_fleet_config){__VA_ARGS__}, true)
+
+/* The same, but no start is answered. */
+static inline struct story begin_waiting(unsigned workers)
+{
+    return story_begin((struct cv_fleet_config){.workers = workers}, false);
+}
 
 static inline void expect(struct story *s, const char *text)
 {

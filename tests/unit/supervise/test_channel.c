@@ -1,6 +1,7 @@
 #include "supervise/channel.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/rand.h"

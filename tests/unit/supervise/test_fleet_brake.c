@@ -120,6 +120,34 @@ static void test_fork_that_fails_is_tried_again_later(void **state)
     end(&s);
 }
 
+static void template_fails(struct story *s, unsigned slot, int code)
+{
+    story_tell(s, (struct cv_fleet_event){.kind = CV_FLEET_SLOT,
+                                          .slot = slot,
+                                          .what = CV_ON_SPAWN_FAILED,
+                                          .has_exit = true,
+                                          .exit = {.code = code}});
+}
+
+static void test_template_that_cannot_load_the_app_ends_the_start(void **state)
+{
+    (void)state;
+    struct story s = begin_waiting(2);
+    template_fails(&s, 0, CV_EXIT_LOAD);
+    template_fails(&s, 1, CV_EXIT_LOAD);
+    expect(&s, "spawn 0:1, spawn 1:1, NOT_STARTED 0 0, START_FAILED 0 4, exit 4");
+    end(&s);
+}
+
+static void test_template_that_crashes_is_tried_again(void **state)
+{
+    (void)state;
+    struct story s = begin_waiting(1);
+    template_fails(&s, 0, 1);
+    expect(&s, "spawn 0:1, NOT_STARTED 0 0, spawn 0:1");
+    end(&s);
+}
+
 /* ---- The crash loop ---- */
 
 static void test_crash_loop_with_nobody_ready_ends_everything(void **state)
@@ -180,6 +208,8 @@ int main(void)
         cmocka_unit_test(test_pauses_double_up_to_a_limit),
         cmocka_unit_test(test_health_resets_the_pauses),
         cmocka_unit_test(test_fork_that_fails_is_tried_again_later),
+        cmocka_unit_test(test_template_that_cannot_load_the_app_ends_the_start),
+        cmocka_unit_test(test_template_that_crashes_is_tried_again),
         cmocka_unit_test(test_crash_loop_with_nobody_ready_ends_everything),
         cmocka_unit_test(test_many_failures_while_some_serve_are_said_once_an_episode),
     };
