@@ -7,9 +7,9 @@ SCALE = {MS: 1000, SECONDS: 1, PER_SECOND: 1, MB: 1 / 1024}
 DIGITS = {MS: 1, SECONDS: 2, PER_SECOND: 1, MB: 1}
 ROWS = [
     ("start 1", "start to first 200, 1 worker", MS),
-    ("start 8", "8 workers", MS),
-    ("start 64", "64 workers", MS),
-    ("start 256", "256 workers", MS),
+    ("start 8", "start to first 200, 8 workers", MS),
+    ("start 64", "start to first 200, 64 workers", MS),
+    ("start 256", "start to first 200, 256 workers", MS),
     ("stop idle", "TERM, 8 idle workers: nothing left", MS),
     ("stop blocked", "TERM, one of 2 workers blocked, as it comes", SECONDS),
     ("stop blocked, 1 s", "the same, told to wait 1 s at most", SECONDS),
