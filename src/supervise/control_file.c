@@ -172,11 +172,14 @@ static int open_in(struct cv_control_file *file, int folder)
     else
         remove_if_stale(folder, file->name);
     CV_AUTOCLOSE int fd = bind_and_listen(folder, file->name);
-    if (fd >= 0 && !cv_sockfile_look(folder, file->name, &file->file))
-        return -ENOENT;
+    rc = fd < 0 ? fd : 0;
+    if (rc == 0 && !cv_sockfile_look(folder, file->name, &file->file)) {
+        rc = -errno;
+        (void)unlinkat(folder, file->name, 0);
+    }
     (void)flock(folder, LOCK_UN); /* the master's copy would hold it as well */
-    if (fd < 0)
-        return fd;
+    if (rc < 0)
+        return rc;
     file->fd = cv_take_fd(&fd);
     return 0;
 }

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import proc
 from client import Closed, Connection
-from harness import BUILD, ROOT, environment, free_port
+from harness import BUILD, environment, free_port
 
 ROLES = ("guardian", "master", "birth", "worker")
 HEAD = struct.Struct("=4I4QQ")  # struct plan up to its counts
@@ -32,20 +32,16 @@ DOCUMENTED = {0, 1, 2, 3, 4, 69, 70, 71, 74, 75, 78}
 BOUND = 15.0  # seconds for any one step: no time-out of the server's that a play may meet is longer
 
 
-def build(folder):
-    """Compiles the library; its path."""
-    path = Path(folder) / "libfaults.so"
-    subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-                    "-fno-optimize-sibling-calls", "-o", path, ROOT / "tests/faults/faults.c", "-ldl"], check=True)
-    return path
+# The preloaded library, and a libcovey.so whose code lies folder by folder (tests/faults/meson.build).
+LIBRARIES = BUILD / "tests" / "faults"
 
 
-def _symbols(path, *flags):
+def _symbols(path):
     """[(address, size, name)] of the functions of a file."""
-    lines = subprocess.run(["nm", "-S", "--defined-only", *flags, path], capture_output=True, text=True,
-                           check=True).stdout.splitlines()
+    lines = subprocess.run(["readelf", "-sW", path], capture_output=True, text=True, check=True).stdout.splitlines()
     words = [line.split() for line in lines]
-    return [(int(word[0], 16), int(word[1], 16), word[3]) for word in words if len(word) == 4 and word[2] in "tT"]
+    return [(int(word[1], 16), int(word[2], 0), word[7]) for word in words if len(word) == 8 and word[3] == "FUNC"
+            and word[6].isdigit()]
 
 
 def children(pid):
@@ -57,13 +53,17 @@ class Code:
     """Where the code of src/supervise and src/base lies in libcovey.so: the linker has kept each together."""
 
     def __init__(self):
-        self.symbols = sorted(_symbols(BUILD / "libcovey.so"))
+        self.symbols = sorted(set(_symbols(LIBRARIES / "libcovey.so.0")))
         self.ranges = [self._range(folder) for folder in ("supervise", "base")]
 
     def _range(self, folder):
         own = {name for _, _, name in _symbols(BUILD / f"libcv_{folder}.a") if name.startswith("cv_")}
         found = [(at, at + size) for at, size, name in self.symbols if name in own]
-        return min(at for at, _ in found), max(end for _, end in found)
+        least, most = min(at for at, _ in found), max(end for _, end in found)
+        strange = [name for at, _, name in self.symbols if least <= at < most and name.startswith("cv_")
+                   and name not in own and "." not in name]
+        assert not strange, f"other code lies between that of src/{folder}: {strange}"
+        return least, most
 
     def name(self, address):
         """The function a place is in."""
@@ -95,7 +95,7 @@ class Stage:
         (self.folder / "run").mkdir(parents=True)
         self.settings = self.folder / "settings.ini"
         self.settings.write_text("graceful_shutdown_timeout = 2\nstop_timeout = 1\nstart_timeout = 3\n")
-        self.library = build(self.folder)
+        self.library = LIBRARIES / "libfaults.so"
         loaded = ctypes.CDLL(str(self.library))
         loaded.faults_name.restype = ctypes.c_char_p
         self.functions, number = [], 0
@@ -161,7 +161,7 @@ class Play:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind(str(stage.folder / "notify"))
         env = environment("", stage.folder, {"XDG_RUNTIME_DIR": stage.folder / "run", "LD_PRELOAD": stage.library,
-                                             "FAULTS_PLAN": stage.folder / "plan",
+                                             "LD_LIBRARY_PATH": LIBRARIES, "FAULTS_PLAN": stage.folder / "plan",
                                              "NOTIFY_SOCKET": stage.folder / "notify"})
         with open(stage.folder / "log", "wb") as log:
             self.server = subprocess.Popen([str(word) for word in stage.command(self.port)], env=env, stderr=log,
