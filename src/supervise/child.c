@@ -1,6 +1,7 @@
 #include "supervise/child.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "supervise/beat.h"
@@ -15,6 +16,8 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+
+#define EXTEND_LEAST_MS 10
 
 static bool is_over(int pidfd)
 {
@@ -43,6 +46,7 @@ static int join(struct cv_child *child)
         return rc;
     child->channel = boot->channel;
     child->own_stdout = -1;
+    child->extended_until = 0;
     if (boot->role == CV_ROLE_TEMPLATE)
         return 0; /* it has no slot */
     rc = cv_slots_join(&child->slots, boot->state, boot->slots, boot->slot);
@@ -243,9 +247,16 @@ void cv_child_doing(struct cv_child *child, const char *what)
     send_text(child, CV_MSG_STATUS, 0, what);
 }
 
+/* An app that reports each row it loads is not to flood the channel: what would move the deadline
+ * on by next to nothing is not sent. */
 void cv_child_extend(struct cv_child *child, int64_t ms)
 {
-    cv_channel_tell(child->channel, CV_MSG_EXTEND, ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX, 0);
+    ms = ms < UINT32_MAX ? ms : UINT32_MAX;
+    int64_t until = cv_clock_ns() / CV_MS + ms;
+    if (until - child->extended_until < EXTEND_LEAST_MS)
+        return;
+    child->extended_until = until;
+    cv_channel_tell(child->channel, CV_MSG_EXTEND, (uint32_t)ms, 0);
 }
 
 void cv_child_beat(struct cv_child *child, int64_t running_since)

@@ -16,6 +16,7 @@ struct cv_child {
     struct cv_slots slots; /* .own is this process's page; a template has none */
     int channel;           /* to be watched for reading: cv_child_hear() */
     int own_stdout; /* a description of standard output that follows it to a new log file; -1 */
+    int64_t extended_until; /* CLOCK_MONOTONIC ms: what it has asked for to start */
 };
 
 /* Whether this process has been exec'd by a master: 1 with *ret filled in, 0 if not, or -errno

@@ -175,6 +175,8 @@ static void born(struct cv_crew *crew, unsigned slot, pid_t pid, uint32_t genera
     member->generation = generation;
     member->is_foreign = false;
     member->is_refused = false;
+    member->is_unheard = false;
+    member->counted_since = 0;
     member->is_paused = false;
     member->resumed_at = 0;
     member->logs = crew->logs;

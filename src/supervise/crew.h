@@ -31,6 +31,9 @@ struct cv_member {
     struct cv_order order; /* to a template, while it is out */
     bool is_paused;        /* stopped by a signal */
     int64_t resumed_at;    /* its last SIGCONT: what it did before is not held against it */
+    bool is_unheard;       /* it was killed for what it says: nothing more is read */
+    int64_t counted_since; /* of the messages below, which are those of a second at most */
+    uint32_t messages;
     bool is_refused;       /* it was killed because it may not serve: that counts as exit 78 */
     uint32_t logs;         /* the last opening of the log files it has taken */
     bool keeps_logs;       /* it could not, and writes to those before */

@@ -13,7 +13,23 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* In one turn from one worker, so that none keeps the master from the others; more than a channel
+ * holds. */
+#define MESSAGES_MAX 512
+
+/* Far more than honest workers say. */
+#define MESSAGES_PER_SECOND_MAX 10000
+
 /* ---- Workers ---- */
+
+static void kill_for(struct master *master, unsigned slot, const char *what)
+{
+    struct cv_member *member = &master->crew.members[slot];
+    cv_error("%s %s: killed", cv_crew_who(&master->crew, slot), what);
+    member->is_unheard = true;
+    cv_master_unwatch(master, member->channel);
+    cv_member_signal(member, SIGKILL);
+}
 
 const char *cv_master_refusal(const struct master *master, const struct cv_message *hello)
 {
@@ -54,7 +70,9 @@ static void on_failed(struct master *master, unsigned slot, const struct cv_mess
                  message->body);
 }
 
-static void on_message(struct master *master, unsigned slot, const struct cv_message *message)
+/* False if it is none that a worker sends. Whatever else it says, and when, is the policy's to
+ * believe. */
+static bool on_message(struct master *master, unsigned slot, const struct cv_message *message)
 {
     switch (message->kind) {
     case CV_MSG_HELLO: on_hello(master, slot, message); break;
@@ -75,25 +93,41 @@ static void on_message(struct master *master, unsigned slot, const struct cv_mes
                                                         .what = CV_ON_EXTEND,
                                                         .extra = message->word[0] * CV_MS});
         break;
-    default: break; /* of a later version, or nonsense: a worker cannot hurt by it */
+    default: return false;
     }
+    return true;
+}
+
+/* Whether it talks so much that the master has no time for others. */
+static bool is_flooding(struct cv_member *member, int64_t now)
+{
+    if (now - member->counted_since > CV_SECOND) {
+        member->counted_since = now;
+        member->messages = 0;
+    }
+    return ++member->messages > MESSAGES_PER_SECOND_MAX;
 }
 
 void cv_master_on_channel(struct master *master, unsigned slot)
 {
     static struct cv_message message;
     struct cv_member *member = &master->crew.members[slot];
-    int rc;
     if (member->is_foreign)
         return;
-    while ((rc = cv_channel_receive(member->channel, &message)) == 1)
-        on_message(master, slot, &message);
-    if (rc == -EBADMSG) {
-        cv_error("%s sends nonsense: killed", cv_crew_who(&master->crew, slot));
-        cv_member_signal(member, SIGKILL);
+    int64_t now = cv_clock_ns();
+    for (int i = 0; i < MESSAGES_MAX && !member->is_unheard; i++) {
+        int rc = cv_channel_receive(member->channel, &message);
+        if (rc == -EAGAIN)
+            return;
+        if (rc == -EBADMSG || (rc == 1 && !on_message(master, slot, &message)))
+            kill_for(master, slot, "sends nonsense");
+        else if (rc != 1)
+            cv_master_unwatch(master, member->channel);
+        else if (is_flooding(member, now))
+            kill_for(master, slot, "sends more than 10,000 messages within a second");
+        if (rc <= 0)
+            return;
     }
-    if (rc != -EAGAIN)
-        cv_master_unwatch(master, member->channel);
 }
 
 /* So that the words for its end are right. */
