@@ -27,11 +27,14 @@ static const struct setting settings[] = {CV_SETTINGS(SETTING)};
 
 /* The words of each CHOICE; a value is the place in its list. */
 static const char *const start_methods[] = {"spawn", "fork", "preload", NULL};
+static const char *const containments[] = {"auto", "none", "cgroup", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", "off", NULL};
 
 static const char *const *choices_of(enum cv_setting id)
 {
-    return id == CV_SET_START_METHOD ? start_methods : log_levels;
+    return id == CV_SET_START_METHOD  ? start_methods
+           : id == CV_SET_CONTAINMENT ? containments
+                                      : log_levels;
 }
 
 /* ---- One value ---- */

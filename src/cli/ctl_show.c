@@ -105,12 +105,13 @@ int cv_ctl_show_json(FILE *to, const struct cv_ctl_status *status)
 {
     const struct cv_control_fleet *fleet = &status->fleet;
     json_t *all = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:b, s:o, s:o}", "name", fleet->name, "pid",
-        (json_int_t)fleet->guardian, "master", (json_int_t)fleet->master, "uptime_ms",
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:b, s:s, s:o, s:o}", "name", fleet->name,
+        "pid", (json_int_t)fleet->guardian, "master", (json_int_t)fleet->master, "uptime_ms",
         (json_int_t)fleet->uptime_ms, "wanted", (json_int_t)fleet->wanted, "ready",
         (json_int_t)fleet->ready, "generation", (json_int_t)fleet->generation, "stopping",
         fleet->is_stopping != 0, "reload", fleet->reload, "reload_waits", fleet->reload_waits != 0,
-        "listeners", listeners_to_json(status), "workers", slots_to_json(status));
+        "containment", fleet->containment, "listeners", listeners_to_json(status), "workers",
+        slots_to_json(status));
     if (all == NULL)
         return -ENOMEM;
     int rc = json_dumpf(all, to, JSON_INDENT(2));

@@ -219,6 +219,7 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source, struc
                                .settings = settings[0] != '\0' ? settings : NULL,
                                .abi = COVEY_ABI,
                                .method = (enum cv_start_method)conf->value[CV_SET_START_METHOD],
+                               .containment = (enum cv_containment)conf->value[CV_SET_CONTAINMENT],
                                .log_level = cv_conf_log_level(conf),
                                .fleet = fleet_config(conf),
                                .slow_listener = ns_of(conf, CV_SET_SLOW_LISTENER),

@@ -99,6 +99,7 @@ int cv_control_read_fleet(struct cv_control_fleet *ret, const char **ret_listene
     memcpy(ret, message->body, sizeof(*ret));
     ret->name[sizeof(ret->name) - 1] = '\0';
     ret->reload[sizeof(ret->reload) - 1] = '\0';
+    ret->containment[sizeof(ret->containment) - 1] = '\0';
     *ret_listeners = message->body + sizeof(*ret);
     return are_strings(*ret_listeners, message->body_len - sizeof(*ret), ret->n_listeners)
                ? 0

@@ -49,8 +49,9 @@ struct cv_control_fleet {
     uint32_t n_listeners;
     int64_t uptime_ms;
     uint32_t is_stopping;
-    uint32_t reload_waits;              /* another one is asked */
-    char reload[CV_CONTROL_WORD_BYTES]; /* cv_fleet_roll_name() */
+    uint32_t reload_waits;                   /* another one is asked */
+    char reload[CV_CONTROL_WORD_BYTES];      /* cv_fleet_roll_name() */
+    char containment[CV_CONTROL_WORD_BYTES]; /* what there is: "none", "cgroup" */
 };
 
 struct cv_control_slot {

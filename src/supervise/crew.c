@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/which.h"
 #include "supervise/foreign.h"
 #include "supervise/snapshot.h"
@@ -39,6 +40,7 @@ int cv_crew_new(struct cv_crew *crew, const struct cv_fleet_config *fleet, const
     crew->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (crew->self < 0)
         return -errno;
+    cv_oom_open(&crew->oom);
     return cv_slots_new(&crew->slots, slots);
 }
 
@@ -122,6 +124,12 @@ void cv_crew_drop(struct cv_crew *crew, uint32_t generation)
 
 /* ---- Birth ---- */
 
+static void end_cgroup(const struct cv_crew *crew, uint32_t incarnation)
+{
+    if (crew->cgroup != NULL)
+        cv_cgroup_bury(crew->cgroup, incarnation);
+}
+
 static void fill_boot(const struct cv_crew *crew, unsigned slot, struct cv_boot *boot)
 {
     cv_boot_init(boot);
@@ -186,6 +194,19 @@ static void born(struct cv_crew *crew, unsigned slot, pid_t pid, uint32_t genera
     member->starts++;
 }
 
+/* The door of the newest incarnation's cgroup, or -1. Where there can be none for once, it is
+ * started all the same. */
+static int open_door(struct cv_crew *crew)
+{
+    if (crew->cgroup == NULL || crew->cgroup->run < 0)
+        return -1;
+    int door = cv_cgroup_new(crew->cgroup, crew->incarnations);
+    if (door < 0)
+        cv_warn("a process runs outside a cgroup of its own: none can be made (%s)",
+                strerror(-door));
+    return door < 0 ? -1 : door;
+}
+
 /* ---- Commands ---- */
 
 /* NULL: the slot runs the app itself. */
@@ -225,13 +246,18 @@ static int start_command(struct cv_crew *crew, const struct cv_supervise *how,
     CV_AUTOFREE char **envp = cv_foreign_environment((char *[]){entry, NULL});
     if (argv == NULL || envp == NULL)
         return -ENOMEM;
+    CV_AUTOCLOSE int door = open_door(crew);
     struct cv_foreign foreign = {.program = -1,
                                  .path = path,
                                  .argv = argv,
                                  .envp = envp,
                                  .user = how->user,
-                                 .nofile = crew->nofile};
-    return cv_foreign_start(&foreign);
+                                 .nofile = crew->nofile,
+                                 .door = door};
+    pid_t pid = cv_foreign_start(&foreign);
+    if (pid < 0)
+        end_cgroup(crew, crew->incarnations);
+    return pid;
 }
 
 /* Everything that the process of a slot is told; its end of the channel is in *ret_boot, ours is
@@ -266,6 +292,7 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     CV_ASSERT(pinned != NULL && member->pid == 0);
     size_t at = (size_t)(pinned - crew->pinned);
     const struct cv_command *command = command_of(crew, slot, at);
+    member->oom_count = cv_oom_count(&crew->oom);
     if (command != NULL) {
         pid_t started = start_command(crew, how, run, &crew->commands[at], command);
         if (started < 0)
@@ -280,14 +307,16 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     if (rc < 0)
         return rc;
     CV_AUTOCLOSE int theirs = ret_boot->channel;
-    pid_t pid =
-        how->method == CV_START_FORK ? cv_spawn_fork() : cv_spawn_exec(pinned, ret_boot, how->argv);
+    CV_AUTOCLOSE int door = open_door(crew);
+    pid_t pid = how->method == CV_START_FORK ? cv_spawn_fork(door)
+                                             : cv_spawn_exec(pinned, ret_boot, how->argv, door);
     if (pid == 0) {
         (void)cv_take_fd(&theirs);
         return CV_CREW_IN_CHILD;
     }
     if (pid < 0) {
         give_up_seat(crew, slot);
+        end_cgroup(crew, crew->incarnations);
         return pid;
     }
     born(crew, slot, pid, generation, crew->incarnations);
@@ -321,9 +350,12 @@ int cv_crew_start_template(struct cv_crew *crew, const struct cv_supervise *how,
     boot.settings = crew->pinned_settings[at];
     boot.access_log = how->logs->access_fd;
     cv_run_tag(run, ++crew->incarnations, boot.tag);
-    pid_t pid = cv_spawn_exec(pinned, &boot, how->argv);
-    if (pid < 0)
+    CV_AUTOCLOSE int door = open_door(crew);
+    pid_t pid = cv_spawn_exec(pinned, &boot, how->argv, door);
+    if (pid < 0) {
+        end_cgroup(crew, crew->incarnations);
         return pid;
+    }
     *template = (struct cv_template){.pid = pid,
                                      .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
                                      .channel = cv_take_fd(&ours),
@@ -347,9 +379,12 @@ int cv_crew_order(struct cv_crew *crew, const struct cv_supervise *how, const st
     if (rc < 0)
         return rc;
     CV_AUTOCLOSE int theirs = boot.channel;
-    rc = cv_template_ask(template, &boot, slot, crew->incarnations);
+    CV_AUTOCLOSE int door = open_door(crew);
+    crew->members[slot].oom_count = cv_oom_count(&crew->oom);
+    rc = cv_template_ask(template, &boot, slot, crew->incarnations, door);
     if (rc < 0) {
         give_up_seat(crew, slot);
+        end_cgroup(crew, crew->incarnations);
         return rc;
     }
     order->is_sent = true;
@@ -389,12 +424,14 @@ void cv_crew_withdraw(struct cv_crew *crew, unsigned slot)
     if (order->is_sent) {
         (void)close(order->channel);
         give_up_seat(crew, slot);
+        end_cgroup(crew, order->incarnation);
     }
     *order = (struct cv_order){0};
 }
 
-void cv_crew_bury_template(struct cv_template *template)
+void cv_crew_bury_template(struct cv_crew *crew, struct cv_template *template)
 {
+    end_cgroup(crew, template->incarnation);
     (void)close(template->channel);
     if (template->pidfd >= 0)
         (void)close(template->pidfd);
@@ -403,6 +440,9 @@ void cv_crew_bury_template(struct cv_template *template)
 
 void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
 {
+    if (crew->cgroup != NULL)
+        cv_cgroup_forget(crew->cgroup);
+    cv_oom_close(&crew->oom);
     for (unsigned i = 0; i < crew->slots.count; i++) {
         if (crew->members[i].channel >= 0)
             (void)close(crew->members[i].channel);
@@ -468,6 +508,9 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
     member->has_ended = true;
     member->last_exit = exit;
     member->last_exit.by_us = exit.signaled && cv_member_was_sent(member, exit.code);
+    if (exit.signaled && exit.code == SIGKILL && !member->last_exit.by_us)
+        member->last_exit.oom = cv_oom_judge(&crew->oom, member->oom_count);
+    end_cgroup(crew, member->incarnation);
     struct cv_slot_page *page = &crew->slots.pages[slot];
     atomic_store(&page->serving, 0);
     atomic_store(&page->connections, 0);

@@ -6,8 +6,10 @@
 #ifndef CV_SUPERVISE_CREW_H
 #define CV_SUPERVISE_CREW_H
 
+#include "supervise/cgroup.h"
 #include "supervise/fleet.h"
 #include "supervise/manifest.h"
+#include "supervise/oom.h"
 #include "supervise/program.h"
 #include "supervise/seating.h"
 #include "supervise/slots.h"
@@ -39,6 +41,7 @@ struct cv_member {
     bool keeps_logs;       /* it could not, and writes to those before */
     uint64_t signals_sent; /* by covey: bit n is signal n */
     int64_t started_at;
+    uint64_t oom_count;             /* then */
     uint32_t starts;                /* processes there have been here */
     bool has_ended;                 /* one of them has */
     struct cv_fleet_exit last_exit; /* of the one before */
@@ -64,6 +67,8 @@ struct cv_crew {
     uint32_t logs;              /* how often the log files have been opened anew */
     uint32_t guardian_logs;     /* as of a member */
     bool guardian_keeps_logs;
+    struct cv_cgroup *cgroup; /* the caller's; NULL: no containment by cgroups */
+    struct cv_oom oom;
     char last_reason[512];
 };
 
@@ -111,7 +116,7 @@ CV_MUST_CHECK int cv_crew_delivered(struct cv_crew *crew, unsigned slot, pid_t p
 void cv_crew_withdraw(struct cv_crew *crew, unsigned slot);
 
 /* Its process has been reaped, or is to be forgotten. */
-void cv_crew_bury_template(struct cv_template *template);
+void cv_crew_bury_template(struct cv_crew *crew, struct cv_template *template);
 
 /* In a forked child: closes what belongs to the master and its other children. */
 void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own);
@@ -131,8 +136,8 @@ void cv_member_signal(struct cv_member *member, int signal);
 /* Whether covey has sent it that signal. */
 bool cv_member_was_sent(const struct cv_member *member, int signal);
 
-/* The process has been reaped. Its last_exit tells whether covey had sent the signal that ended it.
- */
+/* The process has been reaped. Its last_exit tells whether covey had sent the signal that ended it,
+ * and if not, whether the kernel had. What it left in its cgroup is killed. */
 void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit);
 
 /* Kills what this process has adopted from incarnations that are dead. */

@@ -58,6 +58,12 @@ static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot
     return ret;
 }
 
+static const char *containment_name(const struct cv_desk *desk)
+{
+    const struct cv_cgroup *cgroup = desk->crew->cgroup;
+    return cgroup != NULL && cgroup->run >= 0 ? "cgroup" : "none";
+}
+
 static struct cv_control_fleet describe_fleet(const struct cv_desk *desk, int64_t now)
 {
     struct cv_control_fleet ret = {.guardian = getppid(),
@@ -70,6 +76,7 @@ static struct cv_control_fleet describe_fleet(const struct cv_desk *desk, int64_
                                    .reload_waits = desk->reload_waits(desk->arg)};
     (void)snprintf(ret.name, sizeof(ret.name), "%s", desk->how->name);
     (void)snprintf(ret.reload, sizeof(ret.reload), "%s", cv_fleet_roll_name(desk->fleet));
+    (void)snprintf(ret.containment, sizeof(ret.containment), "%s", containment_name(desk));
     return ret;
 }
 

@@ -98,12 +98,21 @@ enum cv_fleet_event_kind {
                           much, those of a stop do not */
 };
 
+/* Whether the kernel killed it for want of memory. */
+enum cv_oom_verdict {
+    CV_OOM_UNKNOWN,
+    CV_OOM_NO,
+    CV_OOM_LIKELY, /* it killed something on this machine meanwhile */
+    CV_OOM_YES,
+};
+
 /* How a process ended, as by waitid(2). */
 struct cv_fleet_exit {
     bool signaled; /* `code` is a signal, else an exit status */
     bool core;
-    bool by_us; /* covey had sent that signal; only for the words */
-    bool asked; /* it was to go; only for the words */
+    bool by_us;              /* covey had sent that signal; only for the words */
+    bool asked;              /* it was to go; only for the words */
+    enum cv_oom_verdict oom; /* of a KILL that covey did not send; only for the words */
     int code;
 };
 

@@ -127,8 +127,9 @@ static bool is_still_there(int program, const char *path)
 static int run(const struct cv_foreign *foreign, pid_t parent, int *high)
 {
     int program = foreign->program;
-    cv_spawn_set_up(parent);
-    int rc = place_listeners(foreign, &program, high);
+    int rc = cv_spawn_set_up(parent, foreign->door);
+    if (rc == 0)
+        rc = place_listeners(foreign, &program, high);
     if (rc < 0)
         return rc;
     restore_limit(foreign->nofile);

@@ -23,6 +23,7 @@ struct cv_foreign {
     int n_listeners;
     const struct cv_privilege *user; /* that it becomes */
     uint64_t nofile;                 /* of struct cv_boot */
+    int door;                        /* of the cgroup it enters first; -1: of its parent's */
 };
 
 #define CV_FOREIGN_PID_BYTES 12

@@ -47,6 +47,7 @@ struct guardian {
     struct cv_run run;
     struct cv_notify notify;
     struct cv_overseer overseer;
+    struct cv_cgroup cgroup;
     pid_t foreign[FOREIGN_MAX]; /* children that were there before us */
     int n_foreign;
     int signal_fd;
@@ -99,6 +100,7 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
                                       .run = &guardian->run,
                                       .guardian_fd = guardian_fd,
                                       .beat = guardian->overseer.page,
+                                      .cgroup = &guardian->cgroup,
                                       .channel = channel};
     int code = cv_master_run(&config);
     _exit(code);
@@ -109,6 +111,25 @@ static int refused(const char *what)
     cv_error("%s: %s. covey needs Linux 5.10 or later; a sandbox may forbid the call", what,
              strerror(errno));
     return CV_EXIT_OS;
+}
+
+/* 0 or an exit code. */
+static int contain(struct guardian *guardian)
+{
+    char reason[PATH_MAX + 128] = "";
+    enum cv_containment wanted = guardian->how->containment;
+    if (wanted == CV_CONTAINMENT_NONE)
+        return 0;
+    bool is_forced = wanted == CV_CONTAINMENT_CGROUP;
+    int rc = cv_cgroup_open(&guardian->cgroup, &guardian->run, is_forced, reason, sizeof(reason));
+    if (rc < 0)
+        cv_error(
+            "containment cgroup: %s. Have a cgroup delegated to covey (systemd: Delegate=yes), "
+            "or use --containment auto",
+            reason);
+    else if (rc == 0)
+        cv_debug("workers have no cgroups of their own: %s", reason);
+    return rc < 0 ? CV_EXIT_OS : 0;
 }
 
 /* 0 or an exit code. */
@@ -414,12 +435,14 @@ static int prepare(struct guardian *guardian)
         return refused("prctl(PR_SET_CHILD_SUBREAPER)");
     if (cv_overseer_init(&guardian->overseer, guardian->how->fleet.pause_timeout) < 0)
         return refused("mmap");
-    return start_master(guardian);
+    int code = contain(guardian);
+    return code == 0 ? start_master(guardian) : code;
 }
 
 int cv_supervise(const struct cv_supervise *how)
 {
     struct guardian guardian = {.how = how, .ready = how->ready, .channel = -1, .master_fd = -1};
+    cv_cgroup_none(&guardian.cgroup);
     int code = prepare(&guardian);
     cv_listen_close(how->listeners);
     cv_control_close(how->control);
@@ -431,10 +454,13 @@ int cv_supervise(const struct cv_supervise *how)
                      cv_notify_news(&guardian.notify, CV_NEWS_MASTER_GONE, 0, cv_clock_ns()));
         code = bury_master(&guardian);
     }
+    cv_cgroup_kill(&guardian.cgroup);
     /* As init of a container we have foreign orphans; only what carries our tag is ours to kill
      * there. */
     int left = cv_strays_end(guardian.foreign, guardian.n_foreign,
                              getpid() == 1 ? &guardian.run : NULL, STRAYS_BOUND_MS);
+    if (!cv_cgroup_remove(&guardian.cgroup, CV_CGROUP_REMOVE_MS))
+        cv_warn("the cgroup %s could not be removed: somebody lives in it", guardian.cgroup.name);
     cv_listen_unlink(how->listeners);
     cv_control_unlink(how->control);
     if (left > 0)

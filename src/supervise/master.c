@@ -78,6 +78,8 @@ static void dispatch(struct master *master, const struct epoll_event *event)
         cv_master_on_guardian_channel(master);
     } else if (key == CV_SOURCE_CONTROL) {
         cv_desk_work(&master->desk);
+    } else if (key == CV_SOURCE_CGROUPS) {
+        cv_cgroup_clear(master->crew.cgroup);
     } else {
         unsigned slot = (unsigned)(key & UINT32_MAX) - 16;
         if (slot >= master->crew.slots.count)
@@ -174,6 +176,15 @@ static void open_desk(struct master *master)
 
 /* ---- Start and end ---- */
 
+/* Cgroups that cannot be removed at once are removed at the end, if nobody tells when they can be.
+ */
+static void listen_to_cgroups(const struct master *master)
+{
+    int fd = cv_cgroup_listen(master->crew.cgroup);
+    if (fd >= 0 && cv_master_watch(master, fd, CV_SOURCE_CGROUPS) < 0)
+        cv_warn("cgroups of the dead are removed at the end only");
+}
+
 static int open_all(struct master *master)
 {
     master->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -236,6 +247,8 @@ int cv_master_run(const struct cv_master_config *config)
 
     open_desk(&master);
     master.crew.nofile = config->nofile;
+    master.crew.cgroup = config->cgroup;
+    listen_to_cgroups(&master);
     cv_beats_init(&master.beats, &master.crew.slots.head->looking,
                   config->how->fleet.pause_timeout);
     cv_master_act(&master);
@@ -245,7 +258,9 @@ int cv_master_run(const struct cv_master_config *config)
             close_listeners(&master);
     }
 
+    cv_cgroup_kill(config->cgroup);
     int left = cv_strays_end(NULL, 0, NULL, STRAYS_BOUND_MS);
+    (void)cv_cgroup_remove(config->cgroup, CV_CGROUP_REMOVE_MS); /* the guardian says if it fails */
     if (left > 0)
         cv_error("%d processes that workers left behind could not be ended", left);
     if (master.guardian_fd < 0) {

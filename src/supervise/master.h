@@ -2,6 +2,7 @@
 #ifndef CV_SUPERVISE_MASTER_H
 #define CV_SUPERVISE_MASTER_H
 
+#include "supervise/cgroup.h"
 #include "supervise/overseer.h"
 #include "supervise/strays.h"
 #include "supervise/supervise.h"
@@ -12,6 +13,7 @@ struct cv_master_config {
     int guardian_fd;               /* pidfd of the guardian */
     int channel;                   /* from the guardian */
     struct cv_overseer_page *beat; /* read by the guardian */
+    struct cv_cgroup *cgroup;      /* of the run */
     uint64_t nofile; /* the soft limit of descriptors before it was raised; 0: it was not */
 };
 

@@ -44,7 +44,8 @@ enum cv_master_source {
     CV_SOURCE_SIGNALS = 1,
     CV_SOURCE_GUARDIAN,
     CV_SOURCE_CHANNEL,
-    CV_SOURCE_CONTROL
+    CV_SOURCE_CONTROL,
+    CV_SOURCE_CGROUPS
 };
 
 /* ---- master.c ---- */

@@ -64,7 +64,7 @@ static void drop(struct master *master, struct cv_template *template, int error)
     uint32_t incarnation = template->incarnation;
     send_signal(template, SIGKILL);
     cv_master_unwatch(master, template->channel);
-    cv_crew_bury_template(template);
+    cv_crew_bury_template(&master->crew, template);
     master->strays_due = true;
     fail_all(master, incarnation, NULL, error);
 }
@@ -222,7 +222,7 @@ bool cv_master_template_ended(struct master *master, pid_t pid, struct cv_fleet_
                  cv_words_exit(exit).text);
         uint32_t incarnation = template->incarnation;
         cv_master_unwatch(master, template->channel);
-        cv_crew_bury_template(template);
+        cv_crew_bury_template(&master->crew, template);
         fail_all(master, incarnation, &exit, -ECHILD);
         return true;
     }

@@ -27,15 +27,19 @@ void cv_spawn_arm(pid_t parent)
         _exit(CV_EXIT_PEER_LOST);
 }
 
-void cv_spawn_set_up(pid_t parent)
+int cv_spawn_set_up(pid_t parent, int door)
 {
+    int rc = 0;
     cv_spawn_arm(parent);
+    if (door >= 0 && write(door, "0", 1) < 0)
+        rc = -errno;
     cv_signals_reset();
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
         (void)!write(fd, OOM_SCORE, sizeof(OOM_SCORE) - 1);
         (void)close(fd);
     }
+    return rc;
 }
 
 /* 0 or -errno. */
@@ -78,14 +82,15 @@ static char **make_environment(char *boot_entry, char *tag_entry)
  * parent's locals. */
 __attribute__((noinline)) static pid_t vfork_exec(const struct cv_pinned *pinned,
                                                   const struct cv_boot *boot, int boot_fd,
-                                                  char *const *argv, char *const *envp,
+                                                  char *const *argv, char *const *envp, int door,
                                                   volatile int *error)
 {
     pid_t pid = vfork();
     if (pid != 0)
         return pid < 0 ? -errno : pid;
-    cv_spawn_set_up(boot->parent);
-    int rc = keep_descriptors(boot, boot_fd);
+    int rc = cv_spawn_set_up(boot->parent, door);
+    if (rc == 0)
+        rc = keep_descriptors(boot, boot_fd);
     if (rc == 0) {
         (void)syscall(SYS_execveat, pinned->program, "", argv, envp, AT_EMPTY_PATH);
         rc = -errno;
@@ -94,7 +99,8 @@ __attribute__((noinline)) static pid_t vfork_exec(const struct cv_pinned *pinned
     _exit(127);
 }
 
-pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot, char *const *argv)
+pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot, char *const *argv,
+                    int door)
 {
     CV_AUTOCLOSE int boot_fd = cv_boot_seal(boot);
     if (boot_fd < 0)
@@ -108,20 +114,20 @@ pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot, 
         return -ENOMEM;
 
     volatile int error = 0;
-    pid_t pid = vfork_exec(pinned, boot, boot_fd, argv, envp, &error);
+    pid_t pid = vfork_exec(pinned, boot, boot_fd, argv, envp, door, &error);
     /* A child whose exec failed is reaped like any other: its pid belongs to nobody and is ignored
      * there. */
     return error != 0 ? -error : pid;
 }
 
-pid_t cv_spawn_fork(void)
+pid_t cv_spawn_fork(int door)
 {
     (void)fflush(NULL);
     pid_t self = getpid();
     pid_t pid = fork();
     if (pid < 0)
         return -errno;
-    if (pid == 0)
-        cv_spawn_set_up(self);
+    if (pid == 0 && cv_spawn_set_up(self, door) < 0)
+        _exit(CV_EXIT_OS);
     return pid;
 }

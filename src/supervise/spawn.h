@@ -8,17 +8,19 @@
 #include <sys/types.h>
 
 /* Starts the pinned program with this process's own argv and environment, plus boot and tag: vfork
- * and exec. Descriptors named in `boot` are inherited, and 0 to 2 as they are. The pid or -errno
+ * and exec. Descriptors named in `boot` are inherited, and 0 to 2 as they are. `door` is that of
+ * the cgroup it enters first (cv_cgroup_new()); -1: it stays in its parent's. The pid or -errno
  * (also if exec fails). */
 CV_MUST_CHECK pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot,
-                                  char *const *argv);
+                                  char *const *argv, int door);
 
 /* Forks. 0 in the child, whose signals are as in an exec'd one. The pid or -errno. */
-CV_MUST_CHECK pid_t cv_spawn_fork(void);
+CV_MUST_CHECK pid_t cv_spawn_fork(int door);
 
-/* For a new process, also in a vfork: arms the parent-death signal, resets signals, makes it
- * likelier to be chosen when memory runs out. Ends it if `parent` is gone already. */
-void cv_spawn_set_up(pid_t parent);
+/* For a new process, also in a vfork: arms the parent-death signal, enters the cgroup, resets
+ * signals, makes it likelier to be chosen when memory runs out. Ends it if `parent` is gone
+ * already. 0, or -errno if it could not enter. */
+CV_MUST_CHECK int cv_spawn_set_up(pid_t parent, int door);
 
 /* Arms the parent-death signal (again, where a change of user has cleared it). */
 void cv_spawn_arm(pid_t parent);

@@ -18,6 +18,13 @@ enum cv_start_method {
     CV_START_PRELOAD, /* a copy of a template that has loaded the app (template.h) */
 };
 
+/* What holds the processes of an incarnation together, besides the sweep by tag. */
+enum cv_containment {
+    CV_CONTAINMENT_AUTO, /* cgroups, where that is delegated */
+    CV_CONTAINMENT_NONE,
+    CV_CONTAINMENT_CGROUP,
+};
+
 struct cv_supervise {
     const char *name;   /* in titles and logs: "hello" */
     char *const *argv;  /* as this process was given them: workers get the same */
@@ -25,6 +32,7 @@ struct cv_supervise {
     const char *settings; /* path of the file of settings; NULL: none */
     uint32_t abi;         /* COVEY_ABI: what a worker must have been compiled against */
     enum cv_start_method method;
+    enum cv_containment containment;
     enum cv_log_level log_level;
     struct cv_fleet_config fleet;    /* its pause_timeout is also how long a loop may be blocked */
     int64_t slow_listener;           /* ns; a start listener is named after so long */

@@ -14,14 +14,14 @@
 /* So long a copy waits until it is the master's child; it takes microseconds. */
 #define ADOPTION_MS 2000
 
-/* What comes with an order, in this order; listeners follow. */
+/* What comes with an order, in this order; listeners follow, and then the door, if there is one. */
 enum { FD_BOOT, FD_CHANNEL, FD_LISTENERS };
 
 int cv_template_ask(struct cv_template *template, const struct cv_boot *boot, unsigned slot,
-                    uint32_t incarnation)
+                    uint32_t incarnation, int door)
 {
     struct cv_files files = {.n = FD_LISTENERS + boot->n_listeners};
-    _Static_assert(FD_LISTENERS + CV_BOOT_LISTENERS_MAX <= CV_CHANNEL_FILES_MAX, "all fit");
+    _Static_assert(FD_LISTENERS + CV_BOOT_LISTENERS_MAX + 1 <= CV_CHANNEL_FILES_MAX, "all fit");
     CV_AUTOCLOSE int sealed = cv_boot_seal(boot);
     if (sealed < 0)
         return sealed;
@@ -29,6 +29,8 @@ int cv_template_ask(struct cv_template *template, const struct cv_boot *boot, un
     files.fd[FD_CHANNEL] = boot->channel;
     for (uint32_t i = 0; i < boot->n_listeners; i++)
         files.fd[FD_LISTENERS + i] = boot->listeners[i];
+    if (door >= 0)
+        files.fd[files.n++] = door;
     static struct cv_message message;
     message.kind = CV_MSG_MAKE;
     message.word[0] = slot;
@@ -37,6 +39,11 @@ int cv_template_ask(struct cv_template *template, const struct cv_boot *boot, un
 }
 
 /* ---- In the copy ---- */
+
+static bool has_door(const struct cv_boot *boot, const struct cv_files *came)
+{
+    return came->n > FD_LISTENERS + boot->n_listeners;
+}
 
 /* The one in between has gone by now, or will in a moment. Whose master is gone meanwhile must not
  * live: the parent-death signal is not armed yet. */
@@ -50,8 +57,15 @@ static void wait_for_master(const struct cv_boot *boot)
 }
 
 /* Pages, pidfd, object: the template's own copies are as good as those of the order. */
-static int become(struct cv_child *child, struct cv_boot *boot, const int *fds)
+static int become(struct cv_child *child, struct cv_boot *boot, const struct cv_files *came)
 {
+    const int *fds = came->fd;
+    if (has_door(boot, came)) {
+        int door = fds[came->n - 1];
+        if (write(door, "0", 1) < 0)
+            return -errno;
+        (void)close(door);
+    }
     (void)close(child->channel);
     (void)close(fds[FD_BOOT]);
     boot->channel = fds[FD_CHANNEL];
@@ -98,7 +112,7 @@ __attribute__((noinline)) static pid_t fork_for_master(volatile pid_t *shared)
 static int read_order(struct cv_boot *boot, const struct cv_files *came)
 {
     if (came->n < FD_LISTENERS || cv_boot_read_fd(came->fd[FD_BOOT], boot) < 0 ||
-        boot->n_listeners != came->n - FD_LISTENERS)
+        came->n - FD_LISTENERS - boot->n_listeners > 1)
         return -EPROTO;
     return 0;
 }
@@ -112,7 +126,7 @@ static int make(struct cv_child *child, const struct cv_message *order, const st
     if (pid == 0) {
         (void)fflush(NULL); /* or each copy would write it once more */
         pid = fork_for_master(shared);
-        if (pid == 0 && become(child, &boot, came->fd) < 0)
+        if (pid == 0 && become(child, &boot, came) < 0)
             _exit(CV_EXIT_OS);
         if (pid == 0)
             return 1;

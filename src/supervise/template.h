@@ -46,9 +46,10 @@ struct cv_order {
 
 /* ---- The master's side ---- */
 
-/* Sends the order for what `boot` says; its descriptors stay the caller's. 0 or -errno. */
+/* Sends the order for what `boot` says; its descriptors stay the caller's. `door` is that of the
+ * cgroup the copy enters first; -1: it stays in the template's. 0 or -errno. */
 CV_MUST_CHECK int cv_template_ask(struct cv_template *template, const struct cv_boot *boot,
-                                  unsigned slot, uint32_t incarnation);
+                                  unsigned slot, uint32_t incarnation, int door);
 
 /* ---- The template's side ---- */
 

@@ -44,7 +44,15 @@ static const char *sender(const struct cv_fleet_exit *exit)
 {
     if (exit->by_us)
         return ", sent by covey";
-    return exit->code == SIGKILL ? ", not sent by covey: out of memory? see dmesg" : "";
+    if (exit->code != SIGKILL)
+        return "";
+    switch (exit->oom) {
+    case CV_OOM_YES: return ", killed by the kernel: out of memory";
+    case CV_OOM_LIKELY: return ", killed by the kernel, most likely: out of memory";
+    case CV_OOM_NO: return ", not sent by covey and not by the OOM killer";
+    case CV_OOM_UNKNOWN: break;
+    }
+    return ", not sent by covey: out of memory? see dmesg";
 }
 
 struct cv_how cv_words_exit(struct cv_fleet_exit exit)

@@ -47,6 +47,7 @@ static int finish(void **state)
     for (size_t i = 0; i < CV_CREW_GENERATIONS; i++)
         cv_program_unpin(&crew.pinned[i]);
     (void)close(crew.self);
+    cv_oom_close(&crew.oom);
     cv_slots_done(&crew.slots);
     free(crew.members);
     for (int i = 0; i < listeners.n; i++)

@@ -206,7 +206,7 @@ static int a_worker(void)
     boot.parent = getpid();
     boot.channel = boot.state = boot.parent_fd = STDERR_FILENO;
     boot.object = -1;
-    pid_t pid = cv_spawn_exec(&pinned, &boot, argv);
+    pid_t pid = cv_spawn_exec(&pinned, &boot, argv, -1);
     while (waitpid(-1, NULL, 0) > 0)
         continue;
     cv_program_unpin(&pinned);

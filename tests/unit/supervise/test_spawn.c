@@ -160,7 +160,7 @@ static void test_what_cannot_be_executed_is_an_error_and_a_child_to_reap(void **
     char *argv[] = {name, NULL};
     int before = open_descriptors();
     struct cv_pinned null = {.program = open("/dev/null", O_PATH | O_CLOEXEC), .object = -1};
-    assert_int_equal(cv_spawn_exec(&null, &nest.boot, argv), -EACCES);
+    assert_int_equal(cv_spawn_exec(&null, &nest.boot, argv, -1), -EACCES);
     (void)close(null.program);
     siginfo_t info = {0};
     assert_int_equal(waitid(P_ALL, 0, &info, WEXITED), 0);
@@ -168,7 +168,7 @@ static void test_what_cannot_be_executed_is_an_error_and_a_child_to_reap(void **
     assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG), -1);
     assert_int_equal(open_descriptors(), before);
     assert_descriptors_close_on_exec();
-    assert_true(cv_spawn_exec(&(struct cv_pinned){-1, -1}, &nest.boot, argv) < 0);
+    assert_true(cv_spawn_exec(&(struct cv_pinned){-1, -1}, &nest.boot, argv, -1) < 0);
     assert_int_equal(waitid(P_ALL, 0, &info, WEXITED), 0);
 }
 
@@ -185,7 +185,7 @@ static void test_a_worker_gets_what_it_is_promised_and_nothing_else(void **state
         cv_signals_take(&signals);
         (void)signal(SIGALRM, SIG_IGN);
         (void)setenv(CV_TAG_VARIABLE, "of-an-outer-server", 1);
-        pid_t worker = cv_spawn_exec(&nest.pinned, &nest.boot, argv);
+        pid_t worker = cv_spawn_exec(&nest.pinned, &nest.boot, argv, -1);
         siginfo_t info = {0};
         if (worker < 0 || waitid(P_PID, (id_t)worker, &info, WEXITED) < 0)
             _exit(1);
@@ -206,7 +206,7 @@ static void test_the_parent_is_as_before(void **state)
     struct sigaction is;
     (void)signal(SIGUSR1, SIG_IGN);
     (void)sigaction(SIGUSR1, NULL, &was);
-    pid_t pid = cv_spawn_exec(&nest.pinned, &nest.boot, argv);
+    pid_t pid = cv_spawn_exec(&nest.pinned, &nest.boot, argv, -1);
     assert_true(pid > 0);
     brood_adopt(pid);
     (void)sigaction(SIGUSR1, NULL, &is);
@@ -225,7 +225,7 @@ static void test_an_empty_environment_is_no_obstacle(void **state)
     char *argv[] = {name, stay, NULL};
     char **kept = environ;
     environ = NULL;
-    pid_t pid = cv_spawn_exec(&nest.pinned, &nest.boot, argv);
+    pid_t pid = cv_spawn_exec(&nest.pinned, &nest.boot, argv, -1);
     environ = kept;
     assert_true(pid > 0);
     brood_adopt(pid);
@@ -244,7 +244,7 @@ static void test_a_worker_dies_with_its_master(void **state)
     pid_t master = brood_fork();
     if (master == 0) {
         nest.boot.parent = getpid();
-        if (cv_spawn_exec(&nest.pinned, &nest.boot, argv) < 0)
+        if (cv_spawn_exec(&nest.pinned, &nest.boot, argv, -1) < 0)
             _exit(1);
         for (;;)
             (void)pause();
@@ -283,7 +283,7 @@ static void test_what_was_pinned_is_what_runs(void **state)
     (void)unlink(path); /* and what is put there now is no program */
     (void)close(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700));
     char *argv[] = {name, stay, NULL};
-    pid_t pid = pin == 0 ? cv_spawn_exec(&pinned, &nest.boot, argv) : -1;
+    pid_t pid = pin == 0 ? cv_spawn_exec(&pinned, &nest.boot, argv, -1) : -1;
     (void)unlink(path);
     assert_int_equal(rc, 0);
     assert_int_equal(pin, 0);
@@ -301,7 +301,7 @@ static void test_a_forked_worker_starts_like_an_execd_one(void **state)
     if (master == 0) {
         struct cv_signals signals;
         cv_signals_take(&signals);
-        pid_t worker = cv_spawn_fork();
+        pid_t worker = cv_spawn_fork(-1);
         if (worker == 0) {
             int code = check_signals();
             _exit(code != 0 ? code : check_parent_death());

@@ -103,7 +103,7 @@ static pid_t order(unsigned slot, int *ret_channel)
     assert_int_equal(cv_channel_pair(pair), 0);
     struct cv_boot boot;
     fill(&boot, slot, pair[1], self);
-    assert_int_equal(cv_template_ask(&template, &boot, slot, 100 + slot), 0);
+    assert_int_equal(cv_template_ask(&template, &boot, slot, 100 + slot, -1), 0);
     (void)close(pair[1]);
     *ret_channel = pair[0];
     assert_int_equal(hear(template.channel), 1);
@@ -143,7 +143,7 @@ static void test_a_wrong_order_is_answered_with_an_error(void **state)
     struct cv_boot boot;
     fill(&boot, 0, self, self);
     boot.layout++;
-    assert_int_equal(cv_template_ask(&template, &boot, 0, 1), 0);
+    assert_int_equal(cv_template_ask(&template, &boot, 0, 1, -1), 0);
     assert_int_equal(hear(template.channel), 1);
     assert_int_equal(message.word[2], 0);
     assert_int_equal(message.word[3], EPROTO);

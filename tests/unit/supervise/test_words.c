@@ -63,6 +63,15 @@ static void test_a_kill_names_its_sender_as_far_as_it_is_known(void **state)
     struct cv_fleet_exit end = {.signaled = true, .code = SIGKILL};
     assert_string_equal(cv_words_exit(end).text,
                         "signal 9 (Killed), not sent by covey: out of memory? see dmesg");
+    end.oom = CV_OOM_NO;
+    assert_string_equal(cv_words_exit(end).text,
+                        "signal 9 (Killed), not sent by covey and not by the OOM killer");
+    end.oom = CV_OOM_YES;
+    assert_string_equal(cv_words_exit(end).text,
+                        "signal 9 (Killed), killed by the kernel: out of memory");
+    end.oom = CV_OOM_LIKELY;
+    assert_string_equal(cv_words_exit(end).text,
+                        "signal 9 (Killed), killed by the kernel, most likely: out of memory");
     end.by_us = true;
     assert_string_equal(cv_words_exit(end).text, "signal 9 (Killed), sent by covey");
     end.code = SIGABRT;
