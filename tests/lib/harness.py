@@ -14,6 +14,7 @@ import socket
 import time
 from pathlib import Path
 
+import cgroups
 import proc
 import reaper
 from client import eventually
@@ -97,7 +98,7 @@ class Job:
         self.tag = f"{os.getpid()}-{random.getrandbits(64):016x}"
         self.env = environment(self.tag, self.cwd, env)
         self.reaped, self.empty_at, self.exec_error = {}, None, None
-        self.files, self.shared = files_below(self.cwd), shared_memory()
+        self.files, self.shared, self.cgroups = files_below(self.cwd), shared_memory(), cgroups.runs()
         self.started_at = time.monotonic()
         self.pid, self._text = None, b""
         self.reaper, self._report, self._control = reaper.start(lambda: self._launch(prepare, terminal))
@@ -225,7 +226,7 @@ class Job:
     # The end
 
     def assert_nothing_left(self):
-        """No process (by descent and by tag), no file, no shared memory. Without a second chance."""
+        """No process (by descent and by tag), no file, no shared memory, no cgroup. Without a second chance."""
         assert self.gone, f"left: {self.leftovers()}\n{self.tail()}"
         left = self.leftovers()
         assert not left, f"left, by its tag: {left}"
@@ -233,6 +234,8 @@ class Job:
         assert not files, f"files left: {sorted(files)}"
         shared = self._shared_memory_left()
         assert not shared, f"shared memory left: {sorted(shared)}"
+        left = {path for path in cgroups.runs() - self.cgroups if not cgroups.is_owned(path)}
+        assert not left, f"cgroups left: {sorted(left)}"
 
     def _shared_memory_left(self):
         """New names of shared memory that stay and that nobody uses. With no process left, that is all the job

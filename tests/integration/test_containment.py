@@ -1,0 +1,358 @@
+"""Containment: what holds together the processes that a worker starts, whatever they do to get away."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+import cgroups
+import proc
+from client import eventually
+from harness import BUILD, free_port, sanitized
+from server import KILL_BOUND
+
+# What is started by /daemon has no tag, no parent, and a session of its own.
+APP = """
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char *none[] = {NULL};
+static char self[4096];
+
+/* Fills all places the user has. */
+static _Noreturn void bomb(void)
+{
+    struct rlimit limit = {200, 200};
+    setrlimit(RLIMIT_NPROC, &limit);
+    for (;;)
+        if (fork() < 0)
+            usleep(50000);
+}
+
+static int escape(char **argv)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        if (fork() == 0) {
+            signal(SIGTERM, SIG_IGN);
+            execve(argv[0], argv, none);
+        }
+        _exit(0);
+    }
+    return waitpid(pid, NULL, 0) == pid;
+}
+static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
+static int daemon_(covey_req *req)
+{
+    char *argv[] = {"/bin/sleep", "4321", NULL};
+    return covey_textf(req, 200, "%d", escape(argv));
+}
+static int bomb_(covey_req *req)
+{
+    char *argv[] = {self, "bomb", NULL};
+    return covey_textf(req, 200, "%d", escape(argv));
+}
+static int nest(covey_req *req)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/inner", covey_query(req, "at"));
+    mkdir(path, 0755);
+    snprintf(path, sizeof(path), "%s/inner/cgroup.procs", covey_query(req, "at"));
+    FILE *file = fopen(path, "w");
+    fprintf(file, "0");
+    return covey_textf(req, 200, "%d", fclose(file));
+}
+static int eat(covey_req *req)
+{
+    for (int i = 0; i < 512; i++) {
+        char *piece = malloc(1 << 20);
+        memset(piece, i | 1, 1 << 20);
+    }
+    return covey_text(req, 200, "full");
+}
+static int setup(covey_app *app)
+{
+    covey_get(app, "/pid", pid);
+    covey_get(app, "/daemon", daemon_);
+    covey_get(app, "/bomb", bomb_);
+    covey_get(app, "/nest", nest);
+    covey_get(app, "/eat", eat);
+    return 0;
+}
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "bomb") == 0)
+        bomb();
+    self[readlink("/proc/self/exe", self, sizeof(self) - 1)] = '\\0';
+    return covey_main(argc, argv, setup);
+}
+"""
+FORCED = ["--containment", "cgroup"]
+root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can prepare this")
+
+
+@pytest.fixture
+def program(app):
+    return app(APP, main=False)
+
+
+@pytest.fixture
+def public(program):
+    """The program where every user can start it."""
+    folder = Path(tempfile.mkdtemp(prefix="coveytest"))
+    folder.chmod(0o755)
+    yield shutil.copy(program, folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def box():
+    """A cgroup to start servers in. It is not delegated."""
+    where = cgroups.mount()
+    if where is None or not cgroups.can_be_made(where):
+        pytest.skip("no cgroup of version 2 can be made here")
+    made = cgroups.Box()
+    if not (made.path / "cgroup.kill").exists():
+        made.close()
+        pytest.skip("the kernel has no cgroup.kill (5.14)")
+    yield made
+    made.close()
+
+
+def escaped(server):
+    return [process.pid for process in server.strays() if proc.cmdline(process.pid) == "/bin/sleep 4321"]
+
+
+def start_daemon(server, connection):
+    before = set(escaped(server))
+    assert connection.get("/daemon").text == "1"
+    found = eventually("the daemon runs", lambda: set(escaped(server)) - before, 5)
+    assert b"_COVEY_TAG" not in proc.read(f"/proc/{list(found)[0]}/environ")
+    return found.pop()
+
+
+def status(server):
+    socket, = list((server.cwd / "covey").glob("*.sock"))
+    text = subprocess.run([BUILD / "covey", "status", "--json", socket], capture_output=True, text=True, check=True,
+                          timeout=20)
+    return json.loads(text.stdout)
+
+
+# One cgroup for each worker
+
+def test_each_worker_has_a_cgroup_of_its_own(box, jobs, program, method):
+    server = jobs.server(program, FORCED, method=method, prepare=box.enter)
+    workers = set(server.reach_all())
+    assert {pid for pids in box.incarnations().values() for pid in pids} == workers
+    assert len(box.incarnations()) == 2
+    assert status(server)["containment"] == "cgroup"
+    assert not any(str(box.path) in name for pid in workers for name in proc.fds(pid).values())
+
+
+def test_a_daemon_without_a_tag_dies_with_its_worker_and_no_other(box, jobs, program, method):
+    server = jobs.server(program, FORCED, method=method, prepare=box.enter)
+    (victim, first), (_, second) = server.reach_all().items()
+    doomed = [start_daemon(server, first) for _ in range(3)]
+    kept = start_daemon(server, second)
+    server.send(victim, signal.SIGKILL)
+    eventually("its daemons are gone and reaped", lambda: not any(proc.stat(pid) for pid in doomed), 5, 0.002)
+    server.reach_all()
+    assert escaped(server) == [kept] and not server.zombies()
+    eventually("as many cgroups as workers", lambda: len(box.incarnations()) == 2, 5)
+    server.stop()
+    assert not box.runs()
+
+
+def test_without_containment_it_lives_until_the_stop(jobs, program, method):
+    server = jobs.server(program, ["--containment", "none"], method=method)
+    victim, connection = next(iter(server.reach_all().items()))
+    daemon = start_daemon(server, connection)
+    server.send(victim, signal.SIGKILL)
+    eventually("it is replaced", lambda: victim not in server.workers() and len(server.workers()) == 2, 5)
+    assert escaped(server) == [daemon]
+    assert status(server)["containment"] == "none"
+    server.stop()
+
+
+@root
+@pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
+def test_a_fork_bomb_dies_with_its_worker(box, jobs, public):
+    server = jobs.server(public, [*FORCED, "--user", "daemon"], prepare=box.enter)
+    victim, connection = next(iter(server.reach_all().items()))
+    connection.get("/bomb")
+    eventually("the bomb has gone off", lambda: len(server.strays()) > 100, 20)
+    sent = server.send(victim, signal.SIGKILL)
+    eventually("it is gone", lambda: not server.strays(), 10, 0.005)
+    print(f"200 processes were gone after {time.monotonic() - sent:.3f} s")
+    server.reach_all()
+
+
+def test_a_hundred_successors_on_one_slot(box, jobs, program):
+    """A cgroup that was killed once kills what is started in it: none is used twice."""
+    server = jobs.server(program, FORCED, workers=1, prepare=box.enter)
+    seen = set()
+    for _ in range(100):
+        (pid, connection), = server.reach_all().items()
+        seen.add(pid)
+        start_daemon(server, connection)
+        server.send(pid, signal.SIGTERM)
+        connection.close()
+        eventually("it is replaced", lambda: pid not in server.workers() and len(server.workers()) == 1, 5, 0.005)
+    assert len(seen) == 100
+    eventually("only the last one's cgroup is left", lambda: len(box.incarnations()) == 1, 5)
+    assert max(box.incarnations()) == 101 and not escaped(server)
+    assert len(proc.fds(server.master())) < 40
+
+
+@root
+def test_cgroups_that_a_worker_makes_go_with_it(box, jobs, program):
+    server = jobs.server(program, FORCED, workers=1, prepare=box.enter)
+    (pid, connection), = server.reach_all().items()
+    run, = box.runs()
+    assert connection.get(f"/nest?at={run}/1").text == "0"
+    assert proc.read(run / "1/inner/cgroup.procs").split() == [str(pid).encode()]
+    server.send(pid, signal.SIGKILL)
+    eventually("only the successor's is left", lambda: list(box.incarnations()) == [2], 5)
+    assert not escaped(server)
+
+
+# Nothing is left
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, None)])
+def test_no_cgroup_is_left_when_the_guardian_gets(box, jobs, program, method, number, code):
+    server = jobs.server(program, FORCED, method=method, prepare=box.enter)
+    for connection in server.reach_all().values():
+        start_daemon(server, connection)
+    sent = server.send(server.guardian, number)
+    server.wait_gone(sent, 5)
+    server.assert_all_ended()
+    assert server.code == (code if code is not None else -signal.SIGKILL) and not box.runs()
+
+
+def test_no_cgroup_is_left_when_the_master_is_killed(box, jobs, program, method):
+    server = jobs.server(program, FORCED, method=method, prepare=box.enter)
+    for connection in server.reach_all().values():
+        start_daemon(server, connection)
+    sent = server.send(server.master(), signal.SIGKILL)
+    assert server.wait_gone(sent, 10 * KILL_BOUND) and server.code == 137
+    server.assert_all_ended()
+    assert not box.runs()
+
+
+def test_what_is_left_when_both_are_killed_is_ended_by_the_next_server(box, jobs, program):
+    server = jobs.server(program, FORCED, prepare=box.enter)
+    daemon = start_daemon(server, next(iter(server.reach_all().values())))
+    master, workers = server.master(), server.workers()
+    for pid in (server.guardian, master):
+        server.send(pid, signal.SIGSTOP)
+    server.send(master, signal.SIGKILL)
+    server.send(server.guardian, signal.SIGKILL)
+    eventually("covey's own processes are gone", lambda: not any(
+        proc.stat(pid) for pid in (server.guardian, master, *workers)), 5)
+    assert proc.stat(daemon) and len(box.runs()) == 1
+
+    successor = jobs.server(program, FORCED, prepare=box.enter).wait_serving()
+    assert not proc.stat(daemon)
+    assert "a server that was killed has left processes" in successor.err
+    assert len(box.runs()) == 1
+    server.close()
+    third = jobs.server(program, FORCED, prepare=box.enter).wait_serving()
+    assert len(box.runs()) == 2, "the directory of a living server is left alone"
+    third.stop()
+    assert len(box.runs()) == 1
+    successor.wait_serving()
+
+
+# Who may have them
+
+def as_user(name):
+    setpriv = shutil.which("setpriv")
+    user = pwd.getpwnam(name)
+    return lambda command: [setpriv, "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups",
+                            *command]
+
+
+@root
+@pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
+def test_a_user_has_them_in_a_cgroup_that_is_theirs(box, jobs, public):
+    box.give_to(pwd.getpwnam("nobody").pw_uid)
+    server = jobs.server(public, ["--control", "off"], prepare=box.enter, wrap=as_user("nobody"))
+    victim, connection = next(iter(server.reach_all().items()))
+    daemon = start_daemon(server, connection)
+    assert len(box.incarnations()) == 2
+    server.send(victim, signal.SIGKILL)
+    eventually("its daemon is gone", lambda: not proc.stat(daemon), 5)
+    server.stop()
+    assert not box.runs()
+
+
+@root
+def test_root_has_them_where_systemd_has_delegated(box, jobs, program):
+    os.setxattr(box.path, "user.delegate", b"1")
+    server = jobs.server(program, prepare=box.enter)
+    server.reach_all()
+    assert len(box.incarnations()) == 2
+
+
+@root
+def test_root_leaves_alone_what_is_not_delegated(box, jobs, program):
+    server = jobs.server(program, ["--log-level", "debug"], prepare=box.enter)
+    server.reach_all()
+    assert not box.runs() and "is not delegated" in server.err
+    assert status(server)["containment"] == "none"
+
+
+@root
+@pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
+def test_who_asks_for_them_in_vain_is_told(box, jobs, public):
+    job = jobs.run(as_user("nobody")([str(public), "--control", "off", "--port", str(free_port()), *FORCED]),
+                   prepare=box.enter)
+    assert job.code == 71
+    line, = job.err.splitlines()
+    assert f"no cgroups can be made in {box.path} (Permission denied)" in line
+    assert "Delegate=yes" in line and "--containment auto" in line
+
+
+# Out of memory
+
+@pytest.fixture
+def narrow():
+    """A cgroup with little memory, of the version that has that here."""
+    unified, v1 = cgroups.mount(), cgroups.memory_v1()
+    for where, name in ((unified, "memory__max"), (v1, "memory__limit_in_bytes")):
+        if where is None:
+            continue
+        try:
+            made = cgroups.Box(where, **{name: 96 << 20})
+        except OSError:
+            continue
+        yield made
+        made.close()
+        return
+    pytest.skip("no cgroup with a limit on memory can be made here")
+
+
+@root
+@pytest.mark.skipif(bool(sanitized()), reason="sanitizers need more memory, and take out of memory for a bug")
+def test_a_worker_that_runs_out_of_memory_is_told_so(narrow, jobs, program, method):
+    server = jobs.server(program, method=method, prepare=narrow.enter)
+    victim, connection = next(iter(server.reach_all().items()))
+    connection.ask("GET", "/eat")
+    assert connection.rest() == b""
+    eventually("it is replaced", lambda: victim not in server.workers() and len(server.workers()) == 2, 10)
+    assert "signal 9 (Killed), killed by the kernel: out of memory" in server.err, server.tail()
+    assert any("out of memory" in (worker["last_exit"] or "") for worker in status(server)["workers"])
+
+    other = next(iter(server.reach_all()))
+    server.send(other, signal.SIGKILL)
+    eventually("the other is replaced", lambda: other not in server.workers() and len(server.workers()) == 2, 10)
+    assert "not sent by covey and not by the OOM killer" in server.err, server.tail()
