@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import cgroups
 import proc
 import server
 from client import eventually
@@ -63,6 +64,17 @@ def test_shared_memory_that_is_left_is_seen(job):
         assert f"/dev/shm/covey-harness-{one.pid}" in left(one)
     finally:
         os.unlink(f"/dev/shm/covey-harness-{one.pid}")
+
+
+def test_cgroup_that_is_left_is_seen(job):
+    if cgroups.mount() is None or not cgroups.can_be_made(cgroups.mount()):
+        pytest.skip("no cgroup of version 2 can be made here")
+    box = cgroups.Box()
+    try:
+        path = box.path / "covey-0123456789abcdef"
+        assert str(path) in left(job(f"mkdir {path}"))
+    finally:
+        box.close()
 
 
 def test_zombie_is_seen(job):
