@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define USAGE "covey run FILE.so[:SYMBOL] [flags] [-- what is left to the app]"
+#define USAGE                                                                                      \
+    "covey run FILE.so[:SYMBOL] [flags] [-- what is left to the app], or covey run [flags] -- "    \
+    "COMMAND [ARGUMENT...]"
 
 static int usage_error(const char *reason, const char *what)
 {
@@ -29,14 +31,34 @@ static void name_of(const char *file, char *to, size_t cap)
     (void)snprintf(to, cap, "%.*s", (int)len, base);
 }
 
+static char **find_dashes(char **argv)
+{
+    while (*argv != NULL && strcmp(*argv, "--") != 0)
+        argv++;
+    return *argv != NULL ? argv : NULL;
+}
+
+/* Any program, as the workers. */
+static int run_command(char **flags, char **command)
+{
+    static char name[64];
+    if (command[0] == NULL || command[0][0] == '\0')
+        return usage_error("no command is given after --", "");
+    struct cv_app_source source = {.command = command};
+    name_of(command[0], name, sizeof(name));
+    return cv_entry(name, USAGE, flags, NULL, &source);
+}
+
 static int run(char **argv)
 {
     if (argv[0] == NULL)
         return usage_error("no file is given", "");
-    if (strcmp(argv[0], "--") == 0)
-        return usage_error("running foreign commands is not in this version", "");
+    char **dashes = find_dashes(argv);
+    if (argv[0][0] == '-' && dashes != NULL)
+        return run_command(argv, dashes + 1);
     if (argv[0][0] == '-' && strcmp(argv[0], "--help") != 0)
-        return usage_error("the file comes before the flags, not ", argv[0]);
+        return usage_error("the file comes before the flags, or -- and a command after them, not ",
+                           argv[0]);
     static char file[PATH_MAX];
     static char name[64];
     struct cv_app_source source = {.object = file};

@@ -66,6 +66,8 @@ void cv_ctl_show(FILE *to, const struct cv_ctl_status *status)
                       slot->pid != 0 ? cv_ctl_time(slot->uptime_ms).text : "-", slot->connections,
                       (unsigned long long)slot->requests, restarts(slot), slot->failures,
                       slot->has_exit ? cv_words_exit(slot->exit).text : "-");
+        if (slot->says[0] != '\0')
+            (void)fprintf(to, "%-12s \"%s\"\n", "", slot->says);
     }
 }
 
@@ -76,12 +78,13 @@ static json_t *slot_to_json(const struct cv_control_slot *slot)
     bool is_worker = slot->kind == CV_KIND_WORKER;
     json_t *last = slot->has_exit ? json_string(cv_words_exit(slot->exit).text) : json_null();
     return json_pack(
-        "{s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "role", role_of(slot),
+        "{s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "role", role_of(slot),
         "name", slot->who, "slot", is_worker ? json_integer(slot->slot) : json_null(), "pid",
         (json_int_t)slot->pid, "state", slot->state, "generation", (json_int_t)slot->generation,
         "uptime_ms", (json_int_t)slot->uptime_ms, "connections", (json_int_t)slot->connections,
         "requests", (json_int_t)slot->requests, "restarts", (json_int_t)restarts(slot), "failures",
-        (json_int_t)slot->failures, "last_exit", last);
+        (json_int_t)slot->failures, "last_exit", last, "says",
+        slot->says[0] != '\0' ? json_string_nocheck(slot->says) : json_null());
 }
 
 static json_t *listeners_to_json(const struct cv_ctl_status *status)

@@ -4,6 +4,7 @@
 #include "base/exit.h"
 #include "base/fd.h"
 #include "base/threads.h"
+#include "cli/foreign.h"
 #include "supervise/adopt.h"
 #include "supervise/daemon.h"
 #include "supervise/supervise.h"
@@ -154,7 +155,8 @@ struct front {
     struct cv_outer outer;
     struct cv_privilege user;
     struct cv_pidfile pidfile;
-    int ready; /* of cv_daemon_start() */
+    struct cv_foreign_run foreign; /* of source->command */
+    int ready;                     /* of cv_daemon_start() */
     char **argv;
 };
 
@@ -182,6 +184,11 @@ static int open_all(struct cv_conf *conf, const struct cv_app_source *source, st
     front->control = (struct cv_control_file){.fd = -1, .folder = -1};
     front->argv = entry_argv();
     int code = check_object(conf, source);
+    if (code == CV_EXIT_OK && source->command != NULL) {
+        code = cv_foreign_find(&front->foreign, conf, source);
+        if (code != CV_EXIT_OK)
+            return say(conf, code, conf->reason);
+    }
     if (code == CV_EXIT_OK && front->argv == NULL)
         code = say(conf, CV_EXIT_OS, "cannot read /proc/self/cmdline: is /proc mounted?");
     if (code == CV_EXIT_OK)
@@ -211,14 +218,19 @@ static int serve(struct cv_conf *conf, const struct cv_app_source *source, struc
     if (conf->value[CV_SET_SINGLE_PROCESS] != 0)
         return cv_life_single(conf, source, &front->listeners, &front->logs);
 
+    bool is_foreign = source->command != NULL;
+    if (is_foreign)
+        cv_foreign_prepare(&front->foreign, &front->listeners);
     const char *settings = conf->text[CV_SET_CONFIG];
+    int64_t method = is_foreign ? CV_START_SPAWN : conf->value[CV_SET_START_METHOD];
     struct fork_arg fork_arg = {conf, source};
     struct cv_supervise how = {.name = conf->name,
                                .argv = front->argv,
                                .object = source->object,
-                               .settings = settings[0] != '\0' ? settings : NULL,
+                               .foreign = is_foreign ? &front->foreign.app : NULL,
+                               .settings = settings[0] != '\0' && !is_foreign ? settings : NULL,
                                .abi = COVEY_ABI,
-                               .method = (enum cv_start_method)conf->value[CV_SET_START_METHOD],
+                               .method = (enum cv_start_method)method,
                                .containment = (enum cv_containment)conf->value[CV_SET_CONTAINMENT],
                                .log_level = cv_conf_log_level(conf),
                                .fleet = fleet_config(conf),

@@ -12,6 +12,7 @@ struct cv_app_source {
     covey_setup_fn *setup; /* NULL: comes from `object` */
     const char *object;    /* path of a shared object; NULL: none */
     const char *symbol;    /* in it; NULL: the usual one */
+    char *const *command;  /* a foreign program instead, and its arguments; NULL: none */
 };
 
 /* Lives until told to stop. The exit code. */

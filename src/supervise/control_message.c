@@ -113,5 +113,6 @@ bool cv_control_read_slot(struct cv_control_slot *ret, const struct cv_message *
     memcpy(ret, message->body + i * sizeof(*ret), sizeof(*ret));
     ret->state[sizeof(ret->state) - 1] = '\0';
     ret->who[sizeof(ret->who) - 1] = '\0';
+    ret->says[sizeof(ret->says) - 1] = '\0';
     return true;
 }

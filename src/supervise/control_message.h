@@ -9,6 +9,7 @@
 
 #include "supervise/channel.h"
 #include "supervise/fleet.h"
+#include "supervise/heard.h"
 #include "supervise/listen.h"
 
 /* Changes with everything in this file. Both sides are to have the same. */
@@ -68,6 +69,7 @@ struct cv_control_slot {
     uint64_t requests; /* of the process, as it says */
     uint32_t has_exit; /* one before it has ended, as follows */
     struct cv_fleet_exit exit;
+    char says[CV_HEARD_STATUS_BYTES]; /* what a foreign program says of itself; "" */
 };
 
 #define CV_CONTROL_SLOTS_MAX (CV_MESSAGE_BODY_MAX / sizeof(struct cv_control_slot))

@@ -4,8 +4,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/which.h"
-#include "supervise/foreign.h"
+#include "supervise/crew_foreign.h"
 #include "supervise/snapshot.h"
 #include "supervise/spawn.h"
 
@@ -24,7 +23,7 @@ int cv_crew_new(struct cv_crew *crew, const struct cv_fleet_config *fleet, const
     unsigned slots = cv_fleet_slots(fleet);
     *crew = (struct cv_crew){.capacity = fleet->capacity};
     for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
-        crew->pinned[i] = (struct cv_pinned){-1, -1};
+        crew->pinned[i] = (struct cv_pinned){.program = -1, .object = -1};
         crew->pinned_settings[i] = -1;
     }
     int rc = cv_program_find(&crew->program, object);
@@ -182,6 +181,9 @@ static void born(struct cv_crew *crew, unsigned slot, pid_t pid, uint32_t genera
     member->incarnation = incarnation;
     member->generation = generation;
     member->is_foreign = false;
+    member->leaves = false;
+    member->settles_at = 0;
+    member->status[0] = '\0';
     member->is_refused = false;
     member->is_unheard = false;
     member->counted_since = 0;
@@ -207,67 +209,30 @@ static int open_door(struct cv_crew *crew)
     return door < 0 ? -1 : door;
 }
 
-/* ---- Commands ---- */
-
-/* NULL: the slot runs the app itself. */
-static const struct cv_command *command_of(const struct cv_crew *crew, unsigned slot, size_t at)
+static int spawn_foreign(struct cv_crew *crew, const struct cv_supervise *how,
+                         const struct cv_run *run, unsigned slot, size_t at,
+                         const struct cv_boot *boot)
 {
-    const struct cv_commands *commands = &crew->commands[at];
-    for (size_t i = 0; slot > crew->capacity && i < CV_COUNT(commands->of); i++)
-        if (commands->of[i].n > 0 && strcmp(commands->of[i].name, crew->members[slot].name) == 0)
-            return &commands->of[i];
-    return NULL;
-}
-
-static char **split(const struct cv_commands *commands, const struct cv_command *command)
-{
-    char **argv = calloc((size_t)command->n + 1, sizeof(*argv));
-    const char *at = commands->bytes + command->at;
-    for (size_t i = 0; argv != NULL && i < command->n; i++) {
-        argv[i] = (char *)(uintptr_t)at;
-        at += strlen(at) + 1;
-    }
-    return argv;
-}
-
-static int start_command(struct cv_crew *crew, const struct cv_supervise *how,
-                         const struct cv_run *run, const struct cv_commands *commands,
-                         const struct cv_command *command)
-{
-    char path[PATH_MAX];
-    char tag[CV_TAG_BYTES];
-    char entry[sizeof(CV_TAG_VARIABLE) + CV_TAG_BYTES];
-    int rc = cv_which(commands->bytes + command->at, path);
-    if (rc < 0)
-        return rc;
-    cv_run_tag(run, ++crew->incarnations, tag);
-    (void)snprintf(entry, sizeof(entry), CV_TAG_VARIABLE "=%s", tag);
-    CV_AUTOFREE char **argv = split(commands, command);
-    CV_AUTOFREE char **envp = cv_foreign_environment((char *[]){entry, NULL});
-    if (argv == NULL || envp == NULL)
-        return -ENOMEM;
     CV_AUTOCLOSE int door = open_door(crew);
-    struct cv_foreign foreign = {.program = -1,
-                                 .path = path,
-                                 .argv = argv,
-                                 .envp = envp,
-                                 .user = how->user,
-                                 .nofile = crew->nofile,
-                                 .door = door};
-    pid_t pid = cv_foreign_start(&foreign);
-    if (pid < 0)
+    pid_t pid = cv_crew_start_foreign(crew, how, run, slot, at, boot, door);
+    if (pid < 0) {
+        give_up_seat(crew, slot);
         end_cgroup(crew, crew->incarnations);
-    return pid;
+        return pid;
+    }
+    born(crew, slot, pid, boot->generation, crew->incarnations);
+    crew->members[slot].is_foreign = true;
+    return 0;
 }
 
 /* Everything that the process of a slot is told; its end of the channel is in *ret_boot, ours is
- * *ret_ours. 0 or -errno. */
+ * *ret_ours (NULL: there is none). 0 or -errno. */
 static int prepare(struct cv_crew *crew, const struct cv_supervise *how, const struct cv_run *run,
                    unsigned slot, const struct cv_pinned *pinned, int instead_of,
                    struct cv_boot *ret_boot, int *ret_ours)
 {
-    int pair[2];
-    int rc = cv_channel_pair(pair);
+    int pair[2] = {-1, -1};
+    int rc = ret_ours != NULL ? cv_channel_pair(pair) : 0;
     if (rc < 0)
         return rc;
     size_t at = (size_t)(pinned - crew->pinned);
@@ -280,7 +245,8 @@ static int prepare(struct cv_crew *crew, const struct cv_supervise *how, const s
     ret_boot->settings = crew->pinned_settings[at];
     cv_run_tag(run, ++crew->incarnations, ret_boot->tag);
     note_slot_used(crew, slot);
-    *ret_ours = pair[0];
+    if (ret_ours != NULL)
+        *ret_ours = pair[0];
     return 0;
 }
 
@@ -291,21 +257,14 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     const struct cv_pinned *pinned = find_pinned(crew, generation);
     CV_ASSERT(pinned != NULL && member->pid == 0);
     size_t at = (size_t)(pinned - crew->pinned);
-    const struct cv_command *command = command_of(crew, slot, at);
     member->oom_count = cv_oom_count(&crew->oom);
-    if (command != NULL) {
-        pid_t started = start_command(crew, how, run, &crew->commands[at], command);
-        if (started < 0)
-            return started;
-        born(crew, slot, started, generation, crew->incarnations);
-        member->is_foreign = true;
-        return 0;
-    }
-
     CV_AUTOCLOSE int ours = -1;
-    int rc = prepare(crew, how, run, slot, pinned, instead_of, ret_boot, &ours);
+    bool is_foreign = cv_crew_is_foreign(crew, how, slot, at);
+    int rc = prepare(crew, how, run, slot, pinned, instead_of, ret_boot, is_foreign ? NULL : &ours);
     if (rc < 0)
         return rc;
+    if (is_foreign)
+        return spawn_foreign(crew, how, run, slot, at, ret_boot);
     CV_AUTOCLOSE int theirs = ret_boot->channel;
     CV_AUTOCLOSE int door = open_door(crew);
     pid_t pid = how->method == CV_START_FORK ? cv_spawn_fork(door)
@@ -519,12 +478,21 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
     atomic_store(&page->pid, 0);
 }
 
+int cv_crew_find_incarnation(const struct cv_crew *crew, uint32_t incarnation)
+{
+    for (unsigned i = 0; incarnation != 0 && i < crew->slots.count; i++)
+        if (crew->members[i].pid != 0 && crew->members[i].incarnation == incarnation)
+            return (int)i;
+    return -1;
+}
+
 static bool is_alive(const struct cv_crew *crew, uint32_t incarnation)
 {
+    if (cv_crew_find_incarnation(crew, incarnation) >= 0)
+        return true;
     for (unsigned i = 0; i < crew->slots.count; i++) {
-        const struct cv_member *member = &crew->members[i];
-        if ((member->pid != 0 && member->incarnation == incarnation) ||
-            (member->order.is_sent && member->order.incarnation == incarnation))
+        const struct cv_order *order = &crew->members[i].order;
+        if (order->is_sent && order->incarnation == incarnation)
             return true;
     }
     for (size_t i = 0; i < CV_COUNT(crew->templates); i++)

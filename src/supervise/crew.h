@@ -8,6 +8,7 @@
 
 #include "supervise/cgroup.h"
 #include "supervise/fleet.h"
+#include "supervise/heard.h"
 #include "supervise/manifest.h"
 #include "supervise/oom.h"
 #include "supervise/program.h"
@@ -29,9 +30,12 @@ struct cv_member {
     int channel;
     uint32_t incarnation; /* counts over all slots; what the tag says */
     uint32_t generation;
-    bool is_foreign;       /* it knows nothing of covey: no channel, no page */
-    struct cv_order order; /* to a template, while it is out */
-    bool is_paused;        /* stopped by a signal */
+    bool is_foreign;                    /* it knows nothing of covey: no channel, no page */
+    bool leaves;                        /* a foreign one has said so */
+    int64_t settles_at;                 /* when a foreign one counts as ready; 0: not by time */
+    char status[CV_HEARD_STATUS_BYTES]; /* what a foreign one says of itself */
+    struct cv_order order;              /* to a template, while it is out */
+    bool is_paused;                     /* stopped by a signal */
     int64_t resumed_at;    /* its last SIGCONT: what it did before is not held against it */
     bool is_unheard;       /* it was killed for what it says: nothing more is read */
     int64_t counted_since; /* of the messages below, which are those of a second at most */
@@ -129,6 +133,9 @@ static inline const char *cv_crew_who(const struct cv_crew *crew, unsigned slot)
 {
     return crew->members[slot].who.text;
 }
+
+/* The slot of a living incarnation, -1 if it is dead or 0. */
+int cv_crew_find_incarnation(const struct cv_crew *crew, uint32_t incarnation);
 
 /* Sends a signal through the pidfd; nothing happens if there is no process. */
 void cv_member_signal(struct cv_member *member, int signal);

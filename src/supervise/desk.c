@@ -55,6 +55,8 @@ static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot
     (void)snprintf(ret.state, sizeof(ret.state), "%s",
                    cv_slot_state_name(cv_fleet_slot_state(desk->fleet, slot)));
     (void)snprintf(ret.who, sizeof(ret.who), "%s", member->who.text);
+    if (member->pid != 0)
+        (void)snprintf(ret.says, sizeof(ret.says), "%s", member->status);
     return ret;
 }
 

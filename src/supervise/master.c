@@ -46,6 +46,8 @@ static int64_t next_deadline(const struct master *master)
     int64_t next = cv_fleet_deadline(master->fleet);
     if (master->beats.next < next)
         next = master->beats.next;
+    if (master->settle_at < next)
+        next = master->settle_at;
     if (master->doings.next < next)
         next = master->doings.next;
     int64_t template = cv_master_template_deadline(master);
@@ -80,6 +82,8 @@ static void dispatch(struct master *master, const struct epoll_event *event)
         cv_desk_work(&master->desk);
     } else if (key == CV_SOURCE_CGROUPS) {
         cv_cgroup_clear(master->crew.cgroup);
+    } else if (key == CV_SOURCE_HEARING) {
+        cv_master_on_hearing(master);
     } else {
         unsigned slot = (unsigned)(key & UINT32_MAX) - 16;
         if (slot >= master->crew.slots.count)
@@ -122,6 +126,7 @@ static void turn(struct master *master)
     if (cv_control_deadline(&master->desk.control) <= now)
         cv_desk_work(&master->desk);
     cv_master_reap(master);
+    cv_master_settle_foreign(master, cv_clock_ns());
     cv_master_look_after(master, cv_clock_ns());
     cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_TICK});
     cv_master_reload_if_wanted(master);
@@ -204,7 +209,11 @@ static int start(struct master *master)
     char reason[PATH_MAX + 128] = "";
     int rc = open_all(master);
     if (rc == 0)
+        rc = cv_master_open_hearing(master);
+    if (rc == 0)
         rc = cv_crew_new(&master->crew, &master->how->fleet, master->how->object);
+    if (rc == 0 && master->how->foreign != NULL)
+        rc = cv_program_set(&master->crew.program, master->how->foreign->path);
     if (rc == 0 && master->how->is_per_slot) {
         rc = cv_seating_init(&master->seating, master->how->listeners, master->how->fleet.capacity,
                              master->how->fleet.workers);

@@ -104,11 +104,21 @@ static void leave_seat(struct master *master, unsigned slot)
     cv_master_mind_seats(master);
 }
 
-/* A foreign program is told once: some take a second TERM for impatience. */
 static void end_kindly(struct cv_member *member)
 {
-    if (!member->is_foreign || !cv_member_was_sent(member, SIGTERM))
-        cv_member_signal(member, SIGTERM);
+    cv_member_signal(member, SIGTERM);
+    cv_member_signal(member, SIGCONT);
+}
+
+/* It is told once: some take a second signal for impatience. One that leaves by itself needs not
+ * be told, unless everything stops. */
+static void end_foreign(const struct master *master, unsigned slot, bool retire)
+{
+    struct cv_member *member = &master->crew.members[slot];
+    bool is_worker = cv_fleet_kind(&master->how->fleet, slot) == CV_KIND_WORKER;
+    int signal = is_worker ? master->how->foreign->stop_signal : SIGTERM;
+    if (!cv_member_was_sent(member, signal) && !(member->leaves && retire))
+        cv_member_signal(member, signal);
     cv_member_signal(member, SIGCONT);
 }
 
@@ -169,7 +179,7 @@ static void do_go(struct master *master, unsigned slot)
 {
     struct cv_member *member = &master->crew.members[slot];
     if (member->is_foreign)
-        cv_master_feed_slot(master, slot, CV_ON_READY); /* it runs: more is not known */
+        cv_master_foreign_go(master, slot);
     else
         tell_or_signal(member, CV_MSG_GO, 0, 0, SIGKILL);
 }
@@ -178,8 +188,11 @@ static void do_drain(struct master *master, const struct cv_action *action)
 {
     struct cv_member *member = &master->crew.members[action->slot];
     uint32_t word = action->retire ? CV_DRAIN_WORD_RETIRE : CV_DRAIN_WORD_STOP;
-    if (!member->is_foreign)
-        tell_or_signal(member, CV_MSG_DRAIN, word, action->until, SIGTERM);
+    if (member->is_foreign) {
+        end_foreign(master, action->slot, action->retire);
+        return;
+    }
+    tell_or_signal(member, CV_MSG_DRAIN, word, action->until, SIGTERM);
     if (cv_fleet_kind(&master->how->fleet, action->slot) == CV_KIND_MANAGED)
         end_kindly(member); /* it may be in a call that blocks */
 }
@@ -187,9 +200,10 @@ static void do_drain(struct master *master, const struct cv_action *action)
 /* A managed process is forewarned of nothing: nobody sends it clients. */
 static void do_forewarn(struct master *master, unsigned slot)
 {
-    if (cv_fleet_kind(&master->how->fleet, slot) == CV_KIND_WORKER)
-        cv_channel_tell(master->crew.members[slot].channel, CV_MSG_DRAIN, CV_DRAIN_WORD_FOREWARN,
-                        0);
+    const struct cv_member *member = &master->crew.members[slot];
+    bool is_worker = cv_fleet_kind(&master->how->fleet, slot) == CV_KIND_WORKER;
+    if (is_worker && !member->is_foreign)
+        cv_channel_tell(member->channel, CV_MSG_DRAIN, CV_DRAIN_WORD_FOREWARN, 0);
 }
 
 static void do_action(struct master *master, const struct cv_action *action)

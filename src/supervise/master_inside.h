@@ -6,6 +6,7 @@
  *     master_logs.c      the log files
  *     master_workers.c   what workers say, how they end, who takes long
  *     master_template.c  workers made by a template
+ *     master_foreign.c   the same of workers that know nothing of covey
  */
 #ifndef CV_SUPERVISE_MASTER_INSIDE_H
 #define CV_SUPERVISE_MASTER_INSIDE_H
@@ -33,6 +34,9 @@ struct master {
     int guardian_fd;               /* -1 once it is known to be gone */
     int64_t suspended;             /* as much of beat->suspended as has been given back */
     uint32_t generation;
+    int hearing;       /* what foreign workers speak to; -1: there are none */
+    int64_t settle_at; /* when one of them counts as ready */
+    bool has_refused;  /* something said there; said */
     bool reload_wanted;
     bool strays_due; /* something died: look for what it left */
     bool over;
@@ -45,7 +49,8 @@ enum cv_master_source {
     CV_SOURCE_GUARDIAN,
     CV_SOURCE_CHANNEL,
     CV_SOURCE_CONTROL,
-    CV_SOURCE_CGROUPS
+    CV_SOURCE_CGROUPS,
+    CV_SOURCE_HEARING
 };
 
 /* ---- master.c ---- */
@@ -135,5 +140,15 @@ void cv_master_reap(struct master *master);
 
 /* Looks for workers that hang and for start listeners that take long, once either is due. */
 void cv_master_look_after(struct master *master, int64_t now);
+
+/* ---- master_foreign.c ---- */
+
+/* 0 or -errno. */
+CV_MUST_CHECK int cv_master_open_hearing(struct master *master);
+void cv_master_on_hearing(struct master *master);
+
+/* A foreign process has been started: it is ready now, later, or when it says so. */
+void cv_master_foreign_go(struct master *master, unsigned slot);
+void cv_master_settle_foreign(struct master *master, int64_t now);
 
 #endif

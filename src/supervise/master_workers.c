@@ -144,6 +144,14 @@ static struct cv_fleet_exit exit_of(const siginfo_t *info)
                                   .code = info->si_status};
 }
 
+/* Whatever a foreign worker means by its exit code: it has failed before it was ready. */
+static bool has_not_started(const struct master *master, unsigned slot,
+                            const struct cv_fleet_exit *exit)
+{
+    return exit->foreign && !exit->signaled && slot < master->crew.capacity &&
+           cv_fleet_slot_state(master->fleet, slot) == CV_SLOT_STARTING;
+}
+
 /* What it had still to say comes before its death. */
 static void on_exited(struct master *master, unsigned slot, const siginfo_t *info)
 {
@@ -151,12 +159,15 @@ static void on_exited(struct master *master, unsigned slot, const siginfo_t *inf
     cv_master_on_channel(master, slot);
     struct cv_fleet_exit exit = exit_of(info);
     exit.asked = is_going(master, slot);
+    exit.foreign = member->is_foreign;
     if (member->is_refused)
         exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};
     if (!member->is_foreign)
         cv_master_unwatch(master, member->channel);
     cv_crew_bury(&master->crew, slot, exit);
     cv_doings_set(&master->doings, slot, CV_SPAN(""), 0);
+    if (has_not_started(master, slot, &exit))
+        exit.code = CV_EXIT_BOOT;
     cv_master_feed(master,
                    &(struct cv_fleet_event){
                        .kind = CV_FLEET_SLOT, .slot = slot, .what = CV_ON_EXITED, .exit = exit});

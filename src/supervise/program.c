@@ -37,6 +37,20 @@ int cv_program_find(struct cv_program *program, const char *object)
     return rc;
 }
 
+int cv_program_set(struct cv_program *program, const char *path)
+{
+    return make_absolute(path, program->path);
+}
+
+/* One that may not be read is no script: the interpreter could not read it either. */
+static bool is_script(const char *path)
+{
+    char head[2] = "";
+    CV_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return fd >= 0 && read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && head[0] == '#' &&
+           head[1] == '!';
+}
+
 static int open_file(const char *path, char *reason, size_t cap)
 {
     int fd = open(path, O_PATH | O_CLOEXEC);
@@ -59,6 +73,7 @@ int cv_program_pin(const struct cv_program *program, struct cv_pinned *ret, char
         if (object_fd < 0)
             return object_fd;
     }
+    ret->is_script = is_script(program->path);
     ret->program = cv_take_fd(&program_fd);
     ret->object = cv_take_fd(&object_fd);
     return 0;
@@ -70,5 +85,5 @@ void cv_program_unpin(struct cv_pinned *pinned)
         (void)close(pinned->program);
     if (pinned->object >= 0)
         (void)close(pinned->object);
-    *pinned = (struct cv_pinned){-1, -1};
+    *pinned = (struct cv_pinned){.program = -1, .object = -1};
 }

@@ -10,6 +10,7 @@
 #include "base/macros.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct cv_program {
@@ -18,13 +19,17 @@ struct cv_program {
 };
 
 struct cv_pinned {
-    int program; /* -1: not pinned */
-    int object;  /* -1: none */
+    int program;    /* -1: not pinned */
+    int object;     /* -1: none */
+    bool is_script; /* it begins with "#!": it can only be run by its path */
 };
 
 /* Finds out what runs; `object` may be NULL. 0 or -errno. To be called before anyone changes the
  * directory. */
 CV_MUST_CHECK int cv_program_find(struct cv_program *program, const char *object);
+
+/* Another program than this one is what runs. 0 or -errno. */
+CV_MUST_CHECK int cv_program_set(struct cv_program *program, const char *path);
 
 /* Opens both. 0, or -errno with a sentence in `reason`. */
 CV_MUST_CHECK int cv_program_pin(const struct cv_program *program, struct cv_pinned *ret,

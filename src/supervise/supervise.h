@@ -25,12 +25,22 @@ enum cv_containment {
     CV_CONTAINMENT_CGROUP,
 };
 
+/* A program that knows nothing of covey, to be run as the workers. */
+struct cv_foreign_app {
+    const char *path; /* of the program */
+    char *const *argv;
+    bool notify;         /* it is ready when it says so */
+    int64_t ready_after; /* ns; else once it has lived so long */
+    int stop_signal;     /* what asks it to end */
+};
+
 struct cv_supervise {
     const char *name;   /* in titles and logs: "hello" */
     char *const *argv;  /* as this process was given them: workers get the same */
     const char *object; /* the shared object of `covey run`; NULL: a program with its own main() */
-    const char *settings; /* path of the file of settings; NULL: none */
-    uint32_t abi;         /* COVEY_ABI: what a worker must have been compiled against */
+    const struct cv_foreign_app *foreign; /* `covey run -- COMMAND`; NULL: an app of covey's */
+    const char *settings;                 /* path of the file of settings; NULL: none */
+    uint32_t abi; /* COVEY_ABI: what a worker must have been compiled against */
     enum cv_start_method method;
     enum cv_containment containment;
     enum cv_log_level log_level;

@@ -29,6 +29,8 @@ struct cv_who cv_words_managed(const char *name, unsigned index)
 /* What a worker's exit code means, where that is known. */
 static const char *meaning(const struct cv_fleet_exit *exit)
 {
+    if (exit->foreign && exit->code != CV_EXIT_OK)
+        return "";
     switch (exit->code) {
     case CV_EXIT_OK: return exit->asked ? " (it was asked to go)" : " (it left unasked)";
     case CV_EXIT_BOOT: return " (a start listener failed)";

@@ -62,7 +62,7 @@ static int setup(covey_app *app)
 {
     static covey_process_fn *const of[] = {work, block, deaf, once, fails};
     static const char *const sleeper[] = {"sleep", "1000", NULL};
-    static const char *const teller[] = {"sh", "-c", "ls /proc/self/fd | tr '\\n' ' ' >&2; ulimit -n >&2; exec sleep 1000", NULL};
+    static const char *const teller[] = {"sh", "-c", "echo $(ls /proc/self/fd) $(ulimit -n) >&2; exec sleep 1000", NULL};
     static const char *const nobody[] = {"no-such-program-anywhere", NULL};
     journal = covey_config_str(app, "JOURNAL", "/dev/null");
     int workers = (int)covey_config_int(app, "PROCESSES", 1);

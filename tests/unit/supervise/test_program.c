@@ -17,7 +17,7 @@ static int pin(const char *path, const char *object, struct cv_pinned *ret)
     static struct cv_program program;
     (void)snprintf(program.path, sizeof(program.path), "%s", path);
     (void)snprintf(program.object, sizeof(program.object), "%s", object);
-    *ret = (struct cv_pinned){-1, -1};
+    *ret = (struct cv_pinned){.program = -1, .object = -1};
     return cv_program_pin(&program, ret, reason, sizeof(reason));
 }
 

@@ -168,7 +168,8 @@ static void test_what_cannot_be_executed_is_an_error_and_a_child_to_reap(void **
     assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG), -1);
     assert_int_equal(open_descriptors(), before);
     assert_descriptors_close_on_exec();
-    assert_true(cv_spawn_exec(&(struct cv_pinned){-1, -1}, &nest.boot, argv, -1) < 0);
+    const struct cv_pinned nothing = {.program = -1, .object = -1};
+    assert_true(cv_spawn_exec(&nothing, &nest.boot, argv, -1) < 0);
     assert_int_equal(waitid(P_ALL, 0, &info, WEXITED), 0);
 }
 
