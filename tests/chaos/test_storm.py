@@ -3,7 +3,7 @@
 What must hold. Nothing leaks (processes, zombies, descriptors of guardian and master), and a request fails
 only because the worker that had accepted its connection was killed. How that is decided:
 
-- All workers share one listening socket, which belongs to the master. So a connection that no worker has
+- All workers share one listening socket (or have one each, with PER_SLOT_LISTENERS), which belongs to the master. So a connection that no worker has
   accepted survives any worker's death in the listener's queue: it can only fail by being refused or by the
   master's fault, and such a failure is never excused (nor is a refused connect).
 - A connection stays with the worker that accepted it. If it had an answer before, that answer was the
@@ -20,6 +20,7 @@ STORM_SECONDS (60) is the length of the storm; its numbers of kills and reloads 
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -31,6 +32,7 @@ import proc
 from client import eventually
 from harness import BUILD
 from load import Kill, Load, accepted, unexplained
+from network import own_network
 from server import Server
 
 SECONDS = float(os.environ.get("STORM_SECONDS", "60"))
@@ -38,19 +40,20 @@ WORKERS = 4
 MOST = 8
 
 
-def serve(folder, method):
+def serve(folder, method, **settings):
     """fork cannot reload a program with its own main(): there it is `covey run`."""
-    if method == "spawn":
-        return Server(folder, "testbed", method=method, workers=WORKERS)
-    return Server(folder, BUILD / "covey", ["run", BUILD / "examples" / "testbed.so"], method=method, workers=WORKERS)
+    if method != "fork":
+        return Server(folder, "testbed", method=method, workers=WORKERS, **settings)
+    return Server(folder, BUILD / "covey", ["run", BUILD / "examples" / "testbed.so"], method=method, workers=WORKERS,
+                  **settings)
 
 
 @pytest.fixture
 def serving(tmp_path):
     made = []
 
-    def make(method):
-        made.append(serve(tmp_path / f"job{len(made)}", method))
+    def make(method, **settings):
+        made.append(serve(tmp_path / f"job{len(made)}", method, **settings))
         return made[-1]
 
     yield make
@@ -116,8 +119,9 @@ class Storm:
 
 
 def settled(server):
-    """Guardian, master and the workers wanted, nothing else, no zombie."""
-    return len(server.tree()) == 2 + WORKERS and len(server.workers()) == WORKERS and not server.zombies()
+    """Guardian, master, the workers wanted and their template, nothing else, no zombie."""
+    templates = 1 if server.method == "preload" else 0
+    return len(server.tree()) == 2 + WORKERS + templates and len(server.workers()) == WORKERS and not server.zombies()
 
 
 def descriptors(server):
@@ -125,9 +129,18 @@ def descriptors(server):
 
 
 @pytest.mark.limit(int(6 * SECONDS) + 120)
-@pytest.mark.parametrize("method, share", [("spawn", 1.0), ("fork", 0.25)], ids=["spawn", "fork"])
-def test_storm(serving, method, share):
-    server = serving(method)
+@pytest.mark.parametrize("method, share, settings",
+                         [("spawn", 1.0, {}), ("fork", 0.25, {}), ("preload", 0.25, {}),
+                          ("preload", 0.25, {"per_slot_listeners": 1})],
+                         ids=["spawn", "fork", "preload", "per-slot"])
+def test_storm(serving, method, share, settings):
+    """Where scaling down closes a socket, what waits there for a worker that was killed goes to the others only with
+    tcp_migrate_req."""
+    with own_network(tcp_migrate_req=1) if settings else contextlib.nullcontext():
+        rage(serving(method, **settings), share)
+
+
+def rage(server, share):
     for connection in server.reach_all().values():
         connection.close()
     time.sleep(0.3)

@@ -1,7 +1,6 @@
 """PER_SLOT_LISTENERS: listening sockets per worker's place, owned by the master."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import socket
@@ -12,8 +11,8 @@ import pytest
 
 import proc
 from client import Connection, Closed, eventually
-from harness import ROOT
 from load import Load
+from network import own_network
 
 APP = """
 static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
@@ -25,7 +24,6 @@ static int setup(covey_app *app)
     return 0;
 }
 """
-CLONE_NEWNET = 0x40000000
 QUEUED = 40
 
 
@@ -188,28 +186,15 @@ def test_no_request_fails_over_reloads(jobs, program):
     server.stop()
 
 
-@pytest.fixture
-def own_network():
-    """A network namespace with nothing but lo, for this thread and what it starts."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    here = os.open("/proc/self/ns/net", os.O_RDONLY)
-    if libc.unshare(CLONE_NEWNET) != 0:
-        os.close(here)
-        pytest.skip("no network namespace may be made here: " + os.strerror(ctypes.get_errno()))
-    try:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        yield
-    finally:
-        assert libc.setns(here, CLONE_NEWNET) == 0
-        os.close(here)
+@pytest.fixture(params=[1, 0])
+def migrate(request):
+    with own_network(tcp_migrate_req=request.param):
+        yield request.param
 
 
-@pytest.mark.parametrize("migrate", [1, 0])
-def test_scaling_down_a_blocked_worker(jobs, program, own_network, migrate):
+def test_scaling_down_a_blocked_worker(jobs, program, migrate):
     """The worker that goes is killed at the end of its drain, with connections in the queue of its own socket: the
     kernel gives them to the other socket if net.ipv4.tcp_migrate_req is set, and resets them if it is not."""
-    with open("/proc/sys/net/ipv4/tcp_migrate_req", "w") as file:
-        file.write(str(migrate))
     server = jobs.server(program, workers=2, per_slot_listeners=1, graceful_shutdown_timeout=0.5, stop_timeout=0.2)
     victim = block(server, 1)
     waiting = queue_up(server)
@@ -220,11 +205,8 @@ def test_scaling_down_a_blocked_worker(jobs, program, own_network, migrate):
     server.stop(signal.SIGQUIT)
 
 
-@pytest.mark.parametrize("migrate", [1, 0])
-def test_scaling_down_under_load(jobs, program, own_network, migrate):
+def test_scaling_down_under_load(jobs, program, migrate):
     """An idle worker empties its queue before it closes. What comes in between is lost without tcp_migrate_req."""
-    with open("/proc/sys/net/ipv4/tcp_migrate_req", "w") as file:
-        file.write(str(migrate))
     server = jobs.server(program, workers=4, per_slot_listeners=1)
     server.reach_all()
 
