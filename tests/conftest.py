@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 
 import apps  # noqa: E402
+import deployment as deployments  # noqa: E402
 import harness  # noqa: E402
 import reaper  # noqa: E402
 import server  # noqa: E402
@@ -98,6 +99,12 @@ def app(tmp_path_factory):
     """app(body, ...): compiles a C program against the build under test; its path."""
     folder = tmp_path_factory.mktemp("apps")
     return lambda body, **how: apps.compile_c(folder, body, **how)
+
+
+@pytest.fixture
+def deployment(app, tmp_path):
+    """A program that answers "old", to be replaced by others (deployment.py)."""
+    return deployments.Deployment(app, tmp_path / "deployed").deploy(answer="old")
 
 
 @pytest.fixture(params=["spawn", "fork"])

@@ -26,6 +26,7 @@ const char cv_ctl_usage[] =
     "covey top [SERVER]                 the same, every second\n"
     "covey scale N [SERVER]             N workers; done when they are ready\n"
     "covey reload [SERVER]              run what is on disk now; done when it serves\n"
+    "covey upgrade [SERVER]             the same for covey itself: guardian and master too\n"
     "covey restart WHO [SERVER]         replace one: a worker's number, main, or NAME\n"
     "covey logs reopen [SERVER]         open the log files anew; done when all write there\n"
     "covey stop [--now] [SERVER]        done when everything is gone\n"
@@ -275,6 +276,13 @@ static int find_managed(const char *server, const char *word, uint32_t *ret_slot
                       : wrong("there are several of that name, say which, with its number: ", word);
 }
 
+static int run_upgrade(const char *word, bool has_flag, const char *server)
+{
+    (void)word;
+    (void)has_flag;
+    return command(server, (struct cv_control_request){CV_CONTROL_UPGRADE, 0});
+}
+
 static int run_restart(const char *word, bool has_flag, const char *server)
 {
     (void)has_flag;
@@ -375,6 +383,7 @@ static const struct command commands[] = {
     {"top", NULL, NULL, run_top},
     {"scale", NULL, "how many workers?", run_scale},
     {"reload", NULL, NULL, run_reload},
+    {"upgrade", NULL, NULL, run_upgrade},
     {"restart", NULL, "which worker?", run_restart},
     {"logs", NULL, "what about them? reopen", run_logs},
     {"stop", "--now", NULL, run_stop},

@@ -40,9 +40,12 @@ static uint32_t restarts(const struct cv_control_slot *slot)
 static void show_fleet(FILE *to, const struct cv_ctl_status *status)
 {
     const struct cv_control_fleet *fleet = &status->fleet;
-    (void)fprintf(to, "%s (pid %d), up %s: %u of %u workers ready, generation %u\n", fleet->name,
+    (void)fprintf(to, "%s (pid %d), up %s: %u of %u workers ready, generation %u", fleet->name,
                   (int)fleet->guardian, cv_ctl_time(fleet->uptime_ms).text, fleet->ready,
                   fleet->wanted, fleet->generation);
+    if (fleet->upgrades > 0)
+        (void)fprintf(to, ", %u upgrade%s", fleet->upgrades, fleet->upgrades == 1 ? "" : "s");
+    (void)fprintf(to, "\n");
     const char *listener = status->listeners;
     for (uint32_t i = 0; i < fleet->n_listeners; i++, listener += strlen(listener) + 1)
         (void)fprintf(to, "listening on %s\n", listener);
@@ -108,13 +111,13 @@ int cv_ctl_show_json(FILE *to, const struct cv_ctl_status *status)
 {
     const struct cv_control_fleet *fleet = &status->fleet;
     json_t *all = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:b, s:s, s:o, s:o}", "name", fleet->name,
-        "pid", (json_int_t)fleet->guardian, "master", (json_int_t)fleet->master, "uptime_ms",
-        (json_int_t)fleet->uptime_ms, "wanted", (json_int_t)fleet->wanted, "ready",
-        (json_int_t)fleet->ready, "generation", (json_int_t)fleet->generation, "stopping",
-        fleet->is_stopping != 0, "reload", fleet->reload, "reload_waits", fleet->reload_waits != 0,
-        "containment", fleet->containment, "listeners", listeners_to_json(status), "workers",
-        slots_to_json(status));
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:b, s:s, s:o, s:o}", "name",
+        fleet->name, "pid", (json_int_t)fleet->guardian, "master", (json_int_t)fleet->master,
+        "uptime_ms", (json_int_t)fleet->uptime_ms, "wanted", (json_int_t)fleet->wanted, "ready",
+        (json_int_t)fleet->ready, "generation", (json_int_t)fleet->generation, "upgrades",
+        (json_int_t)fleet->upgrades, "stopping", fleet->is_stopping != 0, "reload", fleet->reload,
+        "reload_waits", fleet->reload_waits != 0, "containment", fleet->containment, "listeners",
+        listeners_to_json(status), "workers", slots_to_json(status));
     if (all == NULL)
         return -ENOMEM;
     int rc = json_dumpf(all, to, JSON_INDENT(2));

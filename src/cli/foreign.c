@@ -53,9 +53,9 @@ static void warn_of_privileges(const char *path)
                 path);
 }
 
-void cv_foreign_prepare(const struct cv_foreign_run *run, const struct cv_listeners *listeners)
+void cv_foreign_prepare(const char *path, const struct cv_listeners *listeners)
 {
-    warn_of_privileges(run->path);
+    warn_of_privileges(path);
     /* A program that does not expect it would spin on a listener that does not block. */
     for (int i = 0; i < listeners->n; i++) {
         int flags = fcntl(listeners->item[i].fd, F_GETFL);

@@ -20,6 +20,6 @@ CV_MUST_CHECK int cv_foreign_find(struct cv_foreign_run *ret, struct cv_conf *co
 
 /* Once the log is open: warns of what the kernel will not do for it, and makes the listeners such
  * as it may expect them. */
-void cv_foreign_prepare(const struct cv_foreign_run *run, const struct cv_listeners *listeners);
+void cv_foreign_prepare(const char *path, const struct cv_listeners *listeners);
 
 #endif

@@ -37,9 +37,12 @@ enum cv_message_kind {
     CV_MSG_SCALE,  /* word[0]: 1 more, 0 fewer */
     CV_MSG_PING,   /* to be answered by PONG: does the master's loop run? */
     CV_MSG_REOPEN, /* the log files */
+    CV_MSG_UPGRADE,
     /* master -> guardian */
     CV_MSG_NEWS = 96, /* word[0]: enum cv_news, word[1]: its value; time: when it happened */
     CV_MSG_PONG,
+    CV_MSG_UPGRADED, /* the master runs another program now; word[0]: 1 + the number of its
+                        descriptor of the file of settings, 0: none */
     /* master -> worker, master -> guardian */
     CV_MSG_LOGS = 112, /* the log files, opened anew: see logs.h; word[0]: the how-manieth time */
 };

@@ -22,11 +22,11 @@ static int watch(const struct cv_control *control, int fd, uint32_t events, uint
     return epoll_ctl(control->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
-int cv_control_start(struct cv_control *control, int listener)
+static int open_epoll(struct cv_control *control, int listener)
 {
-    *control = (struct cv_control){.epoll = -1, .listener = listener, .accept_at = CV_NEVER};
-    for (int i = 0; i < CV_CONTROL_CLIENTS; i++)
-        control->client[i].fd = -1;
+    control->epoll = -1;
+    control->listener = listener;
+    control->accept_at = CV_NEVER;
     if (listener < 0)
         return 0;
     control->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -42,11 +42,30 @@ int64_t cv_control_deadline(const struct cv_control *control)
     return control->accept_at;
 }
 
+int cv_control_start(struct cv_control *control, int listener)
+{
+    *control = (struct cv_control){0};
+    for (int i = 0; i < CV_CONTROL_CLIENTS; i++)
+        control->client[i].fd = -1;
+    return open_epoll(control, listener);
+}
+
 static void drop(struct cv_control_client *client)
 {
     if (client->fd >= 0)
         (void)close(client->fd);
     *client = (struct cv_control_client){.fd = -1};
+}
+
+int cv_control_resume(struct cv_control *control, int listener)
+{
+    int rc = open_epoll(control, listener);
+    for (unsigned i = 0; i < CV_CONTROL_CLIENTS; i++) {
+        struct cv_control_client *client = &control->client[i];
+        if (client->fd >= 0 && (rc < 0 || watch(control, client->fd, EPOLLIN, i) < 0))
+            drop(client);
+    }
+    return rc;
 }
 
 void cv_control_done(struct cv_control *control)

@@ -28,6 +28,9 @@ struct cv_control {
  * closed, so that clients are refused. */
 CV_MUST_CHECK int cv_control_start(struct cv_control *control, int listener);
 
+/* The same with the clients that stand in the table already, after an upgrade. */
+CV_MUST_CHECK int cv_control_resume(struct cv_control *control, int listener);
+
 /* In a forked child, or at the end: closes everything. */
 void cv_control_done(struct cv_control *control);
 

@@ -27,7 +27,7 @@ int cv_control_read(struct cv_control_request *ret, const struct cv_message *mes
 {
     if (message->word[VERSION] != CV_CONTROL_VERSION)
         return -EPROTO;
-    if (message->kind < CV_CONTROL_STATUS || message->kind > CV_CONTROL_LOGS ||
+    if (message->kind < CV_CONTROL_STATUS || message->kind > CV_CONTROL_UPGRADE ||
         message->body_len != 0)
         return -EBADMSG;
     uint32_t number = message->word[NUMBER];

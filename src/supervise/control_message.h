@@ -13,7 +13,7 @@
 #include "supervise/listen.h"
 
 /* Changes with everything in this file. Both sides are to have the same. */
-#define CV_CONTROL_VERSION 3
+#define CV_CONTROL_VERSION 4
 
 enum cv_control_command {
     CV_CONTROL_STATUS = 128,
@@ -22,6 +22,7 @@ enum cv_control_command {
     CV_CONTROL_RESTART, /* number: of the slot, or CV_CONTROL_MAIN */
     CV_CONTROL_STOP,    /* number: CV_STOP_TERM or CV_STOP_QUIT */
     CV_CONTROL_LOGS,    /* the log files are to be opened anew */
+    CV_CONTROL_UPGRADE, /* of covey itself, in place */
 };
 
 enum cv_control_reply {
@@ -47,6 +48,7 @@ struct cv_control_fleet {
     uint32_t wanted;
     uint32_t ready;
     uint32_t generation; /* the newest that serves or is to */
+    uint32_t upgrades;   /* of covey itself, since the start */
     uint32_t n_listeners;
     int64_t uptime_ms;
     uint32_t is_stopping;

@@ -51,12 +51,13 @@ static enum cv_control_verdict judge_reload(const struct cv_control_wait *wait,
                                             const struct cv_control_facts *facts, char *sentence,
                                             size_t cap)
 {
+    const char *done = wait->command == CV_CONTROL_UPGRADE ? "upgraded" : "reloaded";
     if (facts->reloaded >= wait->number) {
-        (void)snprintf(sentence, cap, "reloaded: generation %u serves", facts->reloaded);
+        (void)snprintf(sentence, cap, "%s: generation %u serves", done, facts->reloaded);
         return CV_VERDICT_DONE;
     }
     if (facts->reload_failed >= wait->number || facts->refusals != wait->refusals) {
-        (void)snprintf(sentence, cap, "not reloaded: %s", facts->why);
+        (void)snprintf(sentence, cap, "not %s: %s", done, facts->why);
         return CV_VERDICT_FAILED;
     }
     return CV_VERDICT_WAIT;
@@ -88,7 +89,8 @@ enum cv_control_verdict cv_control_judge(const struct cv_control_wait *wait,
     }
     switch (wait->command) {
     case CV_CONTROL_SCALE: return judge_scale(wait->number, facts, sentence, cap);
-    case CV_CONTROL_RELOAD: return judge_reload(wait, facts, sentence, cap);
+    case CV_CONTROL_RELOAD:
+    case CV_CONTROL_UPGRADE: return judge_reload(wait, facts, sentence, cap);
     case CV_CONTROL_RESTART: return judge_restart(wait->kind, facts, sentence, cap);
     case CV_CONTROL_LOGS: return judge_logs(wait->number, facts, sentence, cap);
     case CV_CONTROL_STATUS: /* answered at once */

@@ -10,10 +10,10 @@
 /* What a client waits for. */
 struct cv_control_wait {
     enum cv_control_command command; /* 0: it has not asked yet */
-    uint32_t number;                 /* SCALE: workers; RELOAD: the generation it will be;
+    uint32_t number;                 /* SCALE: workers; RELOAD, UPGRADE: the generation it will be;
                                         LOGS: which opening of the files */
     enum cv_kind kind;               /* RESTART: of that slot */
-    unsigned refusals;               /* RELOAD: of the facts, when it was asked */
+    unsigned refusals;               /* RELOAD, UPGRADE: of the facts, when it was asked */
     uint32_t start;                  /* RESTART: which of the processes of the slot it is about */
 };
 
@@ -29,7 +29,7 @@ struct cv_control_facts {
     int struggling;         /* a worker that is not ready and has failed before; -1: none */
     uint32_t reloaded;      /* the last generation that has taken over */
     uint32_t reload_failed; /* the last that has not */
-    unsigned refusals;      /* reloads that have not even begun */
+    unsigned refusals;      /* reloads and upgrades that have not even begun */
     uint32_t logs;          /* the last opening of the log files that all who serve have taken */
     const char *keeps_logs; /* one of them who could not, and keeps the old ones; NULL */
     const char *why;        /* of the last reload that failed or was refused */

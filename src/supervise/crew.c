@@ -18,24 +18,32 @@
 
 #define CHILDREN_MAX 4096
 
-int cv_crew_new(struct cv_crew *crew, const struct cv_fleet_config *fleet, const char *object)
+int cv_crew_make(struct cv_crew *crew, unsigned capacity, unsigned slots)
 {
-    unsigned slots = cv_fleet_slots(fleet);
-    *crew = (struct cv_crew){.capacity = fleet->capacity};
+    *crew = (struct cv_crew){
+        .capacity = capacity, .self = -1, .slots = {.fd = -1}, .oom = {.counter = -1}};
     for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
         crew->pinned[i] = (struct cv_pinned){.program = -1, .object = -1};
         crew->pinned_settings[i] = -1;
     }
-    int rc = cv_program_find(&crew->program, object);
-    if (rc < 0)
-        return rc;
     crew->members = calloc(slots, sizeof(*crew->members));
     if (crew->members == NULL)
         return -ENOMEM;
     for (unsigned i = 0; i < slots; i++) {
         crew->members[i].pidfd = crew->members[i].channel = -1;
-        crew->members[i].who = cv_words_who(i, fleet->capacity);
+        crew->members[i].who = cv_words_who(i, capacity);
     }
+    return 0;
+}
+
+int cv_crew_new(struct cv_crew *crew, const struct cv_fleet_config *fleet, const char *object)
+{
+    unsigned slots = cv_fleet_slots(fleet);
+    int rc = cv_crew_make(crew, fleet->capacity, slots);
+    if (rc == 0)
+        rc = cv_program_find(&crew->program, object);
+    if (rc < 0)
+        return rc;
     crew->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (crew->self < 0)
         return -errno;
@@ -96,11 +104,11 @@ static int pin(struct cv_crew *crew, const struct cv_supervise *how, size_t at, 
 int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *how, uint32_t generation,
                 char *reason, size_t cap)
 {
-    if (generation > 1 && how->method == CV_START_FORK && how->object == NULL) {
+    bool is_own = generation == 1 || generation == crew->own_generation;
+    if (!is_own && how->method == CV_START_FORK && how->object == NULL) {
         (void)snprintf(reason, cap,
                        "workers are forked from the program that runs already, so a new one on "
-                       "disk would not be "
-                       "seen; use --start-method spawn, or restart");
+                       "disk would not be seen; use covey upgrade or --start-method spawn");
         return -ENOTSUP;
     }
     for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
@@ -123,7 +131,7 @@ void cv_crew_drop(struct cv_crew *crew, uint32_t generation)
 
 /* ---- Birth ---- */
 
-static void end_cgroup(const struct cv_crew *crew, uint32_t incarnation)
+void cv_crew_end_cgroup(const struct cv_crew *crew, uint32_t incarnation)
 {
     if (crew->cgroup != NULL)
         cv_cgroup_bury(crew->cgroup, incarnation);
@@ -196,9 +204,7 @@ static void born(struct cv_crew *crew, unsigned slot, pid_t pid, uint32_t genera
     member->starts++;
 }
 
-/* The door of the newest incarnation's cgroup, or -1. Where there can be none for once, it is
- * started all the same. */
-static int open_door(struct cv_crew *crew)
+int cv_crew_open_door(struct cv_crew *crew)
 {
     if (crew->cgroup == NULL || crew->cgroup->run < 0)
         return -1;
@@ -213,11 +219,11 @@ static int spawn_foreign(struct cv_crew *crew, const struct cv_supervise *how,
                          const struct cv_run *run, unsigned slot, size_t at,
                          const struct cv_boot *boot)
 {
-    CV_AUTOCLOSE int door = open_door(crew);
+    CV_AUTOCLOSE int door = cv_crew_open_door(crew);
     pid_t pid = cv_crew_start_foreign(crew, how, run, slot, at, boot, door);
     if (pid < 0) {
         give_up_seat(crew, slot);
-        end_cgroup(crew, crew->incarnations);
+        cv_crew_end_cgroup(crew, crew->incarnations);
         return pid;
     }
     born(crew, slot, pid, boot->generation, crew->incarnations);
@@ -266,7 +272,7 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     if (is_foreign)
         return spawn_foreign(crew, how, run, slot, at, ret_boot);
     CV_AUTOCLOSE int theirs = ret_boot->channel;
-    CV_AUTOCLOSE int door = open_door(crew);
+    CV_AUTOCLOSE int door = cv_crew_open_door(crew);
     pid_t pid = how->method == CV_START_FORK ? cv_spawn_fork(door)
                                              : cv_spawn_exec(pinned, ret_boot, how->argv, door);
     if (pid == 0) {
@@ -275,7 +281,7 @@ int cv_crew_spawn(struct cv_crew *crew, const struct cv_supervise *how, const st
     }
     if (pid < 0) {
         give_up_seat(crew, slot);
-        end_cgroup(crew, crew->incarnations);
+        cv_crew_end_cgroup(crew, crew->incarnations);
         return pid;
     }
     born(crew, slot, pid, generation, crew->incarnations);
@@ -309,10 +315,10 @@ int cv_crew_start_template(struct cv_crew *crew, const struct cv_supervise *how,
     boot.settings = crew->pinned_settings[at];
     boot.access_log = how->logs->access_fd;
     cv_run_tag(run, ++crew->incarnations, boot.tag);
-    CV_AUTOCLOSE int door = open_door(crew);
+    CV_AUTOCLOSE int door = cv_crew_open_door(crew);
     pid_t pid = cv_spawn_exec(pinned, &boot, how->argv, door);
     if (pid < 0) {
-        end_cgroup(crew, crew->incarnations);
+        cv_crew_end_cgroup(crew, crew->incarnations);
         return pid;
     }
     *template = (struct cv_template){.pid = pid,
@@ -338,12 +344,12 @@ int cv_crew_order(struct cv_crew *crew, const struct cv_supervise *how, const st
     if (rc < 0)
         return rc;
     CV_AUTOCLOSE int theirs = boot.channel;
-    CV_AUTOCLOSE int door = open_door(crew);
+    CV_AUTOCLOSE int door = cv_crew_open_door(crew);
     crew->members[slot].oom_count = cv_oom_count(&crew->oom);
     rc = cv_template_ask(template, &boot, slot, crew->incarnations, door);
     if (rc < 0) {
         give_up_seat(crew, slot);
-        end_cgroup(crew, crew->incarnations);
+        cv_crew_end_cgroup(crew, crew->incarnations);
         return rc;
     }
     order->is_sent = true;
@@ -383,14 +389,14 @@ void cv_crew_withdraw(struct cv_crew *crew, unsigned slot)
     if (order->is_sent) {
         (void)close(order->channel);
         give_up_seat(crew, slot);
-        end_cgroup(crew, order->incarnation);
+        cv_crew_end_cgroup(crew, order->incarnation);
     }
     *order = (struct cv_order){0};
 }
 
 void cv_crew_bury_template(struct cv_crew *crew, struct cv_template *template)
 {
-    end_cgroup(crew, template->incarnation);
+    cv_crew_end_cgroup(crew, template->incarnation);
     (void)close(template->channel);
     if (template->pidfd >= 0)
         (void)close(template->pidfd);
@@ -469,7 +475,7 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
     member->last_exit.by_us = exit.signaled && cv_member_was_sent(member, exit.code);
     if (exit.signaled && exit.code == SIGKILL && !member->last_exit.by_us)
         member->last_exit.oom = cv_oom_judge(&crew->oom, member->oom_count);
-    end_cgroup(crew, member->incarnation);
+    cv_crew_end_cgroup(crew, member->incarnation);
     struct cv_slot_page *page = &crew->slots.pages[slot];
     atomic_store(&page->serving, 0);
     atomic_store(&page->connections, 0);
@@ -488,7 +494,7 @@ int cv_crew_find_incarnation(const struct cv_crew *crew, uint32_t incarnation)
 
 static bool is_alive(const struct cv_crew *crew, uint32_t incarnation)
 {
-    if (cv_crew_find_incarnation(crew, incarnation) >= 0)
+    if (incarnation == crew->trial || cv_crew_find_incarnation(crew, incarnation) >= 0)
         return true;
     for (unsigned i = 0; i < crew->slots.count; i++) {
         const struct cv_order *order = &crew->members[i].order;

@@ -65,6 +65,8 @@ struct cv_crew {
     struct cv_commands commands[CV_CREW_GENERATIONS];
     struct cv_template templates[CV_CREW_GENERATIONS];
     uint32_t incarnations;      /* so far */
+    uint32_t trial;             /* the incarnation of a new program that is tried; 0: none is */
+    uint32_t own_generation;    /* which runs the program that this process runs by an upgrade; 0 */
     int self;                   /* pidfd of the master, for the workers */
     uint64_t nofile;            /* of struct cv_boot */
     struct cv_seating *seating; /* NULL: all workers share the listeners */
@@ -76,7 +78,10 @@ struct cv_crew {
     char last_reason[512];
 };
 
-/* 0 or -errno. All memory is taken here. Of `fleet` the numbers of slots are used. */
+/* Nobody is there, nothing is pinned: all memory is taken here. 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_crew_make(struct cv_crew *crew, unsigned capacity, unsigned slots);
+
+/* The same, ready to be used. 0 or -errno. Of `fleet` the numbers of slots are used. */
 CV_MUST_CHECK int cv_crew_new(struct cv_crew *crew, const struct cv_fleet_config *fleet,
                               const char *object);
 
@@ -121,6 +126,13 @@ void cv_crew_withdraw(struct cv_crew *crew, unsigned slot);
 
 /* Its process has been reaped, or is to be forgotten. */
 void cv_crew_bury_template(struct cv_crew *crew, struct cv_template *template);
+
+/* The door of the newest incarnation's cgroup, or -1. Where there can be none for once, it is
+ * started all the same. */
+int cv_crew_open_door(struct cv_crew *crew);
+
+/* Kills what an incarnation that is dead has left in its cgroup. */
+void cv_crew_end_cgroup(const struct cv_crew *crew, uint32_t incarnation);
 
 /* In a forked child: closes what belongs to the master and its other children. */
 void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own);

@@ -19,6 +19,11 @@ int cv_desk_open(struct cv_desk *desk, int listener)
     return cv_control_start(&desk->control, listener);
 }
 
+int cv_desk_resume(struct cv_desk *desk, int listener)
+{
+    return cv_control_resume(&desk->control, listener);
+}
+
 void cv_desk_close(struct cv_desk *desk)
 {
     cv_control_done(&desk->control);
@@ -73,6 +78,7 @@ static struct cv_control_fleet describe_fleet(const struct cv_desk *desk, int64_
                                    .wanted = cv_fleet_wanted(desk->fleet),
                                    .ready = cv_fleet_ready(desk->fleet),
                                    .generation = cv_fleet_generation(desk->fleet),
+                                   .upgrades = desk->upgrades,
                                    .uptime_ms = (now - desk->opened_at) / CV_MS,
                                    .is_stopping = cv_fleet_is_stopping(desk->fleet),
                                    .reload_waits = desk->reload_waits(desk->arg)};
@@ -159,12 +165,16 @@ static void scale(struct cv_desk *desk, struct cv_control_client *client, uint32
 }
 
 /* One that is asked while another runs becomes the next one: it has the next number either way. */
-static void reload(struct cv_desk *desk, struct cv_control_client *client)
+static void reload(struct cv_desk *desk, struct cv_control_client *client,
+                   enum cv_control_command command)
 {
-    client->wait = (struct cv_control_wait){.command = CV_CONTROL_RELOAD,
+    client->wait = (struct cv_control_wait){.command = command,
                                             .number = cv_fleet_newest_generation(desk->fleet) + 1,
                                             .refusals = desk->refusals};
-    desk->reload(desk->arg);
+    if (command == CV_CONTROL_UPGRADE)
+        desk->upgrade(desk->arg);
+    else
+        desk->reload(desk->arg);
 }
 
 /* What asks a process in this state to make room for another, if anything does. */
@@ -245,7 +255,8 @@ static void carry_out(struct cv_desk *desk, struct cv_control_client *client,
     switch (request->command) {
     case CV_CONTROL_STATUS: tell_status(desk, client); break;
     case CV_CONTROL_SCALE: scale(desk, client, request->number); break;
-    case CV_CONTROL_RELOAD: reload(desk, client); break;
+    case CV_CONTROL_RELOAD:
+    case CV_CONTROL_UPGRADE: reload(desk, client, request->command); break;
     case CV_CONTROL_RESTART: restart(desk, client, request->number); break;
     case CV_CONTROL_STOP: stop(desk, client, request->number); break;
     case CV_CONTROL_LOGS: reopen_logs(desk, client); break;

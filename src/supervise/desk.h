@@ -15,6 +15,7 @@ struct cv_desk {
     struct cv_crew *crew;
     void (*feed)(void *arg, const struct cv_fleet_event *event);
     void (*reload)(void *arg); /* asks for one */
+    void (*upgrade)(void *arg);
     bool (*reload_waits)(void *arg);
     int (*reopen)(void *arg, char *reason, size_t cap); /* cv_master_reopen() */
     void *arg;
@@ -25,12 +26,16 @@ struct cv_desk {
     uint32_t reloaded;
     uint32_t reload_failed;
     unsigned refusals;
+    unsigned upgrades; /* of covey itself, since the start */
     char why[640];
 };
 
 /* Opens it, with the fields above filled in. 0 or -errno. To be watched: .control.epoll, if it is
  * not -1. */
 CV_MUST_CHECK int cv_desk_open(struct cv_desk *desk, int listener);
+
+/* The same for one that an upgrade has handed over. */
+CV_MUST_CHECK int cv_desk_resume(struct cv_desk *desk, int listener);
 
 /* In a forked child, or at the end. */
 void cv_desk_close(struct cv_desk *desk);
@@ -41,7 +46,7 @@ void cv_desk_work(struct cv_desk *desk);
 /* The fleet has said something. */
 void cv_desk_hear(struct cv_desk *desk, const struct cv_action *said);
 
-/* A reload could not even begin. */
+/* A reload or an upgrade could not even begin. */
 void cv_desk_not_reloaded(struct cv_desk *desk, const char *why);
 
 /* Answers those whose command is done: after each turn. */

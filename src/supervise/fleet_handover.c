@@ -33,7 +33,7 @@ static const char *stop_word(unsigned value)
     return value < CV_COUNT(words) ? words[value] : NULL;
 }
 
-const struct cv_handover_field cv_fleet_fields[] = {
+static const struct cv_handover_field fleet_fields[] = {
     CV_FIELD_LEFT(struct cv_fleet, config), /* of the new settings */
     CV_FIELD_LEFT(struct cv_fleet, rules),
     CV_FIELD(struct cv_fleet, now),
@@ -75,9 +75,8 @@ const struct cv_handover_field cv_fleet_fields[] = {
     CV_FIELD_LEFT(struct cv_fleet, managed.seats),
     CV_FIELD_LEFT(struct cv_fleet, actions), /* there are none */
 };
-const size_t cv_fleet_fields_count = CV_COUNT(cv_fleet_fields);
 
-const struct cv_handover_field cv_slot_fields[] = {
+static const struct cv_handover_field slot_fields[] = {
     CV_FIELD_WORD(struct cv_slot, state, state_word),
     CV_FIELD(struct cv_slot, going),
     CV_FIELD(struct cv_slot, spawn_asked),
@@ -95,7 +94,6 @@ const struct cv_handover_field cv_slot_fields[] = {
     CV_FIELD(struct cv_slot, ready_since),
     CV_FIELD(struct cv_slot, asked_at),
 };
-const size_t cv_slot_fields_count = CV_COUNT(cv_slot_fields);
 
 static const char *restart_word(unsigned value)
 {
@@ -105,20 +103,18 @@ static const char *restart_word(unsigned value)
     return value < CV_COUNT(words) ? words[value] : NULL;
 }
 
-const struct cv_handover_field cv_spec_fields[] = {
+static const struct cv_handover_field spec_fields[] = {
     CV_FIELD_TEXT(struct cv_managed_spec, name),
     CV_FIELD(struct cv_managed_spec, processes),
     CV_FIELD_WORD(struct cv_managed_spec, restart, restart_word),
     CV_FIELD(struct cv_managed_spec, is_transient),
 };
-const size_t cv_spec_fields_count = CV_COUNT(cv_spec_fields);
 
-const struct cv_handover_field cv_seat_fields[] = {
+static const struct cv_handover_field seat_fields[] = {
     CV_FIELD_TEXT(struct cv_seat, name),
     CV_FIELD(struct cv_seat, index),
     CV_FIELD(struct cv_seat, is_done),
 };
-const size_t cv_seat_fields_count = CV_COUNT(cv_seat_fields);
 
 #define COMING "coming"
 #define FORCE "force"
@@ -153,7 +149,7 @@ static void export_list(const struct cv_managed_list *list, const char *name,
 {
     for (unsigned i = 0; i < list->n; i++) {
         cv_handover_section(to, name);
-        cv_handover_put_fields(to, cv_spec_fields, cv_spec_fields_count, &list->item[i]);
+        cv_handover_put_fields(to, spec_fields, CV_COUNT(spec_fields), &list->item[i]);
     }
 }
 
@@ -166,7 +162,7 @@ static void export_managed(const struct cv_fleet *fleet, struct cv_handover *to)
             continue;
         cv_handover_section(to, "seat");
         cv_handover_put(to, "seat", i);
-        cv_handover_put_fields(to, cv_seat_fields, cv_seat_fields_count, &fleet->managed.seats[i]);
+        cv_handover_put_fields(to, seat_fields, CV_COUNT(seat_fields), &fleet->managed.seats[i]);
     }
 }
 
@@ -176,14 +172,14 @@ void cv_fleet_export(const struct cv_fleet *fleet, struct cv_handover *to)
     cv_handover_section(to, "fleet");
     cv_handover_put(to, "capacity", fleet->config.capacity);
     cv_handover_put(to, "managed_max", fleet->config.managed_max);
-    cv_handover_put_fields(to, cv_fleet_fields, cv_fleet_fields_count, fleet);
+    cv_handover_put_fields(to, fleet_fields, CV_COUNT(fleet_fields), fleet);
     export_failures(&fleet->brake, to);
     for (unsigned i = 0; i < cv_fleet_slots(&fleet->config); i++) {
         if (is_untouched(&fleet->slots[i]))
             continue;
         cv_handover_section(to, "slot");
         cv_handover_put(to, "slot", i);
-        cv_handover_put_fields(to, cv_slot_fields, cv_slot_fields_count, &fleet->slots[i]);
+        cv_handover_put_fields(to, slot_fields, CV_COUNT(slot_fields), &fleet->slots[i]);
     }
     export_managed(fleet, to);
 }
@@ -211,7 +207,7 @@ static int import_slot(struct cv_fleet *fleet, const struct cv_handover_section 
     int64_t i = cv_handover_get(from, "slot", -1);
     if (i < 0 || i >= cv_fleet_slots(&fleet->config))
         return -EBADMSG;
-    return cv_handover_get_fields(from, cv_slot_fields, cv_slot_fields_count, &fleet->slots[i]);
+    return cv_handover_get_fields(from, slot_fields, CV_COUNT(slot_fields), &fleet->slots[i]);
 }
 
 static int import_spec(struct cv_managed_list *list, const struct cv_handover_section *from)
@@ -219,7 +215,7 @@ static int import_spec(struct cv_managed_list *list, const struct cv_handover_se
     if (list->n == CV_MANAGED_MAX)
         return -EBADMSG;
     struct cv_managed_spec *spec = &list->item[list->n++];
-    int rc = cv_handover_get_fields(from, cv_spec_fields, cv_spec_fields_count, spec);
+    int rc = cv_handover_get_fields(from, spec_fields, CV_COUNT(spec_fields), spec);
     return rc == 0 && spec->processes > CV_MANAGED_MAX ? -EBADMSG : rc;
 }
 
@@ -228,7 +224,7 @@ static int import_seat(struct cv_fleet *fleet, const struct cv_handover_section 
     int64_t i = cv_handover_get(from, "seat", -1);
     if (i < 0 || i >= fleet->config.managed_max)
         return -EBADMSG;
-    return cv_handover_get_fields(from, cv_seat_fields, cv_seat_fields_count,
+    return cv_handover_get_fields(from, seat_fields, CV_COUNT(seat_fields),
                                   &fleet->managed.seats[i]);
 }
 
@@ -256,22 +252,20 @@ static bool can_be(const struct cv_fleet *fleet)
            (fleet->roll == CV_ROLL_NONE || fleet->other.number >= 1);
 }
 
-int cv_fleet_import(const struct cv_fleet_config *config, struct cv_span record,
-                    struct cv_fleet **ret)
+int cv_fleet_import(struct cv_fleet_config *config, struct cv_span record, struct cv_fleet **ret)
 {
     struct cv_handover_section section = cv_handover_find(record, "fleet");
     int64_t capacity = cv_handover_get(&section, "capacity", 0);
     int64_t managed = cv_handover_get(&section, "managed_max", 0);
     if (capacity < 2 || capacity > CAPACITY_MAX || managed < 0 || managed > CAPACITY_MAX)
         return -EBADMSG;
-    struct cv_fleet_config adapted = *config;
-    adapted.capacity = (unsigned)capacity;
-    adapted.managed_max = (unsigned)managed;
+    config->capacity = (unsigned)capacity;
+    config->managed_max = (unsigned)managed;
     struct cv_fleet *fleet;
-    int rc = cv_fleet_make(&adapted, 0, &fleet);
+    int rc = cv_fleet_make(config, 0, &fleet);
     if (rc < 0)
         return rc;
-    rc = cv_handover_get_fields(&section, cv_fleet_fields, cv_fleet_fields_count, fleet);
+    rc = cv_handover_get_fields(&section, fleet_fields, CV_COUNT(fleet_fields), fleet);
     if (rc == 0)
         rc = import_failures(&fleet->brake, &section);
     if (rc == 0)

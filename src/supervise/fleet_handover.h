@@ -10,19 +10,9 @@
 void cv_fleet_export(const struct cv_fleet *fleet, struct cv_handover *to);
 
 /* Makes it anew from a record that cv_handover_check() has passed. Its times and limits are those
- * of `config`, but for the numbers of slots, which stay. 0; -ENOMEM; -EBADMSG: the record holds no
- * fleet, or one that cannot be. */
-CV_MUST_CHECK int cv_fleet_import(const struct cv_fleet_config *config, struct cv_span record,
+ * of `config`; the numbers of slots in `config` become those there are. 0; -ENOMEM; -EBADMSG: the
+ * record holds no fleet, or one that cannot be. */
+CV_MUST_CHECK int cv_fleet_import(struct cv_fleet_config *config, struct cv_span record,
                                   struct cv_fleet **ret);
-
-/* The tables, for the test that none of their structs' fields is missing. */
-extern const struct cv_handover_field cv_fleet_fields[];
-extern const size_t cv_fleet_fields_count;
-extern const struct cv_handover_field cv_slot_fields[];
-extern const size_t cv_slot_fields_count;
-extern const struct cv_handover_field cv_spec_fields[];
-extern const size_t cv_spec_fields_count;
-extern const struct cv_handover_field cv_seat_fields[];
-extern const size_t cv_seat_fields_count;
 
 #endif

@@ -5,17 +5,13 @@
  * when the master is gone, however that came, it kills whatever it has adopted and leaves
  * with the master's code.
  */
-#include "supervise/supervise.h"
+#include "supervise/guardian_inside.h"
 
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/fd.h"
 #include "supervise/daemon.h"
 #include "supervise/master.h"
-#include "supervise/notify.h"
-#include "supervise/overseer.h"
-#include "supervise/signals.h"
-#include "supervise/strays.h"
 #include "supervise/suspend.h"
 #include "supervise/title.h"
 
@@ -31,7 +27,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define FOREIGN_MAX 256
 #define STRAYS_BOUND_MS 5000
 
 /* A HUP so soon after the terminal has gone is its hang-up; a later one is somebody's who wants a
@@ -40,24 +35,6 @@
 
 /* Later than this after the deadline of a wait, and this process itself has been stopped. */
 #define GAP_LEAST CV_SECOND
-
-struct guardian {
-    const struct cv_supervise *how;
-    struct cv_signals signals;
-    struct cv_run run;
-    struct cv_notify notify;
-    struct cv_overseer overseer;
-    struct cv_cgroup cgroup;
-    pid_t foreign[FOREIGN_MAX]; /* children that were there before us */
-    int n_foreign;
-    int signal_fd;
-    int ready;          /* as in struct cv_supervise; -1 once it is said */
-    int terminal;       /* -1: none, or hung up */
-    int64_t hung_up_at; /* 0: it is not */
-    int channel;        /* to the master */
-    pid_t master;
-    int master_fd;
-};
 
 /* ---- The master's birth ---- */
 
@@ -101,6 +78,7 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
                                       .guardian_fd = guardian_fd,
                                       .beat = guardian->overseer.page,
                                       .cgroup = &guardian->cgroup,
+                                      .beat_fd = guardian->overseer.fd,
                                       .channel = channel};
     int code = cv_master_run(&config);
     _exit(code);
@@ -243,7 +221,7 @@ static void on_signal(struct guardian *guardian, int signal, bool by_user)
         break;
     case SIGTSTP: on_tstp(guardian); break;
     case SIGUSR1: ask(guardian, CV_MSG_REOPEN, 0, SIGUSR1); break;
-    case SIGUSR2: cv_info("signal %d means nothing in this version", signal); break;
+    case SIGUSR2: ask(guardian, CV_MSG_UPGRADE, 0, SIGUSR2); break;
     default: break; /* CHLD: the loop looks itself; CONT: it has done its work */
     }
 }
@@ -288,6 +266,8 @@ static void hear_master(struct guardian *guardian)
             cv_overseer_beat(&guardian->overseer, cv_clock_ns());
         else if (message.kind == CV_MSG_LOGS)
             take_logs(guardian, &message, &came);
+        else if (message.kind == CV_MSG_UPGRADED)
+            cv_guardian_become(guardian, (int)message.word[0] - 1);
         else if (message.kind == CV_MSG_PONG)
             tell_outside(guardian, cv_notify_answered(&guardian->notify));
     }
@@ -424,7 +404,7 @@ static int bury_master(const struct guardian *guardian)
 /* 0 or an exit code. */
 static int prepare(struct guardian *guardian)
 {
-    guardian->n_foreign = cv_strays_list(guardian->foreign, FOREIGN_MAX);
+    guardian->n_foreign = cv_strays_list(guardian->foreign, CV_GUARDIAN_FOREIGN_MAX);
     cv_run_init(&guardian->run);
     cv_signals_take(&guardian->signals);
     guardian->signal_fd = cv_signals_open();
@@ -439,6 +419,32 @@ static int prepare(struct guardian *guardian)
     return code == 0 ? start_master(guardian) : code;
 }
 
+/* What is left when the master is gone, or has never been. */
+static int clean_up(struct guardian *guardian, int code)
+{
+    const struct cv_supervise *how = guardian->how;
+    cv_cgroup_kill(&guardian->cgroup);
+    /* As init of a container we have foreign orphans; only what carries our tag is ours to kill
+     * there. */
+    int left = cv_strays_end(guardian->foreign, guardian->n_foreign,
+                             getpid() == 1 ? &guardian->run : NULL, STRAYS_BOUND_MS);
+    if (!cv_cgroup_remove(&guardian->cgroup, CV_CGROUP_REMOVE_MS))
+        cv_warn("the cgroup %s could not be removed: somebody lives in it", guardian->cgroup.name);
+    cv_listen_unlink(how->listeners);
+    cv_control_unlink(how->control);
+    if (left > 0)
+        cv_error("%d processes could not be ended", left);
+    return left > 0 && code == 0 ? CV_EXIT_UNKILLABLE : code;
+}
+
+int cv_guardian_serve(struct guardian *guardian)
+{
+    watch(guardian);
+    tell_outside(guardian,
+                 cv_notify_news(&guardian->notify, CV_NEWS_MASTER_GONE, 0, cv_clock_ns()));
+    return clean_up(guardian, bury_master(guardian));
+}
+
 int cv_supervise(const struct cv_supervise *how)
 {
     struct guardian guardian = {.how = how, .ready = how->ready, .channel = -1, .master_fd = -1};
@@ -446,24 +452,9 @@ int cv_supervise(const struct cv_supervise *how)
     int code = prepare(&guardian);
     cv_listen_close(how->listeners);
     cv_control_close(how->control);
-    if (code == 0) {
-        cv_title_set(how->name, "guardian", NULL);
-        begin_telling(&guardian);
-        watch(&guardian);
-        tell_outside(&guardian,
-                     cv_notify_news(&guardian.notify, CV_NEWS_MASTER_GONE, 0, cv_clock_ns()));
-        code = bury_master(&guardian);
-    }
-    cv_cgroup_kill(&guardian.cgroup);
-    /* As init of a container we have foreign orphans; only what carries our tag is ours to kill
-     * there. */
-    int left = cv_strays_end(guardian.foreign, guardian.n_foreign,
-                             getpid() == 1 ? &guardian.run : NULL, STRAYS_BOUND_MS);
-    if (!cv_cgroup_remove(&guardian.cgroup, CV_CGROUP_REMOVE_MS))
-        cv_warn("the cgroup %s could not be removed: somebody lives in it", guardian.cgroup.name);
-    cv_listen_unlink(how->listeners);
-    cv_control_unlink(how->control);
-    if (left > 0)
-        cv_error("%d processes could not be ended", left);
-    return left > 0 && code == 0 ? CV_EXIT_UNKILLABLE : code;
+    if (code != 0)
+        return clean_up(&guardian, code);
+    cv_title_set(how->name, "guardian", NULL);
+    begin_telling(&guardian);
+    return cv_guardian_serve(&guardian);
 }

@@ -8,8 +8,8 @@
  *     section: name, length, field ...                 programs run in the same process)
  *     field:   name, kind, length, value
  *
- * Structs are described by tables of fields, one line each; a unit test finds bytes of a struct
- * that no line covers, so that none is forgotten.
+ * Structs are described by tables of fields, one line each; tests/tools/test_handover.py finds the
+ * fields of a struct that no line names, so that none is forgotten.
  */
 #ifndef CV_SUPERVISE_HANDOVER_H
 #define CV_SUPERVISE_HANDOVER_H

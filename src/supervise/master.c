@@ -14,6 +14,7 @@
 #include "supervise/title.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -48,6 +49,8 @@ static int64_t next_deadline(const struct master *master)
         next = master->beats.next;
     if (master->settle_at < next)
         next = master->settle_at;
+    if (master->upgrade.until < next)
+        next = master->upgrade.until;
     if (master->doings.next < next)
         next = master->doings.next;
     int64_t template = cv_master_template_deadline(master);
@@ -129,11 +132,12 @@ static void turn(struct master *master)
     cv_master_settle_foreign(master, cv_clock_ns());
     cv_master_look_after(master, cv_clock_ns());
     cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_TICK});
-    cv_master_reload_if_wanted(master);
     if (master->strays_due)
         cv_crew_end_strays(&master->crew, master->run);
     master->strays_due = false;
     cv_master_mind_seats(master);
+    cv_master_upgrade_step(master, cv_clock_ns());
+    cv_master_reload_if_wanted(master);
     cv_desk_settle(&master->desk);
 }
 
@@ -149,6 +153,11 @@ static void reload(void *arg)
     cv_master_ask_reload(arg);
 }
 
+static void upgrade(void *arg)
+{
+    cv_master_ask_upgrade(arg);
+}
+
 static bool reload_waits(void *arg)
 {
     return ((const struct master *)arg)->reload_wanted;
@@ -160,21 +169,24 @@ static int reopen(void *arg, char *reason, size_t cap)
 }
 
 /* Without it the server serves all the same. */
-static void open_desk(struct master *master)
+void cv_master_open_desk(struct master *master, bool is_resumed)
 {
-    master->desk = (struct cv_desk){.how = master->how,
-                                    .fleet = master->fleet,
-                                    .crew = &master->crew,
-                                    .feed = feed,
-                                    .reload = reload,
-                                    .reload_waits = reload_waits,
-                                    .reopen = reopen,
-                                    .arg = master};
-    int rc = cv_desk_open(&master->desk, master->how->control->fd);
-    if (rc == 0 && master->desk.control.epoll >= 0)
-        rc = cv_master_watch(master, master->desk.control.epoll, CV_SOURCE_CONTROL);
+    struct cv_desk *desk = &master->desk;
+    desk->how = master->how;
+    desk->fleet = master->fleet;
+    desk->crew = &master->crew;
+    desk->feed = feed;
+    desk->reload = reload;
+    desk->upgrade = upgrade;
+    desk->reload_waits = reload_waits;
+    desk->reopen = reopen;
+    desk->arg = master;
+    int listener = master->how->control->fd;
+    int rc = is_resumed ? cv_desk_resume(desk, listener) : cv_desk_open(desk, listener);
+    if (rc == 0 && desk->control.epoll >= 0)
+        rc = cv_master_watch(master, desk->control.epoll, CV_SOURCE_CONTROL);
     if (rc < 0) {
-        cv_desk_close(&master->desk); /* so that clients are refused */
+        cv_desk_close(desk); /* so that clients are refused */
         cv_error("the control socket is not served: %s", strerror(-rc));
     }
 }
@@ -183,14 +195,14 @@ static void open_desk(struct master *master)
 
 /* Cgroups that cannot be removed at once are removed at the end, if nobody tells when they can be.
  */
-static void listen_to_cgroups(const struct master *master)
+void cv_master_listen_to_cgroups(const struct master *master)
 {
     int fd = cv_cgroup_listen(master->crew.cgroup);
     if (fd >= 0 && cv_master_watch(master, fd, CV_SOURCE_CGROUPS) < 0)
         cv_warn("cgroups of the dead are removed at the end only");
 }
 
-static int open_all(struct master *master)
+int cv_master_open(struct master *master)
 {
     master->epoll = epoll_create1(EPOLL_CLOEXEC);
     master->signal_fd = cv_signals_open();
@@ -207,11 +219,13 @@ static int open_all(struct master *master)
 static int start(struct master *master)
 {
     char reason[PATH_MAX + 128] = "";
-    int rc = open_all(master);
+    int rc = cv_master_open(master);
     if (rc == 0)
         rc = cv_master_open_hearing(master);
     if (rc == 0)
         rc = cv_crew_new(&master->crew, &master->how->fleet, master->how->object);
+    if (rc == 0)
+        (void)snprintf(master->own_path, sizeof(master->own_path), "%s", master->crew.program.path);
     if (rc == 0 && master->how->foreign != NULL)
         rc = cv_program_set(&master->crew.program, master->how->foreign->path);
     if (rc == 0 && master->how->is_per_slot) {
@@ -238,6 +252,36 @@ static void close_listeners(struct master *master)
     cv_listen_close(master->how->listeners);
 }
 
+void cv_master_present(const struct cv_supervise *how)
+{
+    cv_title_set(how->name, "master", NULL);
+    cv_log_open(how->name, how->log_level);
+    if (cv_dump_install(NULL) < 0)
+        cv_warn("a crash of the master will not be described: no memory for it");
+}
+
+int cv_master_serve(struct master *master)
+{
+    while (!master->over) {
+        turn(master);
+        if (cv_fleet_is_stopping(master->fleet) && !cv_fleet_is_serving_on(master->fleet))
+            close_listeners(master);
+    }
+
+    cv_cgroup_kill(master->crew.cgroup);
+    int left = cv_strays_end(NULL, 0, NULL, STRAYS_BOUND_MS);
+    (void)cv_cgroup_remove(master->crew.cgroup,
+                           CV_CGROUP_REMOVE_MS); /* the guardian says if it fails */
+    if (left > 0)
+        cv_error("%d processes that workers left behind could not be ended", left);
+    if (master->guardian_fd < 0) {
+        cv_pidfile_remove(&master->how->pidfile);
+        cv_listen_unlink(master->how->listeners);
+        cv_control_unlink(master->how->control);
+    }
+    return left > 0 && master->code == 0 ? CV_EXIT_UNKILLABLE : master->code;
+}
+
 int cv_master_run(const struct cv_master_config *config)
 {
     static struct master master;
@@ -245,37 +289,20 @@ int cv_master_run(const struct cv_master_config *config)
                              .run = config->run,
                              .channel = config->channel,
                              .beat = config->beat,
+                             .beat_fd = config->beat_fd,
                              .guardian_fd = config->guardian_fd,
                              .generation = 1};
-    cv_title_set(config->how->name, "master", NULL);
-    cv_log_open(config->how->name, config->how->log_level);
-    if (cv_dump_install(NULL) < 0)
-        cv_warn("a crash of the master will not be described: no memory for it");
+    cv_master_upgrade_init(&master.upgrade);
+    cv_master_present(config->how);
     if (start(&master) < 0)
         return CV_EXIT_OS;
 
-    open_desk(&master);
+    cv_master_open_desk(&master, false);
     master.crew.nofile = config->nofile;
     master.crew.cgroup = config->cgroup;
-    listen_to_cgroups(&master);
+    cv_master_listen_to_cgroups(&master);
     cv_beats_init(&master.beats, &master.crew.slots.head->looking,
                   config->how->fleet.pause_timeout);
     cv_master_act(&master);
-    while (!master.over) {
-        turn(&master);
-        if (cv_fleet_is_stopping(master.fleet) && !cv_fleet_is_serving_on(master.fleet))
-            close_listeners(&master);
-    }
-
-    cv_cgroup_kill(config->cgroup);
-    int left = cv_strays_end(NULL, 0, NULL, STRAYS_BOUND_MS);
-    (void)cv_cgroup_remove(config->cgroup, CV_CGROUP_REMOVE_MS); /* the guardian says if it fails */
-    if (left > 0)
-        cv_error("%d processes that workers left behind could not be ended", left);
-    if (master.guardian_fd < 0) {
-        cv_pidfile_remove(&config->how->pidfile);
-        cv_listen_unlink(config->how->listeners);
-        cv_control_unlink(config->how->control);
-    }
-    return left > 0 && master.code == 0 ? CV_EXIT_UNKILLABLE : master.code;
+    return cv_master_serve(&master);
 }

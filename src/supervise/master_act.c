@@ -60,6 +60,8 @@ static _Noreturn void be_worker(struct master *master, const struct cv_boot *boo
     (void)close(master->channel);
     if (master->guardian_fd >= 0)
         (void)close(master->guardian_fd);
+    (void)close(master->beat_fd);
+    cv_master_upgrade_done(master);
     cv_desk_close(&master->desk);
     if (master->how->control->folder >= 0)
         (void)close(master->how->control->folder);

@@ -16,7 +16,8 @@ static void ask_stop(struct master *master, enum cv_fleet_stop stop)
 /* One reload runs, one may wait; those asked meanwhile are the one that waits. */
 void cv_master_reload_if_wanted(struct master *master)
 {
-    if (!master->reload_wanted || !cv_fleet_can_reload(master->fleet))
+    bool can = cv_fleet_can_reload(master->fleet) && !cv_master_is_upgrading(master);
+    if (!master->reload_wanted || !can)
         return;
     master->reload_wanted = false;
     cv_master_news(master, CV_NEWS_RELOADING, master->generation + 1, cv_clock_ns());
@@ -64,13 +65,14 @@ static void on_signal(struct master *master, int signal, bool by_user)
                       */
             cv_master_ask_reload(master);
         break;
+    case SIGUSR2: cv_master_ask_upgrade(master); break;
     case SIGTTIN:
     case SIGTTOU:
         if (by_user)
             ask_scale(master, signal == SIGTTIN ? 1 : -1);
         break;
     case SIGUSR1: reopen(master); break;
-    default: break; /* CHLD: the loop looks itself; USR2: no meaning yet */
+    default: break; /* CHLD: the loop looks itself */
     }
 }
 
@@ -102,6 +104,8 @@ void cv_master_on_guardian_channel(struct master *master)
             ask_stop(master, (enum cv_fleet_stop)message.word[0]);
         else if (message.kind == CV_MSG_RELOAD)
             cv_master_ask_reload(master);
+        else if (message.kind == CV_MSG_UPGRADE)
+            cv_master_ask_upgrade(master);
         else if (message.kind == CV_MSG_SCALE)
             ask_scale(master, message.word[0] != 0 ? 1 : -1);
         else if (message.kind == CV_MSG_REOPEN)

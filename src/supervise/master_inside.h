@@ -7,6 +7,7 @@
  *     master_workers.c   what workers say, how they end, who takes long
  *     master_template.c  workers made by a template
  *     master_foreign.c   the same of workers that know nothing of covey
+ *     master_upgrade.c   another program takes over, in this process
  */
 #ifndef CV_SUPERVISE_MASTER_INSIDE_H
 #define CV_SUPERVISE_MASTER_INSIDE_H
@@ -15,8 +16,21 @@
 #include "supervise/crew.h"
 #include "supervise/desk.h"
 #include "supervise/doing.h"
+#include "supervise/handover_file.h"
 #include "supervise/master.h"
 #include "supervise/notify.h"
+
+#include <signal.h>
+
+struct cv_upgrade {
+    bool is_wanted;
+    bool is_passed; /* the new program could take over: it will, at the end of this turn */
+    pid_t trial;    /* 0: none runs */
+    int answer;     /* from the trial; -1 */
+    int program;    /* what is tried, O_PATH; -1 */
+    int settings;   /* memfd: the file of settings, for all that is done for this upgrade; -1 */
+    int64_t until;  /* the trial is killed then; CV_NEVER */
+};
 
 struct master {
     const struct cv_supervise *how;
@@ -31,13 +45,16 @@ struct master {
     int signal_fd;
     int channel;                   /* to the guardian */
     struct cv_overseer_page *beat; /* our own, read by the guardian */
-    int guardian_fd;               /* -1 once it is known to be gone */
-    int64_t suspended;             /* as much of beat->suspended as has been given back */
+    int beat_fd;
+    int guardian_fd;   /* -1 once it is known to be gone */
+    int64_t suspended; /* as much of beat->suspended as has been given back */
     uint32_t generation;
     int hearing;       /* what foreign workers speak to; -1: there are none */
     int64_t settle_at; /* when one of them counts as ready */
     bool has_refused;  /* something said there; said */
     bool reload_wanted;
+    char own_path[PATH_MAX]; /* of this program, as it was executed first: a link stays one */
+    struct cv_upgrade upgrade;
     bool strays_due; /* something died: look for what it left */
     bool over;
     int code;
@@ -59,6 +76,21 @@ enum cv_master_source {
 CV_MUST_CHECK int cv_master_watch(const struct master *master, int fd, uint64_t key);
 void cv_master_unwatch(const struct master *master, int fd);
 uint64_t cv_master_key(unsigned slot, uint32_t incarnation);
+
+/* How it is called, and where its words go. */
+void cv_master_present(const struct cv_supervise *how);
+
+/* Opens what a master waits with. 0 or -errno. */
+CV_MUST_CHECK int cv_master_open(struct master *master);
+
+/* To be told when the cgroups of the dead can be removed. */
+void cv_master_listen_to_cgroups(const struct master *master);
+
+/* The control socket: opened, or gone on with after an upgrade. */
+void cv_master_open_desk(struct master *master, bool is_resumed);
+
+/* The loop, and the end. Returns the exit code. */
+CV_MUST_CHECK int cv_master_serve(struct master *master);
 
 /* ---- master_act.c ---- */
 
@@ -150,5 +182,21 @@ void cv_master_on_hearing(struct master *master);
 /* A foreign process has been started: it is ready now, later, or when it says so. */
 void cv_master_foreign_go(struct master *master, unsigned slot);
 void cv_master_settle_foreign(struct master *master, int64_t now);
+
+/* ---- master_upgrade.c ---- */
+
+void cv_master_upgrade_init(struct cv_upgrade *upgrade);
+void cv_master_ask_upgrade(struct master *master);
+void cv_master_upgrade_done(struct master *master); /* in a forked child: closes its descriptors */
+
+/* One is asked for or under way: reloads wait for it. */
+bool cv_master_is_upgrading(const struct master *master);
+
+/* The trial has been reaped. */
+void cv_master_on_trial_end(struct master *master, const siginfo_t *info);
+
+/* Goes on with what is asked for, once it can. At the end of a turn: it may not return, in the new
+ * program. */
+void cv_master_upgrade_step(struct master *master, int64_t now);
 
 #endif

@@ -190,6 +190,8 @@ static void on_child(struct master *master, const siginfo_t *info)
     bool is_dead =
         info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
     master->strays_due |= is_dead;
+    if (is_dead && info->si_pid == master->upgrade.trial)
+        cv_master_on_trial_end(master, info);
     if (slot < 0 && is_dead && cv_master_template_ended(master, info->si_pid, exit_of(info)))
         return;
     if (slot < 0)

@@ -133,6 +133,8 @@ struct cv_notify_text cv_notify_news(struct cv_notify *notify, enum cv_news news
         return stopping(notify, value == CV_STOP_TERM ? "stopping: draining" : "stopping", at);
     case CV_NEWS_START_FAILED:
     case CV_NEWS_CRASH_LOOP: return failed(notify, news, value, at);
+    case CV_NEWS_UPGRADE_REFUSED:
+        return compose("STATUS=not upgraded (the log says why): the old program serves");
     case CV_NEWS_MASTER_GONE: return stopping(notify, "the master is gone: all is stopped", at);
     case CV_NEWS_NONE:
     case CV_NEWS_COUNT: break;

@@ -15,16 +15,17 @@
 /* What the master tells the guardian; each with a value. */
 enum cv_news {
     CV_NEWS_NONE,
-    CV_NEWS_SERVING,       /* the first time all workers wanted are ready; how many */
-    CV_NEWS_SCALED,        /* how many are wanted now */
-    CV_NEWS_DEGRADED,      /* failures within the window */
-    CV_NEWS_RELOADING,     /* the new generation's number */
-    CV_NEWS_RELOADED,      /* the number of the one that serves */
-    CV_NEWS_RELOAD_FAILED, /* the number of the one that failed */
-    CV_NEWS_STOPPING,      /* enum cv_fleet_stop */
-    CV_NEWS_START_FAILED,  /* the exit code */
-    CV_NEWS_CRASH_LOOP,    /* failures since one was ready */
-    CV_NEWS_MASTER_GONE,   /* 0; the guardian's own */
+    CV_NEWS_SERVING,         /* the first time all workers wanted are ready; how many */
+    CV_NEWS_SCALED,          /* how many are wanted now */
+    CV_NEWS_DEGRADED,        /* failures within the window */
+    CV_NEWS_RELOADING,       /* the new generation's number */
+    CV_NEWS_RELOADED,        /* the number of the one that serves */
+    CV_NEWS_RELOAD_FAILED,   /* the number of the one that failed */
+    CV_NEWS_STOPPING,        /* enum cv_fleet_stop */
+    CV_NEWS_START_FAILED,    /* the exit code */
+    CV_NEWS_CRASH_LOOP,      /* failures since one was ready */
+    CV_NEWS_MASTER_GONE,     /* 0; the guardian's own */
+    CV_NEWS_UPGRADE_REFUSED, /* 0 */
     CV_NEWS_COUNT
 };
 

@@ -4,21 +4,34 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* A master only ever makes short calls: so long is a hang beyond doubt, also on a loaded machine.
  */
 #define RUN_LIMIT (10 * CV_SECOND)
 #define DUMP_LIMIT (1 * CV_SECOND)
 
-int cv_overseer_init(struct cv_overseer *overseer, int64_t pause_limit)
+int cv_overseer_map(int fd, struct cv_overseer_page **ret)
 {
-    struct cv_overseer_page *page =
-        mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *page = mmap(NULL, sizeof(**ret), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
         return -errno;
-    *overseer = (struct cv_overseer){
-        .page = page, .pause_limit = pause_limit, .stop_by = CV_NEVER, .kill_at = CV_NEVER};
-    cv_beats_init(&overseer->beats, &page->looking, RUN_LIMIT);
+    *ret = page;
+    return 0;
+}
+
+int cv_overseer_init(struct cv_overseer *overseer, int64_t pause_limit)
+{
+    CV_AUTOCLOSE int fd = memfd_create("covey-beat", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, sizeof(struct cv_overseer_page)) < 0)
+        return -errno;
+    *overseer =
+        (struct cv_overseer){.pause_limit = pause_limit, .stop_by = CV_NEVER, .kill_at = CV_NEVER};
+    int rc = cv_overseer_map(fd, &overseer->page);
+    if (rc < 0)
+        return rc;
+    overseer->fd = cv_take_fd(&fd);
+    cv_beats_init(&overseer->beats, &overseer->page->looking, RUN_LIMIT);
     return 0;
 }
 

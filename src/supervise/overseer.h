@@ -21,6 +21,7 @@ struct cv_overseer_page {
 };
 
 struct cv_overseer {
+    int fd; /* memfd of the page, so that either can map it again after an upgrade */
     struct cv_overseer_page *page;
     struct cv_beats beats;
     int64_t pause_limit; /* ns */
@@ -29,6 +30,9 @@ struct cv_overseer {
     int64_t stop_by; /* CV_NEVER: no stop has been asked */
     int64_t kill_at; /* CV_NEVER: ABRT has not been sent */
 };
+
+/* Maps the page that a memfd holds. 0 or -errno. */
+CV_MUST_CHECK int cv_overseer_map(int fd, struct cv_overseer_page **ret);
 
 /* To be called before the master is forked. 0 or -errno. */
 CV_MUST_CHECK int cv_overseer_init(struct cv_overseer *overseer, int64_t pause_limit);

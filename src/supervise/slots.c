@@ -3,10 +3,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 static size_t bytes_of(unsigned count)
 {
     return sizeof(struct cv_slots_head) + (size_t)count * CV_SLOT_PAGE_BYTES;
+}
+
+int cv_slots_map(struct cv_slots *slots)
+{
+    size_t bytes = bytes_of(slots->count);
+    struct stat st;
+    if (fstat(slots->fd, &st) < 0)
+        return -errno;
+    if ((size_t)st.st_size != bytes) /* past its end there is only a signal */
+        return -EBADMSG;
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, slots->fd, 0);
+    if (at == MAP_FAILED)
+        return -errno;
+    slots->head = at;
+    slots->seen = slots->head;
+    slots->pages = (struct cv_slot_page *)(void *)(slots->head + 1);
+    slots->table = slots->pages;
+    return 0;
 }
 
 int cv_slots_new(struct cv_slots *slots, unsigned count)
@@ -17,19 +36,11 @@ int cv_slots_new(struct cv_slots *slots, unsigned count)
     if (ftruncate(fd, (off_t)bytes_of(count)) < 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return -errno;
-    void *at = mmap(NULL, bytes_of(count), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED)
-        return -errno;
-
-    struct cv_slots_head *head = at;
-    struct cv_slot_page *pages = (struct cv_slot_page *)(void *)(head + 1);
-    *slots = (struct cv_slots){.fd = cv_take_fd(&fd),
-                               .count = count,
-                               .head = head,
-                               .seen = head,
-                               .pages = pages,
-                               .table = pages};
-    return 0;
+    *slots = (struct cv_slots){.fd = fd, .count = count};
+    int rc = cv_slots_map(slots);
+    if (rc == 0)
+        (void)cv_take_fd(&fd);
+    return rc;
 }
 
 int cv_slots_join(struct cv_slots *slots, int fd, unsigned count, unsigned slot)

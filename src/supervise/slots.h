@@ -49,6 +49,9 @@ struct cv_slots {
 /* The master's side: makes a sealed memfd for `count` slots and maps it. 0 or -errno. */
 CV_MUST_CHECK int cv_slots_new(struct cv_slots *slots, unsigned count);
 
+/* The same for a memfd that was made by it: `fd` and `count` are given. 0 or -errno. */
+CV_MUST_CHECK int cv_slots_map(struct cv_slots *slots);
+
 /* A worker's side: maps the table for reading and page `slot` for writing, then closes `fd`. 0 or
  * -errno. */
 CV_MUST_CHECK int cv_slots_join(struct cv_slots *slots, int fd, unsigned count, unsigned slot);

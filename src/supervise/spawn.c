@@ -1,7 +1,9 @@
 #include "supervise/spawn.h"
 
+#include "base/assert.h"
 #include "base/exit.h"
 #include "base/fd.h"
+#include "supervise/handover_file.h"
 #include "supervise/signals.h"
 
 #include <errno.h>
@@ -42,26 +44,26 @@ int cv_spawn_set_up(pid_t parent, int door)
     return rc;
 }
 
-/* 0 or -errno. */
-static int keep_descriptors(const struct cv_boot *boot, int boot_fd)
+#define KEPT_MAX (CV_BOOT_LISTENERS_MAX + 8)
+
+/* What is to be started. */
+struct birth {
+    int program;
+    int kept[KEPT_MAX]; /* descriptors that it inherits; -1: none */
+    size_t n_kept;
+    const char *variable; /* that names the first of them */
+    const char *tag;
+    char *const *argv;
+    int door; /* of its cgroup; -1 */
+};
+
+static void keep(struct birth *birth, int fd)
 {
-    const int always[] = {boot_fd, boot->channel, boot->state, boot->parent_fd};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < CV_COUNT(always); i++)
-        rc = cv_fd_set_cloexec(always[i], 0);
-    if (rc == 0 && boot->object >= 0)
-        rc = cv_fd_set_cloexec(boot->object, 0);
-    if (rc == 0 && boot->settings >= 0)
-        rc = cv_fd_set_cloexec(boot->settings, 0);
-    if (rc == 0 && boot->access_log >= 0)
-        rc = cv_fd_set_cloexec(boot->access_log, 0);
-    for (uint32_t i = 0; rc == 0 && i < boot->n_listeners; i++)
-        rc = cv_fd_set_cloexec(boot->listeners[i], 0);
-    return rc;
+    birth->kept[birth->n_kept++] = fd;
 }
 
 /* The environment of the child: ours, without an outer covey's tag, with boot and tag. */
-static char **make_environment(char *boot_entry, char *tag_entry)
+static char **make_environment(char *first, char *second)
 {
     size_t n = 0;
     while (environ != NULL && environ[n] != NULL)
@@ -70,8 +72,8 @@ static char **make_environment(char *boot_entry, char *tag_entry)
     if (entries == NULL)
         return NULL;
     size_t to = 0;
-    entries[to++] = boot_entry;
-    entries[to++] = tag_entry;
+    entries[to++] = first;
+    entries[to++] = second;
     for (size_t i = 0; i < n; i++)
         if (strncmp(environ[i], CV_TAG_VARIABLE "=", sizeof(CV_TAG_VARIABLE)) != 0)
             entries[to++] = environ[i];
@@ -80,23 +82,39 @@ static char **make_environment(char *boot_entry, char *tag_entry)
 
 /* In a function of its own, as vfork(2) asks: the child must not return from it nor touch its
  * parent's locals. */
-__attribute__((noinline)) static pid_t vfork_exec(const struct cv_pinned *pinned,
-                                                  const struct cv_boot *boot, int boot_fd,
-                                                  char *const *argv, char *const *envp, int door,
-                                                  volatile int *error)
+__attribute__((noinline)) static pid_t vfork_exec(const struct birth *birth, pid_t self,
+                                                  char *const *envp, volatile int *error)
 {
     pid_t pid = vfork();
     if (pid != 0)
         return pid < 0 ? -errno : pid;
-    int rc = cv_spawn_set_up(boot->parent, door);
-    if (rc == 0)
-        rc = keep_descriptors(boot, boot_fd);
+    int rc = cv_spawn_set_up(self, birth->door);
+    for (size_t i = 0; rc == 0 && i < birth->n_kept; i++)
+        if (birth->kept[i] >= 0)
+            rc = cv_fd_set_cloexec(birth->kept[i], 0);
     if (rc == 0) {
-        (void)syscall(SYS_execveat, pinned->program, "", argv, envp, AT_EMPTY_PATH);
+        (void)syscall(SYS_execveat, birth->program, "", birth->argv, envp, AT_EMPTY_PATH);
         rc = -errno;
     }
     *error = -rc;
     _exit(127);
+}
+
+static pid_t give_birth(const struct birth *birth)
+{
+    char variable[48];
+    char tag[sizeof(CV_TAG_VARIABLE) + CV_TAG_BYTES];
+    (void)snprintf(variable, sizeof(variable), "%s=%d", birth->variable, birth->kept[0]);
+    (void)snprintf(tag, sizeof(tag), CV_TAG_VARIABLE "=%s", birth->tag);
+    CV_AUTOFREE char **envp = make_environment(variable, tag);
+    if (envp == NULL)
+        return -ENOMEM;
+
+    volatile int error = 0;
+    pid_t pid = vfork_exec(birth, getpid(), envp, &error);
+    /* A child whose exec failed is reaped like any other: its pid belongs to nobody and is ignored
+     * there. */
+    return error != 0 ? -error : pid;
 }
 
 pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot, char *const *argv,
@@ -105,19 +123,35 @@ pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot, 
     CV_AUTOCLOSE int boot_fd = cv_boot_seal(boot);
     if (boot_fd < 0)
         return boot_fd;
-    char boot_entry[32];
-    char tag_entry[sizeof(CV_TAG_VARIABLE) + CV_TAG_BYTES];
-    (void)snprintf(boot_entry, sizeof(boot_entry), CV_BOOT_VARIABLE "=%d", boot_fd);
-    (void)snprintf(tag_entry, sizeof(tag_entry), CV_TAG_VARIABLE "=%s", boot->tag);
-    CV_AUTOFREE char **envp = make_environment(boot_entry, tag_entry);
-    if (envp == NULL)
-        return -ENOMEM;
+    struct birth birth = {.program = pinned->program,
+                          .variable = CV_BOOT_VARIABLE,
+                          .tag = boot->tag,
+                          .argv = argv,
+                          .door = door};
+    keep(&birth, boot_fd);
+    keep(&birth, boot->channel);
+    keep(&birth, boot->state);
+    keep(&birth, boot->parent_fd);
+    keep(&birth, boot->object);
+    keep(&birth, boot->settings);
+    keep(&birth, boot->access_log);
+    for (uint32_t i = 0; i < boot->n_listeners; i++)
+        keep(&birth, boot->listeners[i]);
+    return give_birth(&birth);
+}
 
-    volatile int error = 0;
-    pid_t pid = vfork_exec(pinned, boot, boot_fd, argv, envp, door, &error);
-    /* A child whose exec failed is reaped like any other: its pid belongs to nobody and is ignored
-     * there. */
-    return error != 0 ? -error : pid;
+pid_t cv_spawn_trial(int program, const int *kept, size_t n_kept, const char *tag,
+                     char *const *argv, int door)
+{
+    struct birth birth = {.program = program,
+                          .variable = CV_HANDOVER_VARIABLE,
+                          .tag = tag,
+                          .argv = argv,
+                          .door = door};
+    CV_ASSERT(n_kept <= KEPT_MAX);
+    for (size_t i = 0; i < n_kept; i++)
+        keep(&birth, kept[i]);
+    return give_birth(&birth);
 }
 
 pid_t cv_spawn_fork(int door)

@@ -14,6 +14,11 @@
 CV_MUST_CHECK pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot,
                                   char *const *argv, int door);
 
+/* The same for a program that is only tried (handover_file.h): it inherits `kept` (the first of
+ * which holds what it reads; -1: none) and 0 to 2, and carries `tag`. */
+CV_MUST_CHECK pid_t cv_spawn_trial(int program, const int *kept, size_t n_kept, const char *tag,
+                                   char *const *argv, int door);
+
 /* Forks. 0 in the child, whose signals are as in an exec'd one. The pid or -errno. */
 CV_MUST_CHECK pid_t cv_spawn_fork(int door);
 

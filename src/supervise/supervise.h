@@ -40,6 +40,7 @@ struct cv_supervise {
     const char *object; /* the shared object of `covey run`; NULL: a program with its own main() */
     const struct cv_foreign_app *foreign; /* `covey run -- COMMAND`; NULL: an app of covey's */
     const char *settings;                 /* path of the file of settings; NULL: none */
+    const char *version;                  /* of covey, for words */
     uint32_t abi; /* COVEY_ABI: what a worker must have been compiled against */
     enum cv_start_method method;
     enum cv_containment containment;
@@ -50,7 +51,7 @@ struct cv_supervise {
     bool is_per_slot;                /* TCP listeners of its own for each worker (seats.h) */
     struct cv_control_file *control; /* the control socket, open; or with fd and folder -1 */
     const struct cv_privilege *user; /* that workers and foreign programs become */
-    const struct cv_logs *logs;      /* in place */
+    struct cv_logs *logs;            /* in place */
     int ready;                       /* of cv_daemon_start(); -1: it is no daemon */
     struct cv_pidfile pidfile;       /* removed by the caller, or by the master if that is gone */
     struct cv_outer outer;           /* who started this process, if it wants to be told */
@@ -63,5 +64,19 @@ struct cv_supervise {
 /* Becomes the guardian, forks the master, waits. Returns the exit code for this process
  * (base/exit.h). Closes the listeners. */
 CV_MUST_CHECK int cv_supervise(const struct cv_supervise *how);
+
+/* ---- After an upgrade ---- */
+
+struct cv_handed;
+
+/* Whether this program could go on with what is handed over: 0, or -errno with a sentence in
+ * `reason`. `how` has no open listeners, control socket, pid file or manager outside: those of the
+ * server are put there. */
+CV_MUST_CHECK int cv_supervise_try(struct cv_supervise *how, const struct cv_handed *handed,
+                                   char *reason, size_t cap);
+
+/* Goes on as what this process was: the master does not return, for the guardian it is
+ * cv_supervise(). */
+CV_MUST_CHECK int cv_supervise_resume(struct cv_supervise *how, const struct cv_handed *handed);
 
 #endif

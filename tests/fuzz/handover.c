@@ -12,7 +12,7 @@ static void check_fd(void *arg, int fd)
 }
 
 /* Written and read once more, it is the same. */
-static void check_again(const struct cv_fleet_config *config, const struct cv_fleet *fleet,
+static void check_again(struct cv_fleet_config *config, const struct cv_fleet *fleet,
                         int generations)
 {
     struct cv_handover to;

@@ -20,8 +20,8 @@ from server import TERM_BOUND, Server
 
 COVEY = BUILD / "covey"
 HEAD = struct.Struct("=II4Iq")  # kind, length of the body, 4 words, time: struct cv_message
-STATUS, SCALE, RELOAD, RESTART, STOP, FLEET, DONE = 128, 129, 130, 131, 132, 192, 194
-VERSION = 3
+STATUS, SCALE, RELOAD, RESTART, STOP, LOGS, UPGRADE, FLEET, DONE = 128, 129, 130, 131, 132, 133, 134, 192, 194
+VERSION = 4
 ATTACH, DETACH = 16, 17  # of ptrace(2)
 
 # FATE=sleep makes new workers slow to start; a file named by FAIL_IF makes them fail.

@@ -14,7 +14,7 @@ static struct cv_crew crew;
 static struct cv_run run;
 static struct cv_listeners listeners;
 static struct cv_supervise how;
-static const struct cv_logs no_logs = {"", "", -1};
+static struct cv_logs no_logs = {"", "", -1};
 static char reason[512];
 static char name[] = "worker";
 static char *argv[] = {name, NULL};
@@ -31,8 +31,11 @@ static int start(void **state)
     listeners = (struct cv_listeners){.n = 2};
     for (int i = 0; i < listeners.n; i++)
         listeners.item[i].fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    how = (struct cv_supervise){
-        .name = "test", .argv = argv, .method = CV_START_FORK, .listeners = &listeners, .logs = &no_logs};
+    how = (struct cv_supervise){.name = "test",
+                                .argv = argv,
+                                .method = CV_START_FORK,
+                                .listeners = &listeners,
+                                .logs = &no_logs};
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || cv_crew_new(&crew, &fleet, NULL) < 0)
         return -1;
     return pin(1);

@@ -53,7 +53,7 @@ static int serve(int log)
     static char *argv[] = {name, NULL};
     static struct cv_listeners listeners;
     static struct cv_control_file control = {.fd = -1, .folder = -1};
-    static const struct cv_logs logs = {"", "", -1};
+    static struct cv_logs logs = {"", "", -1};
     struct cv_supervise how = {.name = name,
                                .argv = argv,
                                .abi = 1,

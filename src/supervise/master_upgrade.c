@@ -1,0 +1,518 @@
+/* The upgrade of covey itself, in place. See master_inside.h.
+ *
+ *     asked -> trial -> become -> (in the new program:) taken over -> an ordinary reload
+ *
+ * The new program is tried first, in a child that gets what would be handed over, reads it and says
+ * whether it could go on with it. Then this process becomes the new program: same pid, same
+ * children, same descriptors. Up to that moment nothing has changed, and nothing changes if it does
+ * not come.
+ */
+#include "supervise/master_inside.h"
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/fd.h"
+#include "supervise/belongings.h"
+#include "supervise/cgroup_handover.h"
+#include "supervise/crew_handover.h"
+#include "supervise/dump.h"
+#include "supervise/fleet_handover.h"
+#include "supervise/seating_handover.h"
+#include "supervise/snapshot.h"
+#include "supervise/spawn.h"
+#include "supervise/title.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TRIAL_LIMIT (10 * CV_SECOND)
+
+/* ---- What is handed over ---- */
+
+static const struct cv_handover_field master_fields[] = {
+    CV_FIELD_LEFT(struct master, how),   /* of the new settings */
+    CV_FIELD_LEFT(struct master, run),   /* a field of its own */
+    CV_FIELD_LEFT(struct master, fleet), /* these have tables of their own */
+    CV_FIELD_LEFT(struct master, crew),
+    CV_FIELD_LEFT(struct master, seating),
+    CV_FIELD_LEFT(struct master, beats.looking), /* in the state pages */
+    CV_FIELD_LEFT(struct master, beats.limit),   /* of the new settings */
+    CV_FIELD(struct master, beats.next),
+    CV_FIELD(struct master, beats.forgiven),
+    CV_FIELD_LEFT(struct master, doings.of), /* sections of their own */
+    CV_FIELD_LEFT(struct master, doings.n),
+    CV_FIELD_LEFT(struct master, doings.slow), /* of the new settings */
+    CV_FIELD(struct master, doings.next),
+    CV_FIELD_LEFT(struct master, desk.how), /* set anew, and what follows */
+    CV_FIELD_LEFT(struct master, desk.fleet),
+    CV_FIELD_LEFT(struct master, desk.crew),
+    CV_FIELD_LEFT(struct master, desk.feed),
+    CV_FIELD_LEFT(struct master, desk.reload),
+    CV_FIELD_LEFT(struct master, desk.upgrade),
+    CV_FIELD_LEFT(struct master, desk.reload_waits),
+    CV_FIELD_LEFT(struct master, desk.reopen),
+    CV_FIELD_LEFT(struct master, desk.arg),
+    CV_FIELD_LEFT(struct master, desk.control.epoll),
+    CV_FIELD_LEFT(struct master, desk.control.listener),  /* of the belongings */
+    CV_FIELD_LEFT(struct master, desk.control.accept_at), /* all are let in anew */
+    CV_FIELD(struct master, desk.control.arrivals),
+    CV_FIELD_LEFT(struct master, desk.control.client), /* sections of their own */
+    CV_FIELD(struct master, desk.opened_at),
+    CV_FIELD(struct master, desk.reloaded),
+    CV_FIELD(struct master, desk.reload_failed),
+    CV_FIELD(struct master, desk.refusals),
+    CV_FIELD(struct master, desk.upgrades),
+    CV_FIELD_TEXT(struct master, desk.why),
+    CV_FIELD_LEFT(struct master, epoll), /* opened anew */
+    CV_FIELD_LEFT(struct master, signal_fd),
+    CV_FIELD_FD(struct master, channel),
+    CV_FIELD_LEFT(struct master, beat), /* mapped anew */
+    CV_FIELD_FD(struct master, beat_fd),
+    CV_FIELD_FD(struct master, guardian_fd),
+    CV_FIELD(struct master, suspended),
+    CV_FIELD(struct master, generation),
+    CV_FIELD_FD(struct master, hearing),
+    CV_FIELD(struct master, settle_at),
+    CV_FIELD(struct master, has_refused),
+    CV_FIELD_LEFT(struct master, reload_wanted), /* what follows the upgrade is one */
+    CV_FIELD(struct master, strays_due),
+    CV_FIELD_TEXT(struct master, own_path),
+    CV_FIELD_LEFT(struct master, upgrade), /* it is done */
+    CV_FIELD_LEFT(struct master, over),
+    CV_FIELD_LEFT(struct master, code),
+};
+
+static const struct cv_handover_field client_fields[] = {
+    CV_FIELD_FD(struct cv_control_client, fd),
+    CV_FIELD(struct cv_control_client, arrival),
+    CV_FIELD(struct cv_control_client, wait.command),
+    CV_FIELD(struct cv_control_client, wait.number),
+    CV_FIELD(struct cv_control_client, wait.kind),
+    CV_FIELD(struct cv_control_client, wait.start),
+    CV_FIELD(struct cv_control_client, wait.refusals),
+};
+
+static const struct cv_handover_field doing_fields[] = {
+    CV_FIELD_TEXT(struct cv_doing, what),
+    CV_FIELD(struct cv_doing, since),
+    CV_FIELD(struct cv_doing, say_at),
+};
+
+static void export_parts(const struct master *master, struct cv_handover *to)
+{
+    for (int i = 0; i < CV_CONTROL_CLIENTS; i++) {
+        const struct cv_control_client *client = &master->desk.control.client[i];
+        if (master->desk.control.epoll < 0 || client->fd < 0)
+            continue;
+        cv_handover_section(to, "client");
+        cv_handover_put(to, "client", i);
+        cv_handover_put_fields(to, client_fields, CV_COUNT(client_fields), client);
+    }
+    for (unsigned i = 0; i < master->doings.n; i++) {
+        if (master->doings.of[i].what[0] == '\0')
+            continue;
+        cv_handover_section(to, "doing");
+        cv_handover_put(to, "slot", i);
+        cv_handover_put_fields(to, doing_fields, CV_COUNT(doing_fields), &master->doings.of[i]);
+    }
+}
+
+/* Everything. 0 or -errno. */
+static int export_all(const struct master *master, enum cv_handed_role role, int answer,
+                      struct cv_handover *to, struct cv_span *ret)
+{
+    cv_handed_begin(to, role, getpid(), master->upgrade.settings, answer);
+    cv_belongings_export(master->how, to);
+    cv_handover_section(to, "master");
+    cv_handover_put_text(to, "run", master->run->id);
+    cv_handover_put(to, "workers", master->how->fleet.workers);
+    cv_handover_put_fields(to, master_fields, CV_COUNT(master_fields), master);
+    cv_fleet_export(master->fleet, to);
+    cv_crew_export(&master->crew, to);
+    cv_cgroup_export(master->crew.cgroup, to);
+    if (master->crew.seating != NULL)
+        cv_seating_export(&master->seating, to);
+    export_parts(master, to);
+    return cv_handover_end(to, ret);
+}
+
+/* ---- Asking ---- */
+
+void cv_master_upgrade_init(struct cv_upgrade *upgrade)
+{
+    *upgrade = (struct cv_upgrade){.answer = -1, .program = -1, .settings = -1, .until = CV_NEVER};
+}
+
+static void end_trial(struct master *master)
+{
+    if (master->upgrade.trial != 0)
+        (void)kill(master->upgrade.trial, SIGKILL); /* our child, not reaped yet */
+}
+
+/* One that is asked while another is tried is about what lies there now: that is tried instead. */
+void cv_master_ask_upgrade(struct master *master)
+{
+    if (cv_fleet_is_stopping(master->fleet))
+        return;
+    master->upgrade.is_wanted = true;
+    master->upgrade.is_passed = false;
+    end_trial(master);
+}
+
+bool cv_master_is_upgrading(const struct master *master)
+{
+    const struct cv_upgrade *upgrade = &master->upgrade;
+    return upgrade->is_wanted || upgrade->trial != 0 || upgrade->is_passed;
+}
+
+static void close_one(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+/* No upgrade is under way any more. */
+static void forget(struct cv_upgrade *upgrade)
+{
+    close_one(&upgrade->answer);
+    close_one(&upgrade->program);
+    close_one(&upgrade->settings);
+    upgrade->until = CV_NEVER;
+    upgrade->trial = 0;
+    upgrade->is_passed = false;
+}
+
+void cv_master_upgrade_done(struct master *master)
+{
+    forget(&master->upgrade);
+}
+
+static void refuse(struct master *master, const char *why)
+{
+    forget(&master->upgrade);
+    cv_error("not upgraded: %s", why);
+    cv_master_news(master, CV_NEWS_UPGRADE_REFUSED, 0, cv_clock_ns());
+    cv_desk_not_reloaded(&master->desk, why);
+}
+
+/* ---- The trial ---- */
+
+/* Opens what is to be tried. 0, or -errno with a sentence in `reason`. */
+static int open_new(struct master *master, int *ret_answer, char *reason, size_t cap)
+{
+    struct cv_upgrade *upgrade = &master->upgrade;
+    struct cv_pinned pinned = {.program = -1, .object = -1};
+    struct cv_program own = {.object = ""};
+    (void)snprintf(own.path, sizeof(own.path), "%s", master->own_path);
+    int rc = cv_program_pin(&own, &pinned, reason, cap);
+    if (rc < 0)
+        return rc;
+    upgrade->program = pinned.program;
+    if (master->how->settings != NULL) {
+        upgrade->settings = cv_snapshot(master->how->settings, reason, cap);
+        if (upgrade->settings < 0)
+            return upgrade->settings;
+    }
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+        rc = -errno;
+        (void)snprintf(reason, cap, "pipe: %s", strerror(errno));
+        return rc;
+    }
+    upgrade->answer = ends[0];
+    *ret_answer = ends[1];
+    return 0;
+}
+
+static int start_trial(struct master *master, int answer, char *reason, size_t cap)
+{
+    struct cv_upgrade *upgrade = &master->upgrade;
+    struct cv_handover to;
+    struct cv_span record;
+    char tag[CV_TAG_BYTES];
+    int rc = export_all(master, CV_HANDED_TRIAL, answer, &to, &record);
+    CV_AUTOCLOSE int file = rc == 0 ? cv_handed_seal(record) : rc;
+    cv_handover_done(&to);
+    master->crew.trial = ++master->crew.incarnations;
+    cv_run_tag(master->run, master->crew.trial, tag);
+    CV_AUTOCLOSE int door = cv_crew_open_door(&master->crew);
+    const int kept[] = {file, answer, upgrade->settings};
+    pid_t pid = file >= 0 ? cv_spawn_trial(upgrade->program, kept, CV_COUNT(kept), tag,
+                                           master->how->argv, door)
+                          : file;
+    if (pid < 0) {
+        cv_crew_end_cgroup(&master->crew, master->crew.trial);
+        (void)snprintf(reason, cap, "%s cannot be started: %s", master->own_path, strerror(-pid));
+        return pid;
+    }
+    upgrade->trial = pid;
+    upgrade->until = cv_clock_ns() + TRIAL_LIMIT;
+    return 0;
+}
+
+static void begin_trial(struct master *master)
+{
+    char reason[PATH_MAX + 128] = "";
+    CV_AUTOCLOSE int answer = -1;
+    forget(&master->upgrade);
+    master->upgrade.is_wanted = false;
+    int rc = open_new(master, &answer, reason, sizeof(reason));
+    if (rc == 0)
+        rc = start_trial(master, answer, reason, sizeof(reason));
+    if (rc < 0)
+        refuse(master, reason);
+    else
+        cv_info("upgrading: the new program is tried");
+}
+
+/* How a trial that has not answered has ended. */
+static void explain(const siginfo_t *info, bool is_late, char *reason, size_t cap)
+{
+    if (is_late)
+        (void)snprintf(reason, cap, "the new program has not answered within %d s",
+                       (int)(TRIAL_LIMIT / CV_SECOND));
+    else if (info->si_code == CLD_EXITED)
+        (void)snprintf(reason, cap,
+                       "the new program has ended with exit code %d instead of "
+                       "answering whether it can take over",
+                       info->si_status);
+    else
+        (void)snprintf(reason, cap, "the new program was killed by signal %d (%s) in its trial",
+                       info->si_status, strsignal(info->si_status));
+}
+
+void cv_master_on_trial_end(struct master *master, const siginfo_t *info)
+{
+    struct cv_upgrade *upgrade = &master->upgrade;
+    char reason[1024] = "";
+    bool is_late = upgrade->until == CV_NEVER;
+    ssize_t got = read(upgrade->answer, reason, sizeof(reason) - 1);
+    bool is_given_up = upgrade->is_wanted || cv_fleet_is_stopping(master->fleet);
+    upgrade->trial = 0;
+    upgrade->until = CV_NEVER;
+    cv_crew_end_cgroup(&master->crew, master->crew.trial);
+    master->crew.trial = 0; /* what it has left behind may be ended now */
+    if (is_given_up) {
+        forget(upgrade);
+        return;
+    }
+    if (got <= 0)
+        explain(info, is_late, reason, sizeof(reason));
+    if (reason[0] != '\0')
+        refuse(master, reason);
+    else
+        upgrade->is_passed = true;
+}
+
+/* ---- Becoming ---- */
+
+static void become(struct master *master)
+{
+    struct cv_handover to;
+    struct cv_span record = cv_span(NULL, 0);
+    int rc = export_all(master, CV_HANDED_MASTER, -1, &to, &record);
+    CV_AUTOCLOSE int file = rc == 0 ? cv_handed_seal(record) : rc;
+    rc = file >= 0 ? cv_handed_become(master->upgrade.program, file, record, master->how->argv)
+                   : file;
+    cv_handover_done(&to);
+    char reason[PATH_MAX + 128];
+    (void)snprintf(reason, sizeof(reason), "%s has passed its trial, but cannot be run now: %s",
+                   master->own_path, strerror(-rc));
+    refuse(master, reason);
+}
+
+void cv_master_upgrade_step(struct master *master, int64_t now)
+{
+    struct cv_upgrade *upgrade = &master->upgrade;
+    if (cv_fleet_is_stopping(master->fleet)) {
+        upgrade->is_wanted = upgrade->is_passed = false;
+        end_trial(master);
+        return;
+    }
+    if (upgrade->until <= now) {
+        upgrade->until = CV_NEVER;
+        end_trial(master);
+    }
+    if (!cv_fleet_can_reload(master->fleet))
+        return;
+    if (upgrade->is_passed)
+        become(master);
+    else if (upgrade->is_wanted && upgrade->trial == 0)
+        begin_trial(master);
+}
+
+/* ---- Taking over ---- */
+
+static int import_client(struct master *master, const struct cv_handover_section *from)
+{
+    int64_t i = cv_handover_get(from, "client", -1);
+    if (i < 0 || i >= CV_CONTROL_CLIENTS)
+        return -EBADMSG;
+    return cv_handover_get_fields(from, client_fields, CV_COUNT(client_fields),
+                                  &master->desk.control.client[i]);
+}
+
+static int import_doing(struct master *master, const struct cv_handover_section *from)
+{
+    int64_t i = cv_handover_get(from, "slot", -1);
+    if (i < 0 || i >= master->doings.n)
+        return -EBADMSG;
+    return cv_handover_get_fields(from, doing_fields, CV_COUNT(doing_fields),
+                                  &master->doings.of[i]);
+}
+
+static int import_parts(struct master *master, struct cv_span record)
+{
+    struct cv_handover_section section;
+    int rc = 0;
+    for (int i = 0; i < CV_CONTROL_CLIENTS; i++)
+        master->desk.control.client[i].fd = -1;
+    for (size_t at = 0; rc == 0 && cv_handover_next(record, &at, &section);) {
+        if (cv_span_eq(section.name, CV_SPAN("client")))
+            rc = import_client(master, &section);
+        else if (cv_span_eq(section.name, CV_SPAN("doing")))
+            rc = import_doing(master, &section);
+    }
+    return rc;
+}
+
+static int import_own(struct master *master, struct cv_run *run, struct cv_span record)
+{
+    struct cv_handover_section section = cv_handover_find(record, "master");
+    struct cv_span id = cv_handover_get_bytes(&section, "run");
+    if (id.len == 0 || id.len >= sizeof(run->id))
+        return -EBADMSG;
+    memcpy(run->id, id.at, id.len);
+    run->id[id.len] = '\0';
+    master->run = run;
+    return cv_handover_get_fields(&section, master_fields, CV_COUNT(master_fields), master);
+}
+
+/* Whether workers have listeners of their own is not changed by an upgrade: they are bound. */
+static int import_seating(struct master *master, struct cv_span record)
+{
+    int rc = cv_seating_import(&master->seating, master->how->listeners,
+                               master->how->fleet.capacity, record);
+    if (rc == 1)
+        master->crew.seating = &master->seating;
+    return rc < 0 ? rc : 0;
+}
+
+/* Into memory; no descriptor is touched. The numbers of slots in `how` become those there are. */
+static int import_all(struct master *master, struct cv_run *run, struct cv_cgroup *cgroup,
+                      struct cv_supervise *how, struct cv_span record, char *reason, size_t cap)
+{
+    int rc = cv_belongings_import(how, record, reason, cap);
+    if (rc < 0)
+        return rc;
+    *master = (struct master){.how = how, .guardian_fd = -1};
+    cv_master_upgrade_init(&master->upgrade);
+    rc = cv_fleet_import(&how->fleet, record, &master->fleet);
+    if (rc == 0)
+        rc = cv_crew_import(&master->crew, record);
+    if (rc == 0 && master->crew.slots.count != cv_fleet_slots(&how->fleet))
+        rc = -EBADMSG;
+    if (rc == 0)
+        rc = cv_cgroup_import(cgroup, record);
+    master->crew.cgroup = cgroup;
+    if (rc == 0)
+        rc = import_seating(master, record);
+    if (rc == 0)
+        rc = cv_doings_init(&master->doings, cv_fleet_slots(&how->fleet), how->slow_listener);
+    if (rc == 0)
+        rc = import_own(master, run, record);
+    if (rc == 0)
+        rc = import_parts(master, record);
+    if (rc < 0)
+        (void)snprintf(reason, cap, "what the server hands over cannot be read: %s", strerror(-rc));
+    return rc;
+}
+
+int cv_master_try(struct cv_supervise *how, const struct cv_handed *handed, char *reason,
+                  size_t cap)
+{
+    static struct master master;
+    static struct cv_run run;
+    static struct cv_cgroup cgroup;
+    return import_all(&master, &run, &cgroup, how, handed->record, reason, cap);
+}
+
+/* What has been imported becomes true again in this process. */
+static int take_over(struct master *master)
+{
+    int rc = cv_crew_take_over(&master->crew);
+    if (rc == 0)
+        rc = cv_overseer_map(master->beat_fd, &master->beat);
+    if (rc == 0)
+        rc = cv_master_open(master);
+    for (unsigned i = 0; rc == 0 && i < master->crew.slots.count; i++) {
+        const struct cv_member *member = &master->crew.members[i];
+        if (member->channel >= 0 && !member->is_unheard)
+            rc = cv_master_watch(master, member->channel, cv_master_key(i, member->incarnation));
+    }
+    for (unsigned i = 0; rc == 0 && i < CV_CREW_GENERATIONS; i++) {
+        const struct cv_template *template = &master->crew.templates[i];
+        if (template->pid != 0)
+            rc =
+                cv_master_watch(master, template->channel,
+                                cv_master_key(master->crew.slots.count + i, template->incarnation));
+    }
+    if (rc == 0 && master->hearing >= 0)
+        rc = cv_master_watch(master, master->hearing, CV_SOURCE_HEARING);
+    if (rc < 0)
+        return rc;
+    master->beats.looking = &master->crew.slots.head->looking;
+    master->beats.limit = master->how->fleet.pause_timeout;
+    cv_master_open_desk(master, true);
+    cv_master_listen_to_cgroups(master);
+    return 0;
+}
+
+/* Whoever was asked for by the old settings stays, unless the new ones say something else. */
+static void adapt_workers(struct master *master, struct cv_span record)
+{
+    struct cv_handover_section section = cv_handover_find(record, "master");
+    unsigned now = master->how->fleet.workers;
+    if (cv_handover_get(&section, "workers", now) == now || now == cv_fleet_wanted(master->fleet))
+        return;
+    cv_master_feed(master,
+                   &(struct cv_fleet_event){.kind = CV_FLEET_SCALE,
+                                            .by = (int)now - (int)cv_fleet_wanted(master->fleet)});
+}
+
+/* What happened while one program was gone and the other not there yet; then the reload. */
+static void catch_up(struct master *master, const struct cv_handed *handed)
+{
+    cv_channel_tell(master->channel, CV_MSG_UPGRADED, (uint32_t)(handed->settings + 1), 0);
+    cv_cgroup_rebury(master->crew.cgroup, handed->record);
+    cv_master_reap(master);
+    adapt_workers(master, handed->record);
+    master->crew.own_generation = master->generation + 1;
+    cv_master_ask_reload(master);
+    cv_desk_settle(&master->desk);
+}
+
+int cv_master_resume(struct cv_supervise *how, const struct cv_handed *handed)
+{
+    static struct master master;
+    static struct cv_run run;
+    static struct cv_cgroup cgroup;
+    char reason[1024] = "";
+    int rc = import_all(&master, &run, &cgroup, how, handed->record, reason, sizeof(reason));
+    cv_master_present(how);
+    if (rc == 0)
+        rc = take_over(&master);
+    if (rc < 0) {
+        cv_error("cannot take over: %s", reason[0] != '\0' ? reason : strerror(-rc));
+        return CV_EXIT_INTERNAL;
+    }
+    master.upgrade.settings = handed->settings;
+    master.desk.upgrades++;
+    cv_info("upgraded: covey %s has taken over", how->version);
+    catch_up(&master, handed);
+    return cv_master_serve(&master);
+}
