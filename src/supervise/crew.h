@@ -31,7 +31,7 @@ struct cv_member {
     uint32_t incarnation; /* counts over all slots; what the tag says */
     uint32_t generation;
     bool is_foreign;                    /* it knows nothing of covey: no channel, no page */
-    bool leaves;                        /* a foreign one has said so */
+    bool leaves;                        /* it has said so: it needs no telling */
     int64_t settles_at;                 /* when a foreign one counts as ready; 0: not by time */
     char status[CV_HEARD_STATUS_BYTES]; /* what a foreign one says of itself */
     struct cv_order order;              /* to a template, while it is out */

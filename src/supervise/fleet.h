@@ -112,7 +112,7 @@ struct cv_fleet_exit {
     bool core;
     bool by_us;              /* covey had sent that signal; only for the words */
     bool asked;              /* it was to go; only for the words */
-    bool foreign;            /* a program of others: its codes are its own; only for the words */
+    bool foreign;            /* its exit codes are not covey's; only for the words */
     enum cv_oom_verdict oom; /* of a KILL that covey did not send; only for the words */
     int code;
 };

@@ -195,7 +195,8 @@ static void do_drain(struct master *master, const struct cv_action *action)
         return;
     }
     tell_or_signal(member, CV_MSG_DRAIN, word, action->until, SIGTERM);
-    if (cv_fleet_kind(&master->how->fleet, action->slot) == CV_KIND_MANAGED)
+    bool is_managed = cv_fleet_kind(&master->how->fleet, action->slot) == CV_KIND_MANAGED;
+    if (is_managed && !(member->leaves && action->retire))
         end_kindly(member); /* it may be in a call that blocks */
 }
 

@@ -78,7 +78,10 @@ static bool on_message(struct master *master, unsigned slot, const struct cv_mes
     case CV_MSG_HELLO: on_hello(master, slot, message); break;
     case CV_MSG_READY: cv_master_feed_slot(master, slot, CV_ON_READY); break;
     case CV_MSG_DRAINED: cv_master_feed_slot(master, slot, CV_ON_DRAINED); break;
-    case CV_MSG_LEAVING: cv_master_feed_slot(master, slot, CV_ON_LEAVING); break;
+    case CV_MSG_LEAVING:
+        master->crew.members[slot].leaves = true;
+        cv_master_feed_slot(master, slot, CV_ON_LEAVING);
+        break;
     case CV_MSG_SPENT: cv_master_feed_slot(master, slot, CV_ON_SPENT); break;
     case CV_MSG_FAILED: on_failed(master, slot, message); break;
     case CV_MSG_BEAT: cv_beats_wake(&master->beats, cv_clock_ns()); break;
@@ -152,6 +155,14 @@ static bool has_not_started(const struct master *master, unsigned slot,
            cv_fleet_slot_state(master->fleet, slot) == CV_SLOT_STARTING;
 }
 
+/* Of a foreign program, and of a managed process once its function has begun. */
+static bool are_codes_its_own(const struct master *master, unsigned slot)
+{
+    bool is_managed = cv_fleet_kind(&master->how->fleet, slot) == CV_KIND_MANAGED;
+    return master->crew.members[slot].is_foreign ||
+           (is_managed && cv_fleet_slot_state(master->fleet, slot) >= CV_SLOT_READY);
+}
+
 /* What it had still to say comes before its death. */
 static void on_exited(struct master *master, unsigned slot, const siginfo_t *info)
 {
@@ -159,7 +170,7 @@ static void on_exited(struct master *master, unsigned slot, const siginfo_t *inf
     cv_master_on_channel(master, slot);
     struct cv_fleet_exit exit = exit_of(info);
     exit.asked = is_going(master, slot);
-    exit.foreign = member->is_foreign;
+    exit.foreign = are_codes_its_own(master, slot);
     if (member->is_refused)
         exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};
     if (!member->is_foreign)

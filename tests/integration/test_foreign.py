@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import pwd
+import resource
 import signal
 import socket
 import subprocess
@@ -99,7 +101,7 @@ def test_one_that_is_killed_is_replaced(run):
     victim = min(before)
     server.send(victim, signal.SIGKILL)
     eventually("another serves", lambda: victim not in wait_ready(server, 2), 10)
-    assert f"ended with signal 9" in server.tail()
+    assert "ended with signal 9" in server.tail()
     server.stop()
 
 
@@ -145,7 +147,6 @@ print(os.environ["LISTEN_PID"] == str(os.getpid()), os.environ["LISTEN_FDS"], na
 time.sleep(1000)
 """)
     path = tell.parent / "sock"
-    import resource
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     server = run(tell, workers=1, flags=["--listen", f"127.0.0.1:{free_port()},unix:{path}"])
     line = eventually("it tells", lambda: [line for line in server.tail().splitlines() if line.startswith("True 2")], 10)[0]
@@ -343,3 +344,29 @@ def test_a_set_id_program_is_warned_of(run, tmp_path):
     wait_ready(server, 2)
     assert "may outlive a master that is killed" in server.tail()
     server.stop()
+
+
+# Somebody else
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_as_a_user_it_has_given_root_up_and_still_dies_with_its_master(run):
+    who = HEAD + """
+import ctypes
+death = ctypes.c_int()
+ctypes.CDLL(None).prctl(2, ctypes.byref(death))
+print("I am", os.getresuid(), os.getresgid(), 0 in os.getgroups(), death.value, file=sys.stderr)
+tell("READY=1")
+time.sleep(1000)
+"""
+
+    def attempt(limit):
+        server = run(sys.executable, "-c", who, flags=["--notify", "--user", "daemon"])
+        wait_ready(server, 2)
+        uid, gid = pwd.getpwnam("daemon")[2:4]
+        assert server.tail().count(f"I am {(uid,) * 3} {(gid,) * 3} False 9") == 2, server.tail()
+        taken = server.wait_gone(server.send(server.master(), signal.SIGKILL), limit)
+        server.assert_all_ended()
+        return taken
+
+    within(KILL_BOUND, attempt)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pwd
+import random
 import signal
 import subprocess
 import time
@@ -127,7 +129,10 @@ def wait_managed(server, count, name="queue"):
         found = server.managed(name)
         return found if len(found) == count else None
 
-    return eventually(f"{count} processes of {name}", enough, 10)
+    try:
+        return eventually(f"{count} processes of {name}", enough, 10)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{[str(process) for process in server.tree()]}\n{server.tail()}") from None
 
 
 def covey(server, *words):
@@ -296,3 +301,34 @@ def test_a_stop_while_it_starts(serve):
     server = serve(DEAF, workers=1)
     server.wait_workers(1)
     server.stop(signal.SIGQUIT)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_commands_and_functions_are_the_user_that_workers_are(serve):
+    uid = str(pwd.getpwnam("daemon").pw_uid)
+    for kind in (WORK, COMMAND):
+        server = serve(kind, user="daemon")
+        server.reach_all()
+        found = eventually("it runs", lambda: list(server.managed("queue")) or sleepers(server), 5)
+        assert [proc.status(pid)["Uid"].split() for pid in found] == [[uid] * 4]
+        assert "0" not in proc.status(found[0])["Groups"].split()
+        server.send(server.master(), signal.SIGKILL)
+        eventually("all is gone", lambda: not server.tree(), 5)
+
+
+def test_kills_and_reloads_in_any_order(serve, method):
+    """Whatever is killed when: in the end there are as many as declared, each index once."""
+    dice = random.Random(4)
+    server = serve(WORK, processes=3, transient=True, method=method)
+    server.reach_all()
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        found = list(server.managed("queue"))
+        if found:
+            server.send(dice.choice(found), dice.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV]))
+        if dice.random() < 0.2 and method == "spawn":
+            server.send(server.guardian, signal.SIGHUP)
+        time.sleep(dice.uniform(0, 0.15))
+    eventually("three run, each index once", lambda: sorted(server.managed("queue").values()) == [0, 1, 2], 30)
+    assert server.get("/pid").status == 200 and not server.zombies()
+    server.stop()

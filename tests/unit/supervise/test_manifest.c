@@ -152,7 +152,11 @@ static void test_processes_are_read_as_they_were_declared(void **state)
     assert_int_equal(cv_manifest_add_process(&buf, &redis, cv_span("redis\0\0-p", 10)), 0);
     assert_int_equal(read_copy(buf.at, buf.len, &got), 0);
     assert_int_equal(got.managed.n, 2);
-    assert_memory_equal(&got.managed.item[0], &queue, sizeof(queue));
+    const struct cv_managed_spec *first = &got.managed.item[0];
+    assert_string_equal(first->name, "queue");
+    assert_int_equal(first->processes, 2);
+    assert_int_equal(first->restart, CV_RESTART_NEVER);
+    assert_true(first->is_transient);
     assert_int_equal(got.commands.of[0].n, 0);
     assert_string_equal(got.commands.of[1].name, "redis-1.x_");
     assert_int_equal(got.commands.of[1].n, 3);

@@ -50,6 +50,8 @@ static void test_ends_are_told_with_what_they_mean(void **state)
     assert_string_equal(cv_words_exit((struct cv_fleet_exit){.code = 3}).text,
                         "exit code 3 (a start listener failed)");
     assert_string_equal(cv_words_exit((struct cv_fleet_exit){.code = 200}).text, "exit code 200");
+    assert_string_equal(cv_words_exit((struct cv_fleet_exit){.code = 3, .foreign = true}).text,
+                        "exit code 3");
     for (int code = 0; code < 300; code++) {
         assert_has(cv_words_exit((struct cv_fleet_exit){.code = code}).text, "exit code");
         assert_has(cv_words_exit((struct cv_fleet_exit){.signaled = true, .code = code}).text,
@@ -88,6 +90,15 @@ static void test_the_slot_behind_the_workers_is_main(void **state)
     assert_string_equal(cv_words_who(3, 4).text, "worker 3");
     assert_string_equal(cv_words_who(4, 4).text, "main");
     assert_string_equal(cv_words_who(UINT32_MAX - 1, UINT32_MAX).text, "worker 4294967294");
+}
+
+static void test_a_managed_process_that_is_done_is_named(void **state)
+{
+    (void)state;
+    assert_string_equal(cv_words_managed("queue", 1).text, "queue 1");
+    struct cv_action action = {.say = CV_SAY_DONE, .slot = 2};
+    const char *text = said(action, (struct cv_fleet_exit){.code = 7, .foreign = true});
+    assert_has(text, "ended with exit code 7 and is not started again");
 }
 
 static void test_a_failure_says_who_how_and_when_next(void **state)
@@ -144,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_ends_are_told_with_what_they_mean),
         cmocka_unit_test(test_a_kill_names_its_sender_as_far_as_it_is_known),
         cmocka_unit_test(test_the_slot_behind_the_workers_is_main),
+        cmocka_unit_test(test_a_managed_process_that_is_done_is_named),
         cmocka_unit_test(test_a_failure_says_who_how_and_when_next),
         cmocka_unit_test(test_each_address_is_told_once_it_serves),
         cmocka_unit_test(test_there_is_a_sentence_for_everything_the_fleet_says),
