@@ -27,7 +27,7 @@ static const struct setting settings[] = {CV_SETTINGS(SETTING)};
 
 /* The words of each CHOICE; a value is the place in its list. */
 static const char *const start_methods[] = {"spawn", "fork", "preload", NULL};
-static const char *const containments[] = {"auto", "none", "cgroup", NULL};
+static const char *const containments[] = {"auto", "none", "cgroup", "pidns", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", "off", NULL};
 
 static const char *const stop_signals[] = {"TERM", "INT",  "QUIT",  "HUP",

@@ -54,7 +54,7 @@ struct cv_control_fleet {
     uint32_t is_stopping;
     uint32_t reload_waits;                   /* another one is asked */
     char reload[CV_CONTROL_WORD_BYTES];      /* cv_fleet_roll_name() */
-    char containment[CV_CONTROL_WORD_BYTES]; /* what there is: "none", "cgroup" */
+    char containment[CV_CONTROL_WORD_BYTES]; /* what there is: "none", "cgroup", "pidns" */
 };
 
 struct cv_control_slot {

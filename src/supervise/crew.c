@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "supervise/crew_foreign.h"
+#include "supervise/pidns.h"
 #include "supervise/snapshot.h"
 #include "supervise/spawn.h"
 
@@ -20,8 +21,11 @@
 
 int cv_crew_make(struct cv_crew *crew, unsigned capacity, unsigned slots)
 {
-    *crew = (struct cv_crew){
-        .capacity = capacity, .self = -1, .slots = {.fd = -1}, .oom = {.counter = -1}};
+    *crew = (struct cv_crew){.capacity = capacity,
+                             .self = -1,
+                             .outer_proc = -1,
+                             .slots = {.fd = -1},
+                             .oom = {.counter = -1}};
     for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
         crew->pinned[i] = (struct cv_pinned){.program = -1, .object = -1};
         crew->pinned_settings[i] = -1;
@@ -408,6 +412,8 @@ void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
     if (crew->cgroup != NULL)
         cv_cgroup_forget(crew->cgroup);
     cv_oom_close(&crew->oom);
+    if (crew->outer_proc >= 0)
+        (void)close(crew->outer_proc);
     for (unsigned i = 0; i < crew->slots.count; i++) {
         if (crew->members[i].channel >= 0)
             (void)close(crew->members[i].channel);
@@ -428,6 +434,11 @@ void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
 }
 
 /* ---- Life and death ---- */
+
+pid_t cv_crew_shown_pid(const struct cv_crew *crew, int pidfd, pid_t pid)
+{
+    return crew->outer_proc < 0 || pid == 0 ? pid : cv_pidns_outer(crew->outer_proc, pidfd);
+}
 
 int cv_crew_find(const struct cv_crew *crew, pid_t pid)
 {

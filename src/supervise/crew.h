@@ -75,6 +75,7 @@ struct cv_crew {
     bool guardian_keeps_logs;
     struct cv_cgroup *cgroup; /* the caller's; NULL: no containment by cgroups */
     struct cv_oom oom;
+    int outer_proc; /* -1: this process's pids are those that people see */
     char last_reason[512];
 };
 
@@ -148,6 +149,9 @@ static inline const char *cv_crew_who(const struct cv_crew *crew, unsigned slot)
 
 /* The slot of a living incarnation, -1 if it is dead or 0. */
 int cv_crew_find_incarnation(const struct cv_crew *crew, uint32_t incarnation);
+
+/* The pid of one of our processes as people see it, outside a PID namespace. */
+pid_t cv_crew_shown_pid(const struct cv_crew *crew, int pidfd, pid_t pid);
 
 /* Sends a signal through the pidfd; nothing happens if there is no process. */
 void cv_member_signal(struct cv_member *member, int signal);

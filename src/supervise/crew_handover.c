@@ -38,6 +38,7 @@ static const struct cv_handover_field crew_fields[] = {
     CV_FIELD_LEFT(struct cv_crew, trial),          /* it is over */
     CV_FIELD_LEFT(struct cv_crew, own_generation), /* another one soon */
     CV_FIELD_LEFT(struct cv_crew, self),           /* opened anew */
+    CV_FIELD_FD(struct cv_crew, outer_proc),
     CV_FIELD(struct cv_crew, logs),
     CV_FIELD(struct cv_crew, guardian_logs),
     CV_FIELD(struct cv_crew, guardian_keeps_logs),

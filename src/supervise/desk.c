@@ -48,7 +48,7 @@ static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot
     struct cv_control_slot ret = {
         .slot = number_of(desk, slot),
         .kind = kind_of(desk, slot),
-        .pid = member->pid,
+        .pid = cv_crew_shown_pid(desk->crew, member->pidfd, member->pid),
         .generation = cv_fleet_slot_generation(desk->fleet, slot),
         .connections = atomic_load_explicit(&page->connections, memory_order_relaxed),
         .requests = atomic_load_explicit(&page->requests, memory_order_relaxed),
@@ -68,13 +68,16 @@ static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot
 static const char *containment_name(const struct cv_desk *desk)
 {
     const struct cv_cgroup *cgroup = desk->crew->cgroup;
+    if (desk->crew->outer_proc >= 0)
+        return "pidns";
     return cgroup != NULL && cgroup->run >= 0 ? "cgroup" : "none";
 }
 
 static struct cv_control_fleet describe_fleet(const struct cv_desk *desk, int64_t now)
 {
-    struct cv_control_fleet ret = {.guardian = getppid(),
-                                   .master = getpid(),
+    struct cv_control_fleet ret = {.guardian = desk->guardian,
+                                   .master =
+                                       cv_crew_shown_pid(desk->crew, desk->crew->self, getpid()),
                                    .wanted = cv_fleet_wanted(desk->fleet),
                                    .ready = cv_fleet_ready(desk->fleet),
                                    .generation = cv_fleet_generation(desk->fleet),
@@ -88,12 +91,13 @@ static struct cv_control_fleet describe_fleet(const struct cv_desk *desk, int64_
     return ret;
 }
 
-static struct cv_control_slot describe_template(const struct cv_template *template, int64_t now)
+static struct cv_control_slot describe_template(const struct cv_crew *crew,
+                                                const struct cv_template *template, int64_t now)
 {
     struct cv_control_slot ret = {.slot = CV_CONTROL_MAIN,
                                   .kind = CV_CONTROL_TEMPLATE,
                                   .who = "template",
-                                  .pid = template->pid,
+                                  .pid = cv_crew_shown_pid(crew, template->pidfd, template->pid),
                                   .generation = template->generation,
                                   .starts = 1,
                                   .uptime_ms = (now - template->started_at) / CV_MS};
@@ -133,7 +137,7 @@ static void tell_status(struct cv_desk *desk, struct cv_control_client *client)
     for (size_t i = 0; i < CV_COUNT(desk->crew->templates); i++) {
         if (desk->crew->templates[i].pid == 0)
             continue;
-        struct cv_control_slot slot = describe_template(&desk->crew->templates[i], now);
+        struct cv_control_slot slot = describe_template(desk->crew, &desk->crew->templates[i], now);
         if (!tell_slot(client, &message, &slot))
             return;
     }

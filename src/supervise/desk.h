@@ -19,6 +19,7 @@ struct cv_desk {
     bool (*reload_waits)(void *arg);
     int (*reopen)(void *arg, char *reason, size_t cap); /* cv_master_reopen() */
     void *arg;
+    pid_t guardian;
 
     /* Its own. */
     struct cv_control control;

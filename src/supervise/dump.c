@@ -1,5 +1,6 @@
 #include "supervise/dump.h"
 
+#include "base/exit.h"
 #include "base/log.h"
 #include "base/symbol.h"
 
@@ -81,11 +82,14 @@ static _Unwind_Reason_Code write_frame(struct _Unwind_Context *frame, void *arg)
 
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
-    (void)info;
     struct walk walk = {.from = struck_at(context)};
     write_head(signal);
     (void)_Unwind_Backtrace(write_frame, &walk);
     (void)raise(signal); /* SA_RESETHAND: now with its default action */
+    /* The first process of a PID namespace has none. What a fault has raised comes again, and then
+     * even for it. */
+    if (getpid() == 1 && info->si_code <= 0)
+        _exit(CV_EXIT_SIGNAL + signal);
 }
 
 static int handle(int signal)

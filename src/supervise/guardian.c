@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "supervise/daemon.h"
 #include "supervise/master.h"
+#include "supervise/pidns.h"
 #include "supervise/suspend.h"
 #include "supervise/title.h"
 
@@ -55,8 +56,23 @@ static int null_stdin(void)
     return null >= 0 && dup2(null, STDIN_FILENO) == STDIN_FILENO ? 0 : -errno;
 }
 
+/* The /proc outside, or -1 where there is no outside. */
+static int enter_namespace(const struct guardian *guardian)
+{
+    int outer = -1;
+    char reason[256];
+    if (guardian->how->containment != CV_CONTAINMENT_PIDNS)
+        return -1;
+    if (cv_pidns_enter(&outer, reason, sizeof(reason)) < 0) {
+        cv_error("containment pidns: %s", reason);
+        _exit(CV_EXIT_OS);
+    }
+    return outer;
+}
+
 /* In the fork. Never returns. */
-static _Noreturn void be_master(struct guardian *guardian, int channel, int guardian_fd)
+static _Noreturn void be_master(struct guardian *guardian, int channel, int guardian_fd,
+                                pid_t guardian_pid)
 {
     (void)setpgid(0, 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -73,6 +89,8 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
         _exit(CV_EXIT_OS);
     }
     struct cv_master_config config = {.how = guardian->how,
+                                      .guardian = guardian_pid,
+                                      .outer_proc = enter_namespace(guardian),
                                       .nofile = raise_descriptor_limit(),
                                       .run = &guardian->run,
                                       .guardian_fd = guardian_fd,
@@ -98,6 +116,12 @@ static int contain(struct guardian *guardian)
     enum cv_containment wanted = guardian->how->containment;
     if (wanted == CV_CONTAINMENT_NONE)
         return 0;
+    if (wanted == CV_CONTAINMENT_PIDNS) {
+        if (cv_pidns_prepare(reason, sizeof(reason)) == 0)
+            return 0;
+        cv_error("containment pidns: %s", reason);
+        return CV_EXIT_OS;
+    }
     bool is_forced = wanted == CV_CONTAINMENT_CGROUP;
     int rc = cv_cgroup_open(&guardian->cgroup, &guardian->run, is_forced, reason, sizeof(reason));
     if (rc < 0)
@@ -114,7 +138,8 @@ static int contain(struct guardian *guardian)
 static int start_master(struct guardian *guardian)
 {
     int pair[2];
-    CV_AUTOCLOSE int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    pid_t own = getpid();
+    CV_AUTOCLOSE int self = (int)syscall(SYS_pidfd_open, own, 0);
     if (self < 0)
         return refused("pidfd_open");
     if (cv_channel_pair(pair) < 0)
@@ -124,7 +149,7 @@ static int start_master(struct guardian *guardian)
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        be_master(guardian, pair[1], self);
+        be_master(guardian, pair[1], self, own);
     int error = errno;
     (void)close(pair[1]);
     errno = error;

@@ -300,6 +300,8 @@ int cv_master_run(const struct cv_master_config *config)
     cv_master_open_desk(&master, false);
     master.crew.nofile = config->nofile;
     master.crew.cgroup = config->cgroup;
+    master.crew.outer_proc = config->outer_proc;
+    master.desk.guardian = config->guardian;
     cv_master_listen_to_cgroups(&master);
     cv_beats_init(&master.beats, &master.crew.slots.head->looking,
                   config->how->fleet.pause_timeout);

@@ -10,7 +10,9 @@
 struct cv_master_config {
     const struct cv_supervise *how;
     const struct cv_run *run;
-    int guardian_fd;               /* pidfd of the guardian */
+    pid_t guardian;                /* its pid */
+    int guardian_fd;               /* pidfd of it */
+    int outer_proc;                /* /proc outside the PID namespace; -1: we are in none */
     int channel;                   /* from the guardian */
     struct cv_overseer_page *beat; /* read by the guardian */
     int beat_fd;                   /* of the same */

@@ -55,6 +55,7 @@ static const struct cv_handover_field master_fields[] = {
     CV_FIELD_LEFT(struct master, desk.reload_waits),
     CV_FIELD_LEFT(struct master, desk.reopen),
     CV_FIELD_LEFT(struct master, desk.arg),
+    CV_FIELD(struct master, desk.guardian),
     CV_FIELD_LEFT(struct master, desk.control.epoll),
     CV_FIELD_LEFT(struct master, desk.control.listener),  /* of the belongings */
     CV_FIELD_LEFT(struct master, desk.control.accept_at), /* all are let in anew */

@@ -23,6 +23,7 @@ enum cv_containment {
     CV_CONTAINMENT_AUTO, /* cgroups, where that is delegated */
     CV_CONTAINMENT_NONE,
     CV_CONTAINMENT_CGROUP,
+    CV_CONTAINMENT_PIDNS,
 };
 
 /* A program that knows nothing of covey, to be run as the workers. */
