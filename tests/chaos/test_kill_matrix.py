@@ -4,7 +4,7 @@ phases   booting  every worker is blocked in its start-up listener
          idle     every worker serves and has nothing to do
          serving  one request that takes 1 s is in flight on each worker
          child    each worker has started `sleep 300`
-         daemon   the same, double-forked and in a session of its own
+         daemon   the same, double-forked and in a session of its own; +cgroup: each worker in a cgroup of its own
 targets  guardian, master, group (the process group of the job, as Ctrl+C and kill -- -PGID hit it), worker
 signals  INT, TERM, KILL; STOP: one worker is SIGSTOPped first, then TERM goes to the target
 
@@ -22,6 +22,7 @@ import time
 
 import pytest
 
+import cgroups
 import proc
 from client import Closed, eventually
 from server import KILL_BOUND, STARTING_BOUND, STOPPED_EXTRA, TERM_BOUND, Server, within
@@ -35,7 +36,8 @@ HANG_BOUND = HANG_TIMEOUT + 2.1  # supervision: ABRT, up to 2 s later KILL
 cells = pytest.mark.parametrize(
     "method, phase, name",
     [pytest.param(method, phase, name, id=f"{method}-{phase}-{name}")
-     for method in METHODS for phase in PHASES for name in SIGNALS])
+     for method in METHODS for phase in PHASES for name in SIGNALS] +
+    [pytest.param("spawn", "daemon+cgroup", name, id=f"spawn-daemon+cgroup-{name}") for name in SIGNALS])
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +57,11 @@ class Scene:
 
     def __init__(self, folder, method, phase):
         delay = {"boot_delay": 100} if phase == "booting" else {}
-        self.phase = phase
-        self.server = Server(folder, "testbed", ["--hang-timeout", HANG_TIMEOUT], method=method, **delay)
+        self.phase, _, contained = phase.partition("+")
+        if contained and not cgroups.can_be_made(cgroups.mount()):
+            pytest.skip("no cgroup can be made here")
+        args = ["--hang-timeout", HANG_TIMEOUT, *(["--containment", contained] if contained else [])]
+        self.server = Server(folder, "testbed", args, method=method, **delay)
         self.connections, self.family = {}, {}
         try:
             if phase == "booting":

@@ -79,8 +79,17 @@ static int eat(covey_req *req)
     }
     return covey_text(req, 200, "full");
 }
+static int spin(covey_req *req)
+{
+    for (volatile int on = 1; on;)
+        continue;
+    return covey_text(req, 200, "");
+}
+static int who(covey_req *req) { return covey_textf(req, 200, "%d", (int)getuid()); }
 static int setup(covey_app *app)
 {
+    covey_get(app, "/spin", spin);
+    covey_get(app, "/who", who);
     covey_get(app, "/pid", pid);
     covey_get(app, "/daemon", daemon_);
     covey_get(app, "/bomb", bomb_);
@@ -320,6 +329,166 @@ def test_who_asks_for_them_in_vain_is_told(box, jobs, public):
     line, = job.err.splitlines()
     assert f"no cgroups can be made in {box.path} (Permission denied)" in line
     assert "Delegate=yes" in line and "--containment auto" in line
+
+
+# PID namespaces
+
+def can_have_namespaces(*flags):
+    return subprocess.run(["unshare", *flags, "--pid", "--fork", "--mount-proc", "true"], capture_output=True,
+                          check=False).returncode == 0
+
+
+NAMESPACE = ["--containment", "pidns"]
+pidns = pytest.mark.skipif(os.geteuid() != 0 or not can_have_namespaces(), reason="no PID namespace can be made here")
+
+
+def start_daemons(server, count=2):
+    """Pids inside are not those outside, so that a worker cannot be told by its answer."""
+    server.wait_serving()
+    server.wait_workers()
+    for _ in range(count):
+        assert server.get("/daemon").text == "1"
+    return eventually("the daemons run", lambda: escaped(server) if len(escaped(server)) >= count else None, 5)
+
+
+@pidns
+@pytest.mark.parametrize("target", ["master", "guardian", "both"])
+@pytest.mark.parametrize("rounds", [7])
+def test_in_a_namespace_nothing_at_all_is_left(jobs, program, method, target, rounds):
+    for _ in range(rounds):
+        server = jobs.server(program, [*NAMESPACE, "--control", "off"], method=method)
+        start_daemons(server)
+        guardian, master = server.guardian, server.master()
+        victims = [guardian] if target == "guardian" else [master] if target == "master" else [master, guardian]
+        if target == "both":
+            for pid in victims:
+                server.send(pid, signal.SIGSTOP)  # so that neither sees the other's end
+        sent = [server.send(pid, signal.SIGKILL) for pid in victims][0]
+        taken = server.wait_gone(sent, 10 * KILL_BOUND)
+        server.assert_all_ended()
+        assert server.code == (137 if target == "master" else -signal.SIGKILL)
+        print(f"{target}: nothing left after {1000 * taken:.1f} ms")
+
+
+@pidns
+def test_in_a_namespace_status_shows_the_pids_outside(jobs, program, method):
+    server = jobs.server(program, NAMESPACE, method=method)
+    server.wait_serving()
+    workers = server.wait_workers()
+    shown = status(server)
+    assert shown["containment"] == "pidns"
+    assert (shown["pid"], shown["master"]) == (server.guardian, server.master())
+    assert {worker["pid"]: worker["slot"] for worker in shown["workers"] if worker["role"] == "worker"} == workers
+    assert proc.status(server.master())["NSpid"].split()[-1] == "1"
+
+
+@pidns
+def test_in_a_namespace_it_reloads_replaces_and_stops(jobs, program, method):
+    server = jobs.server(program, NAMESPACE, method=method)
+    server.wait_serving()
+    before = set(server.wait_workers())
+    start_daemons(server)
+    if method != "fork":
+        server.send(server.guardian, signal.SIGHUP)
+        eventually("all are replaced", lambda: len(server.workers()) == 2 and not before & set(server.workers()), 10)
+    victim = next(iter(server.wait_workers()))
+    server.send(victim, signal.SIGKILL)
+    eventually("it is replaced", lambda: len(server.workers()) == 2 and victim not in server.workers(), 10)
+    assert server.get("/pid").status == 200
+    server.stop()
+
+
+@pytest.mark.parametrize("contained", ["cgroup", pytest.param("pidns", marks=pidns)])
+def test_an_upgrade_in_place_keeps_the_containment(box, jobs, program, contained):
+    server = jobs.server(program, ["--containment", contained], prepare=box.enter)
+    start_daemons(server)
+    guardian, master, before = server.guardian, server.master(), set(server.wait_workers())
+    server.send(guardian, signal.SIGUSR2)
+    eventually("a new program runs, with new workers",
+               lambda: len(server.workers()) == 2 and not before & set(server.workers()), 15)
+    assert (server.guardian, server.master()) == (guardian, master)
+    shown = status(server)
+    assert shown["containment"] == contained and shown["upgrades"] == 1, server.tail()
+    assert (shown["pid"], shown["master"]) == (guardian, master)
+    assert {worker["pid"] for worker in shown["workers"]} == set(server.wait_workers())
+    start_daemons(server)
+    sent = server.send(master, signal.SIGKILL)
+    server.wait_gone(sent, 10 * KILL_BOUND)
+    server.assert_all_ended()
+    assert server.code == 137 and not box.runs()
+
+
+@pidns
+def test_in_a_namespace_a_hang_is_described(jobs, program):
+    server = jobs.server(program, [*NAMESPACE, "--hang-timeout", "1"], workers=1)
+    server.wait_serving()
+    with server.connect() as connection:
+        connection.ask("GET", "/spin")
+        assert connection.rest() == b""
+    assert "has not come round its loop" in server.err and "the stack:" in server.err, server.tail()
+
+
+@pidns
+def test_in_a_namespace_a_crash_of_the_master_has_its_code(jobs, program):
+    server = jobs.server(program, NAMESPACE)
+    server.wait_serving()
+    sent = server.send(server.master(), signal.SIGABRT)
+    server.wait_gone(sent, 10 * KILL_BOUND)
+    assert server.code == 134 and "the stack:" in server.err, server.tail()
+
+
+@pidns
+@pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
+def test_in_a_namespace_workers_become_the_user(jobs, public):
+    server = jobs.server(public, [*NAMESPACE, "--user", "daemon"])
+    server.wait_serving()
+    assert server.get("/who").text == str(pwd.getpwnam("daemon").pw_uid)
+
+
+@pidns
+def test_a_guardian_that_is_process_1_has_a_namespace_below(jobs, program):
+    wrap = lambda command: ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *command]  # noqa: E731
+    server = jobs.server(program, NAMESPACE, wrap=wrap)
+    start_daemons(server)
+    master, = [process.pid for process in server.tree() if proc.role(process.pid)[0] == "master"]
+    sent = server.send(master, signal.SIGKILL)
+    server.wait_gone(sent, 10 * KILL_BOUND)
+    server.assert_all_ended()
+    assert server.code == 137
+
+
+@root
+@pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
+def test_a_user_has_a_namespace_or_is_told_why_not(jobs, public):
+    wrap = as_user("daemon")
+    server = jobs.server(public, [*NAMESPACE, "--control", "off"], wrap=wrap)
+    if subprocess.run(wrap(["unshare", "-Urp", "--mount-proc", "--fork", "true"]), capture_output=True,
+                      check=False).returncode != 0:
+        server.wait_code()
+        line, = server.err.splitlines()
+        assert server.code == 71 and "containment pidns: " in line and " is refused (" in line
+        return
+    start_daemons(server)
+    master = server.master()
+    assert proc.status(master)["NSpid"].split()[-1] == "1"
+    for pid in (server.guardian, master):
+        server.send(pid, signal.SIGSTOP)
+    sent = server.send(master, signal.SIGKILL)
+    server.send(server.guardian, signal.SIGKILL)
+    server.wait_gone(sent, 10 * KILL_BOUND)
+    server.assert_all_ended()
+
+
+@root
+@pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
+def test_who_may_not_have_a_namespace_is_told(jobs, public):
+    command = [str(public), "--control", "off", "--port", str(free_port()), *NAMESPACE]
+    job = jobs.run(["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", *command])
+    line, = job.err.splitlines()
+    assert job.code == 71 and "unshare(CLONE_NEWPID) is refused (Operation not permitted)" in line
+    job = jobs.run(as_user("nobody")(command))
+    line, = job.err.splitlines()
+    assert job.code == 71 and "user 65534 cannot be told from anybody else" in line
 
 
 # Out of memory

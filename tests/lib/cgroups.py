@@ -29,6 +29,8 @@ def memory_v1():
 
 def can_be_made(where):
     """Whether this process may make cgroups there."""
+    if where is None:
+        return False
     try:
         box = Box(where)
     except OSError:
