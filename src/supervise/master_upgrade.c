@@ -27,6 +27,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define TRIAL_LIMIT (10 * CV_SECOND)
 
@@ -445,6 +446,7 @@ int cv_master_try(struct cv_supervise *how, const struct cv_handed *handed, char
 /* What has been imported becomes true again in this process. */
 static int take_over(struct master *master)
 {
+    (void)prctl(PR_SET_PDEATHSIG, SIGCONT); /* as at its birth; file capabilities clear it */
     int rc = cv_crew_take_over(&master->crew);
     if (rc == 0)
         rc = cv_overseer_map(master->beat_fd, &master->beat);

@@ -11,8 +11,8 @@
 #include "base/macros.h"
 #include "supervise/beat.h"
 
-/* What guardian and master share; written by the master but for `looking`
- * and `suspended`. */
+/* What guardian and master share, also across an upgrade: it may only grow, at its end. Written by
+ * the master but for `looking` and `suspended`. */
 struct cv_overseer_page {
     _Atomic int64_t running_since;
     _Atomic uint32_t looking;
