@@ -160,6 +160,26 @@ def test_stop_right_after(jobs, deployment, pause):
     server.stop()
 
 
+@pytest.mark.parametrize("who", ["guardian", "master"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_killed_at_any_moment_of_an_upgrade(jobs, deployment, who, number):
+    """Killed: all is gone. Stopped, and continued by a stop: the same."""
+    for pause in (0, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.011, 0.015, 0.02):
+        server = jobs.server(deployment.path)
+        server.reach_all()
+        guardian, master = supervisors(server)
+        server.send(guardian, signal.SIGUSR2)
+        time.sleep(pause)
+        sent = server.send(guardian if who == "guardian" else master, number)
+        if number == signal.SIGSTOP:
+            time.sleep(0.05)
+            server.send(guardian, signal.SIGCONT)
+            sent = server.send(guardian, signal.SIGTERM)
+        server.wait_gone(sent, 20)
+        assert server.code == {signal.SIGSTOP: 0, signal.SIGKILL: -9 if who == "guardian" else 137}[number], server.err
+        server.assert_all_ended()
+
+
 def test_during_a_stop(jobs, deployment):
     server = jobs.server(deployment.path)
     server.reach_all()
