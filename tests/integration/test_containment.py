@@ -181,6 +181,23 @@ def test_a_daemon_without_a_tag_dies_with_its_worker_and_no_other(box, jobs, pro
     assert not box.runs()
 
 
+def test_an_upgrade_keeps_the_cgroups(box, jobs, program):
+    """Those of the old workers, with what they have started, go with them; the server's end leaves nothing."""
+    server = jobs.server(program, FORCED, prepare=box.enter)
+    daemon = start_daemon(server, next(iter(server.reach_all().values())))
+    runs = box.runs()
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(server.cwd)}
+    for _ in range(2):
+        subprocess.run([BUILD / "covey", "upgrade"], env=env, check=True, timeout=30)
+    eventually("the old daemon is gone", lambda: proc.stat(daemon) is None, 5)
+    workers = set(server.reach_all())
+    eventually("as many cgroups as workers", lambda: len(box.incarnations()) == 2, 5)
+    assert {pid for pids in box.incarnations().values() for pid in pids} == workers
+    assert box.runs() == runs and status(server)["containment"] == "cgroup"
+    server.stop()
+    assert not box.runs()
+
+
 def test_without_containment_it_lives_until_the_stop(jobs, program, method):
     server = jobs.server(program, ["--containment", "none"], method=method)
     victim, connection = next(iter(server.reach_all().items()))
