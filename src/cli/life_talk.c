@@ -99,6 +99,8 @@ static void on_channel(struct cv_watch *watch, unsigned events)
     struct life *life = CV_CONTAINER_OF(watch, struct life, channel);
     int rc;
     while ((rc = cv_child_hear(life->child, &message)) == 1) {
+        if (message.kind == CV_MSG_LOOK)
+            cv_native_look(life->native);
         if (message.kind != CV_MSG_DRAIN)
             continue;
         if (message.word[0] == CV_DRAIN_WORD_FOREWARN) {

@@ -164,6 +164,17 @@ static void ready(struct cv_watch *watch, unsigned events)
     }
 }
 
+/* What is watched anew is told of what waits already. */
+void cv_accept_look(struct cv_server *server)
+{
+    const struct cv_accept *accept = &server->accept;
+    if (accept->n_listeners == 0 || accept->listeners[0].watch.fd < 0)
+        return;
+    unwatch_all(server);
+    if (watch_all(server) < 0)
+        pause_for(server, SHORTAGE_PAUSE);
+}
+
 void cv_accept_rest(struct cv_server *server)
 {
     unwatch_all(server); /* whatever comes from now on wakes others */

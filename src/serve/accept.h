@@ -35,6 +35,9 @@ struct cv_accept {
 CV_MUST_CHECK int cv_accept_init(struct cv_server *server, const struct cv_server_config *config);
 CV_MUST_CHECK int cv_accept_start(struct cv_server *server);
 
+/* Looks whether somebody waits in the queues, if it listens: the kernel has perhaps told another. */
+void cv_accept_look(struct cv_server *server);
+
 /* Stops watching and takes what is in the queues, without regard to the budget. */
 void cv_accept_rest(struct cv_server *server);
 

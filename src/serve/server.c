@@ -138,6 +138,11 @@ int cv_server_start(struct cv_server *server)
     return cv_accept_start(server);
 }
 
+void cv_server_look(struct cv_server *server)
+{
+    cv_accept_look(server);
+}
+
 void cv_server_free(struct cv_server *server)
 {
     if (server == NULL)

@@ -56,6 +56,9 @@ void cv_server_drain(struct cv_server *server, enum cv_drain kind, int64_t until
 /* The end will come: from now on answers close their connections; accepting goes on. */
 void cv_server_forewarn(struct cv_server *server);
 
+/* A process that shared the listeners has died: a connection may wait that had woken it alone. */
+void cv_server_look(struct cv_server *server);
+
 /* Cuts what is left and frees. Exchanges still referenced stay valid (gone) until released. */
 void cv_server_free(struct cv_server *server);
 

@@ -27,6 +27,7 @@ enum cv_message_kind {
     /* master -> worker */
     CV_MSG_GO = 32,
     CV_MSG_DRAIN, /* word[0]: enum cv_drain_word; time: until when, CLOCK_MONOTONIC ns */
+    CV_MSG_LOOK,  /* a worker has died: a connection may wait that had woken it alone */
     /* master -> template; along with it: the sealed boot, the channel, the listeners */
     CV_MSG_MAKE = 48, /* word[0]: slot, word[1]: incarnation */
     /* template -> master */

@@ -163,6 +163,18 @@ static bool are_codes_its_own(const struct master *master, unsigned slot)
            (is_managed && cv_fleet_slot_state(master->fleet, slot) >= CV_SLOT_READY);
 }
 
+/* A connection that comes wakes one of those that wait, and may have woken the dead. Who has
+ * drained has looked himself. */
+static void let_others_look(struct master *master, unsigned slot)
+{
+    if (cv_fleet_kind(&master->how->fleet, slot) != CV_KIND_WORKER || is_going(master, slot))
+        return;
+    for (unsigned i = 0; i < master->crew.capacity; i++)
+        if (i != slot && !master->crew.members[i].is_foreign &&
+            cv_fleet_slot_state(master->fleet, i) == CV_SLOT_READY)
+            cv_channel_tell(master->crew.members[i].channel, CV_MSG_LOOK, 0, 0);
+}
+
 /* What it had still to say comes before its death. */
 static void on_exited(struct master *master, unsigned slot, const siginfo_t *info)
 {
@@ -175,6 +187,7 @@ static void on_exited(struct master *master, unsigned slot, const siginfo_t *inf
         exit = (struct cv_fleet_exit){.code = CV_EXIT_CONFIG};
     if (!member->is_foreign)
         cv_master_unwatch(master, member->channel);
+    let_others_look(master, slot);
     cv_crew_bury(&master->crew, slot, exit);
     cv_doings_set(&master->doings, slot, CV_SPAN(""), 0);
     if (has_not_started(master, slot, &exit))

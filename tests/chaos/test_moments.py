@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from client import Closed
 from server import KILL_BOUND, STARTING_BOUND, TERM_BOUND, Server
 
 STEPS = 30
@@ -68,6 +69,22 @@ def test_kill_of_workers_while_starting_is_survived(jobs, method):
                 pass
     server.reach_all(timeout=30)
     server.stop()
+
+
+@pytest.mark.limit(150)
+def test_connection_that_has_woken_a_dying_worker_is_taken_by_another(jobs, method):
+    """It comes in the same moment as the KILL and nobody comes after it: what waits in the queue is not forgotten."""
+    for _ in range(6):
+        server = jobs.server("testbed", method=method).wait_serving()
+        for step in range(4):  # more would meet the back-off
+            victims = list(server.wait_workers())
+            time.sleep(0.02)
+            server.send(victims[step % 2], signal.SIGKILL)
+            try:
+                assert server.get("/pid").status == 200
+            except (Closed, ConnectionError):
+                pass  # the victim had accepted it
+        server.stop()
 
 
 @pytest.mark.limit(90)

@@ -171,6 +171,12 @@ static bool is_start(enum covey_event event)
            event == COVEY_BEFORE_SERVER_START || event == COVEY_AFTER_SERVER_START;
 }
 
+void cv_native_look(struct cv_native *native)
+{
+    if (native->server != NULL)
+        cv_server_look(native->server);
+}
+
 void cv_native_forewarn(struct cv_native *native)
 {
     native->app.is_stopping = true;

@@ -101,6 +101,9 @@ void cv_native_describe(const struct cv_native *native, char *to, size_t cap);
  * answers from now on closes its connection. */
 void cv_native_forewarn(struct cv_native *native);
 
+/* From a callback on the loop: another worker has died. See cv_server_look(). */
+void cv_native_look(struct cv_native *native);
+
 /* From a callback on the loop: begins or shortens the end (serve/server.h). Before the server
  * accepts it only notes the wish, and serving ends as soon as the start listeners have returned.
  * `until` is loop time. */
