@@ -64,12 +64,22 @@ static int judge(ssize_t got, const struct cv_message *ret)
     return 1;
 }
 
+/* A reset is told once, when the other side has closed without reading all; behind it is what it
+ * had said before. */
+static bool is_more_behind(ssize_t got, bool *is_reset)
+{
+    bool is_first = got < 0 && errno == ECONNRESET && !*is_reset;
+    *is_reset |= is_first;
+    return is_first || (got < 0 && errno == EINTR);
+}
+
 int cv_channel_receive(int fd, struct cv_message *ret)
 {
     ssize_t got;
+    bool is_reset = false;
     do
         got = recv(fd, ret, sizeof(*ret), MSG_TRUNC | MSG_DONTWAIT);
-    while (got < 0 && errno == EINTR);
+    while (is_more_behind(got, &is_reset));
     return judge(got, ret);
 }
 
@@ -122,9 +132,10 @@ int cv_channel_receive_files(int fd, struct cv_message *ret, struct cv_files *re
     ret_files->n = 0;
     memset(ret_files->fd, -1, sizeof(ret_files->fd));
     ssize_t got;
+    bool is_reset = false;
     do
         got = recvmsg(fd, &header, MSG_TRUNC | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
+    while (is_more_behind(got, &is_reset));
     int saved = errno;
     if (got > 0)
         take_files(&header, ret_files);

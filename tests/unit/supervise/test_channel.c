@@ -208,6 +208,17 @@ static void test_a_reset_is_an_end_too(void **state)
     assert_int_equal(cv_channel_receive(pair->a, &got), 0);
 }
 
+static void test_what_was_said_is_read_although_not_all_was_heard(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(cv_channel_tell(pair->b, CV_MSG_READY, 7, 0), 0);
+    assert_int_equal(cv_channel_tell(pair->a, CV_MSG_GO, 0, 0), 0);
+    close_b(pair);
+    assert_int_equal(cv_channel_receive(pair->a, &got), 1);
+    assert_int_equal(got.word[0], 7);
+    assert_int_equal(cv_channel_receive(pair->a, &got), 0);
+}
+
 static void test_sending_to_nobody_is_an_error_and_no_signal(void **state)
 {
     struct pair *pair = *state;
@@ -272,6 +283,7 @@ int main(void)
         pair_test(test_nothing_there_is_not_the_end),
         pair_test(test_what_was_sent_before_the_close_is_still_read),
         pair_test(test_a_reset_is_an_end_too),
+        pair_test(test_what_was_said_is_read_although_not_all_was_heard),
         pair_test(test_sending_to_nobody_is_an_error_and_no_signal),
         pair_test(test_who_does_not_read_blocks_nobody),
         pair_test(test_messages_arrive_whole_and_in_order),
