@@ -97,8 +97,13 @@ CV_MUST_CHECK int cv_crew_pin(struct cv_crew *crew, const struct cv_supervise *h
 void cv_crew_keep_commands(struct cv_crew *crew, uint32_t generation,
                            const struct cv_commands *commands);
 
+/* What `generation` runs; NULL if it is not pinned. Good until it is dropped. */
+struct cv_pinned *cv_crew_find_pinned(struct cv_crew *crew, uint32_t generation);
+
 /* Nothing of `generation` will be started any more. */
 void cv_crew_drop(struct cv_crew *crew, uint32_t generation);
+
+/* ---- crew_birth.c ---- */
 
 /* Starts a process, in the seat of the slot `instead_of` if that will go for it (-1: none does). 0
  * with the member filled in, -errno, or, in a forked child, CV_CREW_IN_CHILD; then *ret_boot is for
@@ -125,15 +130,17 @@ CV_MUST_CHECK int cv_crew_delivered(struct cv_crew *crew, unsigned slot, pid_t p
 /* Nothing will come of the order. */
 void cv_crew_withdraw(struct cv_crew *crew, unsigned slot);
 
-/* Its process has been reaped, or is to be forgotten. */
-void cv_crew_bury_template(struct cv_crew *crew, struct cv_template *template);
-
 /* The door of the newest incarnation's cgroup, or -1. Where there can be none for once, it is
  * started all the same. */
 int cv_crew_open_door(struct cv_crew *crew);
 
 /* Kills what an incarnation that is dead has left in its cgroup. */
 void cv_crew_end_cgroup(const struct cv_crew *crew, uint32_t incarnation);
+
+/* Nobody sits for the slot any more. */
+void cv_crew_give_up_seat(struct cv_crew *crew, unsigned slot);
+
+/* ---- crew.c ---- */
 
 /* In a forked child: closes what belongs to the master and its other children. */
 void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own);
@@ -158,6 +165,9 @@ void cv_member_signal(struct cv_member *member, int signal);
 
 /* Whether covey has sent it that signal. */
 bool cv_member_was_sent(const struct cv_member *member, int signal);
+
+/* The template's process has been reaped, or is to be forgotten. */
+void cv_crew_bury_template(struct cv_crew *crew, struct cv_template *template);
 
 /* The process has been reaped. Its last_exit tells whether covey had sent the signal that ended it,
  * and if not, whether the kernel had. What it left in its cgroup is killed. */

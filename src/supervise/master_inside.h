@@ -8,6 +8,7 @@
  *     master_template.c  workers made by a template
  *     master_foreign.c   the same of workers that know nothing of covey
  *     master_upgrade.c   another program takes over, in this process
+ *     master_handover.c  what that program is given
  */
 #ifndef CV_SUPERVISE_MASTER_INSIDE_H
 #define CV_SUPERVISE_MASTER_INSIDE_H
@@ -182,6 +183,19 @@ void cv_master_on_hearing(struct master *master);
 /* A foreign process has been started: it is ready now, later, or when it says so. */
 void cv_master_foreign_go(struct master *master, unsigned slot);
 void cv_master_settle_foreign(struct master *master, int64_t now);
+
+/* ---- master_handover.c ---- */
+
+/* Writes everything down: *ret is good until cv_handover_done(to), which is due in any case. 0 or
+ * -errno. */
+CV_MUST_CHECK int cv_master_export(const struct master *master, enum cv_handed_role role,
+                                   int answer, struct cv_handover *to, struct cv_span *ret);
+
+/* Reads it into memory; no descriptor is touched. The numbers of slots in `how` become those there
+ * are. 0, or -errno with a sentence in `reason`. */
+CV_MUST_CHECK int cv_master_import(struct master *master, struct cv_run *run,
+                                   struct cv_cgroup *cgroup, struct cv_supervise *how,
+                                   struct cv_span record, char *reason, size_t cap);
 
 /* ---- master_upgrade.c ---- */
 
