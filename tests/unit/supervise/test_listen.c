@@ -424,11 +424,9 @@ static void test_ipv6_is_written_in_brackets(void **state)
 }
 
 /* "[::]" and "0.0.0.0" on one port do not get in each other's way. */
-static void test_ipv6_does_not_take_ipv4_along(void **state)
+/* Whether somebody can listen on every IPv4 address at the port that the listener has. */
+static int open_ipv4_beside(void)
 {
-    (void)state;
-    if (listen_on("[::]:0") < 0)
-        skip();
     char text[64];
     unsigned port;
     assert_int_equal(sscanf(listeners.item[0].text, "http://[::]:%u", &port), 1);
@@ -437,6 +435,20 @@ static void test_ipv6_does_not_take_ipv4_along(void **state)
     assert_int_equal(cv_listen_parse(&v4, text, reason, sizeof(reason)), 0);
     int rc = cv_listen_open(&v4, 16, reason, sizeof(reason));
     cv_listen_close(&v4);
+    return rc;
+}
+
+/* Another test may have that very port by chance; not five times. */
+static void test_ipv6_does_not_take_ipv4_along(void **state)
+{
+    (void)state;
+    int rc = -1;
+    for (int i = 0; rc < 0 && i < 5; i++) {
+        if (listen_on("[::]:0") < 0)
+            skip();
+        rc = open_ipv4_beside();
+        cv_listen_close(&listeners);
+    }
     assert_int_equal(rc, 0);
 }
 
