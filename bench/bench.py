@@ -33,7 +33,7 @@ def machine():
     info = pathlib.Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.*)", info)
     release = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
-    versions = [version for name, version in peers.versions().items() if name != "covey (fork)"]
+    versions = [version for name, version in peers.versions().items() if not name.startswith("covey (")]
     return "; ".join([
         f"{len(os.sched_getaffinity(0))} x {model[1] if model else platform.machine()}",
         f"Linux {platform.release()}, {release}", peers.first_line("cc", "--version"),

@@ -175,7 +175,7 @@ def attempt(*which):
 
 def measure():
     """All cells of all servers on this machine."""
-    names = [name for name in peers.versions() if name != "covey (fork)"]
+    names = [name for name in peers.versions() if not name.startswith("covey (")]
     wanted = [(name, *column) for column, name in itertools.product(COLUMNS, names) if column[0] in peers.ALL[name].phases]
     found = []
     peers.compiled_app()  # once, not in each of the processes below

@@ -62,7 +62,7 @@ class Covey(Peer):
     def __init__(self, method):
         self.name = "covey" if method == "spawn" else f"covey ({method})"
         self.method = method
-        self.no_reload = None if method == "spawn" else "needs `spawn`"
+        self.no_reload = "needs another method" if method == "fork" else None
 
     def argv(self, server, quick):
         return [compiled_app(), "--port", server.port, "--workers", server.n_workers, "--start-method", self.method]
@@ -235,7 +235,8 @@ def first_line(*command, errors=False):
     return ((result.stderr if errors else result.stdout).splitlines() or ["unknown"])[0]
 
 
-ALL = {peer.name: peer for peer in (Covey("spawn"), Covey("fork"), Nginx(), Gunicorn(), Uwsgi(), Sanic(), Uvicorn(), Granian())}
+ALL = {peer.name: peer for peer in (Covey("spawn"), Covey("fork"), Covey("preload"), Nginx(), Gunicorn(), Uwsgi(),
+                                    Sanic(), Uvicorn(), Granian())}
 
 
 @functools.cache
