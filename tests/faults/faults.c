@@ -68,6 +68,8 @@
     X(send, -1, ENOBUFS, EINTR)                                                                    \
     X(sendto, -1, ENOBUFS, EINTR)                                                                  \
     X(recv, -1, ENOMEM, EINTR)                                                                     \
+    X(sendmsg, -1, ENOBUFS, EINTR)                                                                 \
+    X(recvmsg, -1, ENOMEM, EINTR)                                                                  \
     X(poll, -1, ENOMEM, EINTR)                                                                     \
     X(epoll_create1, -1, EMFILE, 0)                                                                \
     X(epoll_ctl, -1, ENOSPC, 0)                                                                    \
