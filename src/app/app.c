@@ -200,7 +200,7 @@ int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *
                 struct cv_fibers *fibers, struct cv_offload *offload)
 {
     *app = (covey_app){.host = *host, .loop = loop, .fibers = fibers, .offload = offload};
-    cv_arena_init(&app->arena, 0);
+    cv_arena_init(&app->arena);
     cv_tasks_init(&app->tasks, loop);
     cv_app_enter(app);
     return cv_router_init(&app->router, &app->arena);

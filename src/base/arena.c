@@ -36,11 +36,6 @@ static CV_THREAD_LOCAL unsigned n_kept;
 #define KEEPS 1
 #endif
 
-void cv_arena_init(struct cv_arena *arena, size_t max)
-{
-    *arena = (struct cv_arena){.max = max};
-}
-
 static void chunk_release(struct cv_arena_chunk *chunk)
 {
     if (!KEEPS || chunk->size != ORDINARY || n_kept == KEPT_MAX) {
@@ -60,7 +55,7 @@ void cv_arena_done(struct cv_arena *arena)
         chunk_release(chunk);
         chunk = next;
     }
-    cv_arena_init(arena, arena->max);
+    cv_arena_init(arena);
 }
 
 static struct cv_arena_chunk *chunk_take(size_t size)
@@ -79,10 +74,12 @@ static struct cv_arena_chunk *chunk_take(size_t size)
     return chunk;
 }
 
-/* Makes `size` bytes available at `arena->at`. A large block goes behind the current chunk, so that
- * the rest of that one stays in use. */
-static void *grow(struct cv_arena *arena, size_t size)
+/* A large block goes behind the current chunk, so that the rest of that one stays in use. */
+void *cv_arena_grow(struct cv_arena *arena, size_t size)
 {
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    size = size == 0 ? 16 : (size + 15) & ~(size_t)15; /* NULL would mean "out of memory" */
     struct cv_arena_chunk *chunk = chunk_take(size);
     if (chunk == NULL)
         return NULL;
@@ -96,26 +93,6 @@ static void *grow(struct cv_arena *arena, size_t size)
     arena->at = chunk->bytes + size;
     arena->end = chunk->bytes + chunk->size;
     return chunk->bytes;
-}
-
-void *cv_arena_alloc(struct cv_arena *arena, size_t size)
-{
-    if (size > SIZE_MAX / 2)
-        return NULL;
-    size = size == 0 ? 16 : (size + 15) & ~(size_t)15; /* NULL would mean "out of memory" */
-    if (arena->max != 0 && size > arena->max - arena->total)
-        return NULL;
-
-    void *block;
-    if (size <= (size_t)(arena->end - arena->at)) {
-        block = arena->at;
-        arena->at += size;
-    } else {
-        block = grow(arena, size);
-    }
-    if (block != NULL)
-        arena->total += size;
-    return block;
 }
 
 char *cv_arena_strndup(struct cv_arena *arena, struct cv_span bytes)

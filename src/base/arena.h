@@ -16,18 +16,30 @@ struct cv_arena {
     struct cv_arena_chunk *chunks; /* newest first */
     char *at;                      /* next free byte of the newest chunk */
     char *end;
-    size_t total; /* bytes asked for so far */
-    size_t max;   /* past this, allocations fail; 0: no ceiling */
 };
 
 /* An empty arena; allocates nothing yet. */
-void cv_arena_init(struct cv_arena *arena, size_t max);
+static inline void cv_arena_init(struct cv_arena *arena)
+{
+    *arena = (struct cv_arena){0};
+}
 
 /* Releases everything. Fine on a zeroed or already finished arena. */
 void cv_arena_done(struct cv_arena *arena);
 
-/* `size` uninitialised bytes aligned to 16, or NULL (out of memory, or past the ceiling). */
-void *cv_arena_alloc(struct cv_arena *arena, size_t size);
+/* What does not fit into the newest chunk, and blocks of no byte. */
+void *cv_arena_grow(struct cv_arena *arena, size_t size);
+
+/* `size` uninitialised bytes aligned to 16, or NULL if out of memory. */
+static inline void *cv_arena_alloc(struct cv_arena *arena, size_t size)
+{
+    size_t room = (size_t)(arena->end - arena->at); /* a multiple of 16 */
+    if (CV_UNLIKELY(size - 1 >= room))
+        return cv_arena_grow(arena, size);
+    void *block = arena->at;
+    arena->at += (size + 15) & ~(size_t)15;
+    return block;
+}
 
 /* A NUL-terminated copy, or NULL. */
 char *cv_arena_strndup(struct cv_arena *arena, struct cv_span bytes);

@@ -371,7 +371,7 @@ static int settle_all(struct look *look)
 int cv_doctor_look(struct cv_doctor_sight *sight)
 {
     *sight = (struct cv_doctor_sight){0};
-    cv_arena_init(&sight->arena, 0);
+    cv_arena_init(&sight->arena);
     struct look look = {.sight = sight};
     struct cv_buf *arrays[] = {&look.procs, &look.listens, &look.listeners, &look.files,
                                &look.pipes};

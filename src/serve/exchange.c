@@ -23,7 +23,7 @@ struct cv_exchange *cv_exchange_new(struct cv_conn *c, const struct cv_h1_head *
                                     const char *bytes, size_t with)
 {
     struct cv_arena arena;
-    cv_arena_init(&arena, 0);
+    cv_arena_init(&arena);
     size_t fields = (head_size(head) + 15) & ~(size_t)15;
     struct cv_exchange *x = cv_arena_alloc(&arena, sizeof(*x));
     char *room = cv_arena_alloc(&arena, fields + CV_PEER_TEXT + head->len + with + 1);

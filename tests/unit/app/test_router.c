@@ -20,7 +20,7 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    cv_arena_init(&f->arena, 0);
+    cv_arena_init(&f->arena);
     *state = f;
     return cv_router_init(&f->router, &f->arena);
 }

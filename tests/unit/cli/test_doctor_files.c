@@ -101,7 +101,7 @@ static void test_left_socket_is_found_once_and_removed(void **state)
 {
     (void)state;
     struct cv_arena arena;
-    cv_arena_init(&arena, 0);
+    cv_arena_init(&arena);
     struct cv_doctor_file file;
     (void)close(bound(SOCK_STREAM, "left"));
     assert_true(look(&arena, "left", &file));
@@ -117,7 +117,7 @@ static void test_file_that_has_changed_is_not_removed(void **state)
 {
     (void)state;
     struct cv_arena arena;
-    cv_arena_init(&arena, 0);
+    cv_arena_init(&arena);
     struct cv_doctor_file file;
     (void)close(bound(SOCK_STREAM, "left"));
     assert_true(look(&arena, "left", &file));
