@@ -14,6 +14,11 @@
 
 enum { STACK_SIZE_DEFAULT = 256 * 1024, CACHE_LINE = 64 };
 
+/* Whether one fiber that has ended is kept as it is, for the next function: most end without having
+ * waited, one after the other. Not where its floating-point modes could not be set back, nor under
+ * a sanitizer, so that use after the end shows. */
+#define RESTS (CV_CONTEXT_CALMS && !CV_SANITIZED)
+
 static CV_THREAD_LOCAL struct cv_fiber *running;
 
 struct cv_fiber *cv_fiber_self(void)
@@ -36,11 +41,25 @@ int cv_fibers_new(struct cv_loop *loop, const struct cv_fibers_config *config,
     return 0;
 }
 
+static void bury(struct cv_fiber *fiber)
+{
+    cv_sanitize_gone(&fiber->side);
+    cv_stacks_give(&fiber->fibers->stacks, (char *)fiber - fiber->side.size);
+}
+
+static void bury_resting(struct cv_fibers *fibers)
+{
+    if (fibers->resting != NULL)
+        bury(fibers->resting);
+    fibers->resting = NULL;
+}
+
 void cv_fibers_free(struct cv_fibers *fibers)
 {
     if (fibers == NULL)
         return;
     CV_ASSERT(fibers->count == 0);
+    bury_resting(fibers);
     cv_stacks_done(&fibers->stacks);
     free(fibers);
 }
@@ -52,6 +71,7 @@ size_t cv_fibers_count(const struct cv_fibers *fibers)
 
 size_t cv_fibers_stack_used(struct cv_fibers *fibers)
 {
+    bury_resting(fibers);
     return cv_stacks_used(&fibers->stacks);
 }
 
@@ -94,24 +114,28 @@ void cv_fiber_switch_out(struct cv_fiber *self)
     cv_sanitize_arrive(&self->side, outside);
 }
 
-/* The bottom of every fiber's stack. */
+/* The bottom of every fiber's stack. One that has rested goes on with its next function. */
 static void enter(void *arg)
 {
     struct cv_fiber *self = arg;
     cv_sanitize_arrive(&self->side, &self->fibers->outside);
-    self->fn(self->arg);
-    self->state = CV_FIBER_ENDED;
-    cv_fiber_switch_out(self);
-    CV_ASSERT(self->state != CV_FIBER_ENDED); /* not reached: nobody resumes it */
+    for (;;) {
+        self->fn(self->arg);
+        self->state = CV_FIBER_ENDED;
+        cv_fiber_switch_out(self);
+        CV_ASSERT(RESTS && self->state == CV_FIBER_RUNNING);
+    }
 }
 
-static void bury(struct cv_fiber *fiber)
+static void end(struct cv_fiber *fiber)
 {
     struct cv_fibers *fibers = fiber->fibers;
     CV_ASSERT(fiber->timer.slot == 0);
-    cv_sanitize_gone(&fiber->side);
     fibers->count--;
-    cv_stacks_give(&fibers->stacks, (char *)fiber - fiber->side.size);
+    if (RESTS && fibers->resting == NULL)
+        fibers->resting = fiber;
+    else
+        bury(fiber);
 }
 
 static void run(struct cv_fiber *fiber)
@@ -125,23 +149,31 @@ static void run(struct cv_fiber *fiber)
     cv_sanitize_arrive(outside, NULL);
     running = NULL;
     if (fiber->state == CV_FIBER_ENDED)
-        bury(fiber);
+        end(fiber);
 }
 
 /* A fiber on a stack of its own, itself at the top of it. NULL without memory. */
-static struct cv_fiber *create(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg)
+static struct cv_fiber *create(struct cv_fibers *fibers)
 {
     char *low = cv_stacks_take(&fibers->stacks);
     if (low == NULL)
         return NULL;
     size_t size = (fibers->stacks.size - sizeof(struct cv_fiber)) / CACHE_LINE * CACHE_LINE;
     struct cv_fiber *fiber = (struct cv_fiber *)(void *)(low + size);
-    *fiber = (struct cv_fiber){
-        .side = {.low = low, .size = size}, .fibers = fibers, .fn = fn, .arg = arg};
-    cv_list_init(&fiber->link);
+    *fiber = (struct cv_fiber){.side = {.low = low, .size = size}};
     cv_sanitize_born(&fiber->side);
     cv_context_make(&fiber->side.context, low, size, enter, fiber);
-    fibers->count++;
+    return fiber;
+}
+
+/* The resting one, or another. NULL without memory. */
+static struct cv_fiber *take(struct cv_fibers *fibers)
+{
+    struct cv_fiber *fiber = fibers->resting;
+    if (fiber == NULL)
+        return create(fibers);
+    fibers->resting = NULL;
+    cv_context_calm(&fiber->side.context);
     return fiber;
 }
 
@@ -150,9 +182,12 @@ int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
 {
     if (fibers->count >= fibers->max)
         return -EAGAIN;
-    struct cv_fiber *fiber = create(fibers, fn, arg);
+    struct cv_fiber *fiber = take(fibers);
     if (fiber == NULL)
         return -ENOMEM;
+    *fiber = (struct cv_fiber){.side = fiber->side, .fibers = fibers, .fn = fn, .arg = arg};
+    cv_list_init(&fiber->link);
+    fibers->count++;
     if (ret != NULL)
         *ret = fiber;
     if (running != NULL)

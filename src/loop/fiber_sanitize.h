@@ -26,6 +26,12 @@
 #define CV_TSAN 1
 #endif
 
+#if defined(CV_ASAN) || defined(CV_TSAN)
+#define CV_SANITIZED 1
+#else
+#define CV_SANITIZED 0
+#endif
+
 #ifdef CV_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>

@@ -11,7 +11,7 @@ enum cv_fiber_state {
     CV_FIBER_READY,     /* in fibers->ready, to be resumed */
     CV_FIBER_RUNNING,   /* at most one on a thread */
     CV_FIBER_SUSPENDED, /* until somebody calls cv_fiber_resume() */
-    CV_FIBER_ENDED,     /* only until its stack is given back */
+    CV_FIBER_ENDED,     /* resting, or until its stack is given back */
 };
 
 struct cv_fibers {
@@ -21,7 +21,8 @@ struct cv_fibers {
     struct cv_stacks stacks;
     struct cv_link ready;
     size_t ready_count;
-    struct cv_side outside; /* the thread, while a fiber runs */
+    struct cv_fiber *resting; /* one that has ended and can take another function; NULL: none */
+    struct cv_side outside;   /* the thread, while a fiber runs */
 };
 
 /* Lies at the top of its own stack. */

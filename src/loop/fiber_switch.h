@@ -8,6 +8,7 @@
 #define CV_LOOP_FIBER_SWITCH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__x86_64__) && !defined(__ILP32__) && !defined(CV_FIBER_UCONTEXT)
 
@@ -15,12 +16,27 @@ struct cv_context {
     void *sp; /* everything else is saved on the stack it points to */
 };
 
+/* Gives a context that is suspended the floating-point modes with which a program starts. */
+#define CV_CONTEXT_CALMS 1
+static inline void cv_context_calm(struct cv_context *context)
+{
+    uint32_t *saved = context->sp;
+    saved[0] = 0x1f80; /* MXCSR */
+    saved[1] = 0x037f; /* x87 CW */
+}
+
 #else
 #include <ucontext.h>
 
 struct cv_context {
     ucontext_t machine;
 };
+
+#define CV_CONTEXT_CALMS 0
+static inline void cv_context_calm(struct cv_context *context)
+{
+    (void)context;
+}
 
 #endif
 

@@ -271,16 +271,20 @@ static void round_up(void *arg)
     assert_int_equal(rc, 0);
     assert_int_equal(sse, 0x1f80 | ROUND_UP_SSE);
     assert_int_equal(x87, 0x037f | ROUND_UP_X87);
+    __builtin_ia32_ldmxcsr(0x1f80 | ROUND_UP_SSE);
 }
 
 static void test_rounding_mode_belongs_to_the_fiber(void **state)
 {
     (void)state;
-    rig_start(round_up, NULL);
-    assert_int_equal(sse_control(), 0x1f80);
-    assert_int_equal(x87_control(), 0x037f);
-    assert_false(cv_fibers_run(rig.fibers));
-    assert_int_equal(x87_control(), 0x037f);
+    for (int i = 0; i < 3; i++) { /* the second takes the first one's place */
+        rig_start(round_up, NULL);
+        assert_int_equal(sse_control(), 0x1f80);
+        assert_int_equal(x87_control(), 0x037f);
+        assert_false(cv_fibers_run(rig.fibers));
+        assert_int_equal(sse_control(), 0x1f80);
+        assert_int_equal(x87_control(), 0x037f);
+    }
 }
 
 /* Fills every callee-saved register, lets another fiber do the same, and compares. */
