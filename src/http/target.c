@@ -1,32 +1,50 @@
 /* Request targets. */
 #include "http/target.h"
 
+#include "base/num.h"
 #include "http/chars.h"
+
+#include <arpa/inet.h>
+
+/* inet_pton reads RFC 4291's text forms, which are those of RFC 3986; no zone. */
+static bool is_ipv6(struct cv_span text)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr parsed;
+
+    if (text.len >= sizeof(address))
+        return false;
+    memcpy(address, text.at, text.len);
+    address[text.len] = '\0';
+    return strlen(address) == text.len && inet_pton(AF_INET6, address, &parsed) == 1;
+}
+
+/* Empty, or a number that a port can be. */
+static bool is_port(struct cv_span text)
+{
+    uint64_t port;
+
+    return text.len == 0 || (text.len <= 5 && cv_num_u64(text, UINT16_MAX, &port) == 0);
+}
 
 bool cv_target_is_authority(struct cv_span text)
 {
-    const char *at = text.at;
     const char *end = text.at + text.len;
+    const char *at;
 
-    if (at < end && *at == '[') {
-        do
-            at++;
-        while (at < end && (cv_chars_hex(*at) >= 0 || *at == ':' || *at == '.'));
-        if (at == end || *at != ']' || at - text.at < 3)
+    if (text.len > 0 && *text.at == '[') {
+        at = memchr(text.at, ']', text.len);
+        if (at == NULL || !is_ipv6(cv_span(text.at + 1, (size_t)(at - text.at) - 1)))
             return false;
         at++;
     } else {
-        at = cv_chars_skip(at, end, CV_CHAR_HOST);
+        at = cv_chars_skip(text.at, end, CV_CHAR_HOST);
         if (at == text.at)
             return false;
     }
     if (at == end)
         return true;
-    if (*at++ != ':' || end - at > 5)
-        return false;
-    while (at < end && *at >= '0' && *at <= '9')
-        at++;
-    return at == end;
+    return *at == ':' && is_port(cv_span(at + 1, (size_t)(end - at) - 1));
 }
 
 /* The length of "http://" or "https://" at the start of the target; 0 if neither is there. */

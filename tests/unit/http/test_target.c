@@ -57,16 +57,29 @@ static void test_the_parts_of_each_form(void **state)
 
 static void test_authorities(void **state)
 {
-    const char *good[] = {"a",  "a.b", "127.0.0.1:1", "a:", "[::]", "[::1.2.3.4]:65535",
-                          "_x", "a,b"};
-    const char *bad[] = {"",    ":",   ":1",   "a:b",  "a:1:2", "a:123456",
-                         "[",   "[]",  "[]:1", "[x]",  "[::",   "[::]1",
-                         "a b", "a/b", "a@b",  "a%41", "a[::]", "\x80"};
+    const char *good[] = {"a",
+                          "a.b",
+                          "127.0.0.1:1",
+                          "a:",
+                          "[::]",
+                          "[::1.2.3.4]:65535",
+                          "_x",
+                          "a,b",
+                          "a:0080",
+                          "[1:2:3:4:5:6:7:8]",
+                          "[::FFFF:1.2.3.4]"};
+    const char *bad[] = {
+        "",          ":",          ":1",     "a:b",     "a:1:2",     "a:123456",
+        "[",         "[]",         "[]:1",   "[x]",     "[::",       "[::]1",
+        "a b",       "a/b",        "a@b",    "a%41",    "a[::]",     "\x80",
+        "[1]",       "[1.2.3.4]",  "[:]",    "[:::]",   "[::1.2.3]", "[1:2:3:4:5:6:7:8:9]",
+        "[12345::]", "[::1%eth0]", "[v1.a]", "a:65536", "a:+1"};
     (void)state;
     for (size_t i = 0; i < CV_COUNT(good); i++)
         assert_true(cv_target_is_authority(cv_span_str(good[i])));
     for (size_t i = 0; i < CV_COUNT(bad); i++)
         assert_false(cv_target_is_authority(cv_span_str(bad[i])));
+    assert_false(cv_target_is_authority(CV_SPAN("[::1\0]")));
 }
 
 int main(void)
