@@ -2,61 +2,16 @@
 
 import re
 import socket
+import subprocess
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
+from exchanges import dump, load
+from harness import BUILD
 
 # Long enough for the server to have read what was sent so far, mostly; correctness does not depend on it.
 PAUSE = 0.0005
 CUT_MAX = 400  # longer exchanges are cut at their first and last bytes only
-
-
-@dataclass
-class Exchange:
-    name: str
-    sent: bytes = b""
-    answers: list = field(default_factory=list)  # (status, body or None, is it to HEAD)
-    fin: bool = False
-    whole: bool = False
-    end: str = ""
-
-
-def unescape(text):
-    repeated = re.sub(r"\{(.*?)\*(\d+)\}", lambda match: match[1] * int(match[2]), text)
-    return repeated.encode("latin-1").decode("unicode_escape").encode("latin-1")
-
-
-def add_line(exchange, line):
-    """A line of an exchange, behind its name."""
-    if line.startswith("> "):
-        exchange.sent += unescape(line[2:])
-    elif line == "fin":
-        exchange.fin = True
-    elif line == "whole":
-        exchange.whole = True
-    elif line in ("< open", "< closed", "< cut"):
-        exchange.end = line[2:]
-    else:
-        match = re.fullmatch(r"< (head )?(\d{3})(?: (.*))?", line)
-        assert match, f"{exchange.name}: {line}"
-        body = unescape(match[3]) if match[3] is not None else None
-        exchange.answers.append((int(match[2]), body, match[1] is not None))
-
-
-def load():
-    """The exchanges of the file."""
-    exchanges = []
-    for line in (Path(__file__).parent / "exchanges.txt").read_text().splitlines():
-        if line.startswith("#") or line == "":
-            continue
-        if line[0] in "<>" or line in ("fin", "whole"):
-            add_line(exchanges[-1], line)
-        else:
-            exchanges.append(Exchange(line))
-    assert all(exchange.end for exchange in exchanges)
-    return exchanges
 
 
 class Reader:
@@ -175,3 +130,8 @@ def test_exchange(exchange, shared_host):
             check(exchange, shared_host, pieces)
         except (AssertionError, OSError) as error:
             raise AssertionError(f"sent as {[piece[-40:] for piece in pieces][:4]}: {error!r}") from error
+
+
+def test_the_parser_reads_each_alike_in_pieces_and_as_a_second_reader_does(tmp_path):
+    dump(tmp_path)
+    subprocess.run([BUILD / "tests/differential/differential", "0", "1", tmp_path], check=True)
