@@ -122,6 +122,7 @@ struct covey_route {
     int64_t response_timeout; /* ms; 0: RESPONSE_TIMEOUT; COVEY_OFF: none */
     bool stream;              /* start the handler at the head; it reads with covey_body_read() */
     bool half_close; /* a client that has shut down its sending side does not cancel the handler */
+    bool histogram;  /* its latencies are counted by themselves, too; of the first 64 such routes */
 };
 
 /* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/',

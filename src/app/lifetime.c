@@ -74,6 +74,8 @@ struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)
     check_query(req);
     cv_exchange_set_host(x, req);
     cv_exchange_set_name(x, req->route != NULL ? req->route->how.name : "");
+    if (req->route != NULL)
+        cv_exchange_set_route(x, req->route->number);
     return req;
 }
 

@@ -237,7 +237,7 @@ int cv_router_add(struct cv_router *router, struct cv_route *route, char *reason
     else
         router->first = route;
     router->last = route;
-    router->n_routes++;
+    route->number = (uint32_t)router->n_routes++;
     return 0;
 }
 

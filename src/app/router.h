@@ -35,6 +35,7 @@ struct cv_route {
     int line;
     uint32_t method_bits;
     uint32_t n_params;
+    uint32_t number; /* in order of registration */
     struct cv_param *params;
     struct cv_route *next_here; /* same pattern, other methods */
     struct cv_route *next;      /* in order of registration */

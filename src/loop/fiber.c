@@ -69,6 +69,11 @@ size_t cv_fibers_count(const struct cv_fibers *fibers)
     return fibers->count;
 }
 
+size_t cv_fibers_peak(const struct cv_fibers *fibers)
+{
+    return fibers->peak;
+}
+
 size_t cv_fibers_stack_used(struct cv_fibers *fibers)
 {
     bury_resting(fibers);
@@ -187,7 +192,8 @@ int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
         return -ENOMEM;
     *fiber = (struct cv_fiber){.side = fiber->side, .fibers = fibers, .fn = fn, .arg = arg};
     cv_list_init(&fiber->link);
-    fibers->count++;
+    if (++fibers->count > fibers->peak)
+        fibers->peak = fibers->count;
     if (ret != NULL)
         *ret = fiber;
     if (running != NULL)

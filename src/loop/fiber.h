@@ -45,8 +45,9 @@ bool cv_fibers_run(struct cv_fibers *fibers);
 /* Whether any is ready to be resumed (then the loop must not block). */
 bool cv_fibers_ready(const struct cv_fibers *fibers);
 
-/* Fibers alive. */
+/* Fibers alive, and the most that have been at once. */
 size_t cv_fibers_count(const struct cv_fibers *fibers);
+size_t cv_fibers_peak(const struct cv_fibers *fibers);
 
 /* The most stack that any fiber which has ended is known to have used, in bytes, to the page. Makes
  * a few system calls: for statistics, not for each request. */

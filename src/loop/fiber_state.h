@@ -18,6 +18,7 @@ struct cv_fibers {
     struct cv_loop *loop;
     size_t max;
     size_t count;
+    size_t peak; /* the most there have been */
     struct cv_stacks stacks;
     struct cv_link ready;
     size_t ready_count;

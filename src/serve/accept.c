@@ -94,7 +94,10 @@ static bool shed_idlest(struct cv_server *server)
     unsigned before = server->open;
     for (int i = 0; i < SHED_TRIES && !cv_list_empty(idle) && server->open == before; i++)
         cv_conn_close_idle(CV_CONTAINER_OF(idle->next, struct cv_conn, due));
-    return server->open < before;
+    if (server->open == before)
+        return false;
+    cv_metrics_refused(server, CV_REFUSED_SHED);
+    return true;
 }
 
 static void complain(struct cv_server *server, int error)
@@ -131,6 +134,7 @@ static int budget(struct cv_server *server)
 {
     struct cv_accept *accept = &server->accept;
     if (is_full(server)) {
+        cv_metrics_refused(server, CV_REFUSED_CONNECTIONS_MAX);
         pause_for(server, CV_NEVER);
         return 0;
     }
@@ -160,6 +164,7 @@ static void ready(struct cv_watch *watch, unsigned events)
     }
     if (rc < 0 && rc != -EAGAIN) {
         complain(server, rc);
+        cv_metrics_refused(server, CV_REFUSED_NO_DESCRIPTORS);
         pause_for(server, SHORTAGE_PAUSE);
     }
 }

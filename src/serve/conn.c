@@ -68,6 +68,7 @@ static void read_once(struct cv_conn *c)
         c->eof = true;
         c->protocol->eof(c);
     } else {
+        cv_metrics_add(&c->server->metrics.page->received, (uint64_t)n);
         /* A short read has emptied the socket, unless a FIN is in it that will make no edge. */
         if (n < CV_RECV_BYTES && !c->peer_closed)
             c->may_read = false;
@@ -139,6 +140,8 @@ static int send_unsent(struct cv_conn *c)
         if (sent < 0 && sent != -EAGAIN)
             return (int)sent;
         c->blocked = sent < (ssize_t)want;
+        if (sent > 0)
+            cv_metrics_add(&c->server->metrics.page->sent, (uint64_t)sent);
         cv_out_sent(&c->out, &c->server->pieces, sent > 0 ? (size_t)sent : 0);
     }
     return 0;
@@ -244,6 +247,7 @@ int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)
     cv_list_init(&c->todo);
     cv_list_init(&c->resume);
     cv_server_count(server, +1);
+    cv_metrics_add(&server->metrics.page->accepted, 1);
     cv_deadline_renew(c, CV_DUE_REQUEST);
     cv_conn_run(c);
     cv_conn_dirty(c); /* the next flush registers it */

@@ -30,6 +30,7 @@ static void expire(struct cv_server *server, enum cv_due kind)
 {
     struct cv_conn *c;
     while ((c = first_of(&server->deadlines.lists[kind])) != NULL && c->due_at <= server->now) {
+        cv_metrics_timed_out(server, kind);
         /* Out of the list first, so that this ends whatever the protocol does. */
         cv_deadline_set(c, CV_DUE_NONE);
         c->protocol->expired(c, kind);
@@ -94,6 +95,14 @@ void cv_deadlines_done(struct cv_server *server)
     cv_timer_stop(server->loop, &server->deadlines.timer);
 }
 
+static void leave_list(struct cv_conn *c)
+{
+    if (cv_list_empty(&c->due))
+        return; /* it is new */
+    cv_list_remove(&c->due);
+    c->server->deadlines.counts[c->due_kind]--;
+}
+
 void cv_deadline_set(struct cv_conn *c, enum cv_due kind)
 {
     if (c->due_kind != kind)
@@ -105,8 +114,9 @@ void cv_deadline_renew(struct cv_conn *c, enum cv_due kind)
     struct cv_server *server = c->server;
     struct cv_deadlines *deadlines = &server->deadlines;
     int64_t length = deadlines->lengths[kind];
-    cv_list_remove(&c->due);
+    leave_list(c);
     cv_list_push(&deadlines->lists[kind], &c->due);
+    deadlines->counts[kind]++;
     c->due_kind = (uint8_t)kind;
     c->due_at = length < 0 ? CV_NEVER : server->now + length;
     if (c->due_at >= deadlines->armed)
@@ -118,7 +128,7 @@ void cv_deadline_renew(struct cv_conn *c, enum cv_due kind)
 
 void cv_deadline_drop(struct cv_conn *c)
 {
-    cv_list_remove(&c->due);
+    leave_list(c);
     if (c->server->open == 0)
         arm(c->server, CV_NEVER);
 }

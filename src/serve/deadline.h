@@ -31,6 +31,7 @@ struct cv_deadlines {
     int64_t tick;
     int64_t lengths[CV_DUE_COUNT]; /* ns; < 0: none */
     struct cv_link lists[CV_DUE_COUNT];
+    unsigned counts[CV_DUE_COUNT]; /* of connections in each */
 };
 
 /* 0 or -ENOMEM. */

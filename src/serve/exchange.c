@@ -106,6 +106,7 @@ void cv_exchange_detach(struct cv_exchange *x, enum cv_gone why)
 {
     struct cv_conn *c = x->conn;
     cv_access_log_add(c->server, x);
+    cv_metrics_ended(c->server, x);
     cv_timer_stop(c->server->loop, &x->timer);
     c->server->running--;
     bool unknown = (x->told & 1u << CV_EV_REQUEST) != 0;
@@ -188,6 +189,15 @@ void *cv_exchange_host(const struct cv_exchange *x)
 void cv_exchange_set_name(struct cv_exchange *x, const char *name)
 {
     x->name = name;
+}
+
+void cv_exchange_set_route(struct cv_exchange *x, size_t number)
+{
+    if (x->conn == NULL)
+        return;
+    const struct cv_metrics_config *config = &x->conn->server->metrics.config;
+    x->route = number < config->n_routes ? config->routes[number]
+                                         : (struct cv_metrics_route){.place = CV_METRICS_OTHER};
 }
 
 enum cv_gone cv_exchange_gone(const struct cv_exchange *x)
@@ -284,6 +294,7 @@ void cv_exchange_abort(struct cv_exchange *x)
 static void timed_out(struct cv_timer *timer)
 {
     struct cv_exchange *x = CV_CONTAINER_OF(timer, struct cv_exchange, timer);
+    cv_metrics_timed_out(x->conn->server, CV_DUE_RESPONSE);
     cv_server_clock(x->conn->server, cv_loop_now(x->conn->server->loop));
     cv_refuse_late(x);
 }

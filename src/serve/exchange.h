@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "loop/loop.h"
 #include "serve/handler.h"
+#include "serve/metrics.h"
 #include "serve/peer.h"
 
 /* A streamed body is read ahead up to this. */
@@ -51,6 +52,7 @@ struct cv_exchange {
     struct cv_peer peer;
     char *peer_text; /* CV_PEER_TEXT bytes; written when first asked for */
     const char *name;
+    struct cv_metrics_route route;
     void *host;
     int64_t started;
 

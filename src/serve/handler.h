@@ -158,4 +158,7 @@ void cv_exchange_release(struct cv_exchange *x);
 /* A name for the access log and messages (the route); not copied. */
 void cv_exchange_set_name(struct cv_exchange *x, const char *name);
 
+/* Which route it is counted for: the app's, in the order of registration. Else: for none. */
+void cv_exchange_set_route(struct cv_exchange *x, size_t number);
+
 #endif

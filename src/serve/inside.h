@@ -51,6 +51,7 @@ struct cv_server {
     struct cv_accept accept;
     struct cv_draining draining;
     struct cv_access_log access_log;
+    struct cv_metrics metrics;
     struct cv_pieces pieces;
 
     struct cv_preamble preamble;

@@ -42,6 +42,7 @@ static void refuse_head(struct cv_conn *c, int status)
     const struct cv_h1 *parser = c->torn != NULL ? c->torn : &c->server->parser;
     bool with_body = parser->head.method != CV_METHOD_HEAD;
     c->unread = true;
+    cv_metrics_head_refused(c->server, status);
     refuse(c, status, cv_refuse_head_text(status), with_body);
 }
 

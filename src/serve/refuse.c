@@ -4,6 +4,7 @@
 
 #include "serve/conn.h"
 #include "serve/exchange.h"
+#include "serve/inside.h"
 
 const char *cv_refuse_head_text(int status)
 {
@@ -32,6 +33,7 @@ void cv_refuse_unanswered(struct cv_exchange *x)
 void cv_refuse_late(struct cv_exchange *x)
 {
     struct cv_conn *c = x->conn;
+    cv_metrics_refused(c->server, CV_REFUSED_RESPONSE_TIMEOUT);
     if (x->begun)
         cv_conn_close(c, CV_GONE_TIMEOUT);
     else
@@ -42,21 +44,26 @@ void cv_refuse_body(struct cv_exchange *x, int error)
 {
     int status = 400;
     const char *text = "The request body is malformed.\n";
+    enum cv_refused reason = CV_REFUSED_BODY_MALFORMED;
     switch (error) {
     case -EMSGSIZE:
         status = 413;
+        reason = CV_REFUSED_BODY_TOO_LARGE;
         text = "The request body is too large.\n";
         break;
     case -ETIMEDOUT:
         status = 408;
+        reason = CV_REFUSED_BODY_TIMEOUT;
         text = "The request body did not arrive in time.\n";
         break;
     case -ENOMEM:
         status = 503;
+        reason = CV_REFUSED_NO_MEMORY;
         text = "The server is out of memory.\n";
         break;
     case -ECONNRESET: text = "The request body ended early.\n"; break;
     default: break;
     }
+    cv_metrics_refused(x->conn->server, reason);
     x->conn->protocol->refuse(x, status, text, CV_GONE_BODY);
 }

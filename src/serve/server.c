@@ -50,6 +50,7 @@ void cv_server_flush(struct cv_server *server)
     struct cv_link *link;
     while ((link = cv_list_pop(&dirty)) != NULL)
         cv_conn_flush(CV_CONTAINER_OF(link, struct cv_conn, todo));
+    cv_metrics_sent(server);
     free_dead(server);
     set_kick(server, has_work(server));
 }
@@ -97,6 +98,8 @@ static int init(struct cv_server *server, const struct cv_server_config *config)
     server->kick.fire = kick_fires;
     int rc = cv_timer_set(server->loop, &server->kick, CV_NEVER);
     if (rc == 0)
+        rc = cv_metrics_init(server, &config->metrics);
+    if (rc == 0)
         rc = cv_deadlines_init(server);
     if (rc == 0)
         rc = cv_drain_init(server);
@@ -114,6 +117,7 @@ static void done(struct cv_server *server)
     cv_deadlines_done(server);
     cv_timer_stop(server->loop, &server->kick);
     cv_pieces_done(&server->pieces);
+    cv_metrics_done(server);
     free(server);
 }
 
@@ -135,6 +139,7 @@ int cv_server_new(struct cv_loop *loop, const struct cv_server_config *config,
 
 int cv_server_start(struct cv_server *server)
 {
+    server->metrics.is_on = true;
     return cv_accept_start(server);
 }
 

@@ -7,6 +7,7 @@
 
 #include "loop/loop.h"
 #include "serve/handler.h"
+#include "serve/metrics.h"
 
 /* Every cap and deadline of a server, in bytes, counts and milliseconds. < 0: off. */
 struct cv_limits {
@@ -36,6 +37,7 @@ struct cv_server_config {
     /* Told whenever the number of open connections changes. NULL: nobody. */
     void (*load)(void *arg, unsigned open);
     void *arg;
+    struct cv_metrics_config metrics;
 };
 
 /* 0 or -errno. Accepting begins with cv_server_start(). */

@@ -73,6 +73,8 @@ static void start(struct cv_native *native, struct covey_req *req)
         return; /* the request may be gone already */
     if (rc == -EAGAIN)
         warn_of_fibers_max(native);
+    cv_metrics_refused(native->server,
+                       rc == -EAGAIN ? CV_REFUSED_FIBERS_MAX : CV_REFUSED_NO_MEMORY);
     cv_req_refuse(req, 503,
                   rc == -EAGAIN ? "Too many requests are waiting (FIBERS_MAX)" : "Out of memory");
     cv_req_unref(req);

@@ -1,0 +1,178 @@
+#include "serve/metrics.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "serve/exchange.h"
+#include "serve/inside.h"
+
+/* ---- Life ---- */
+
+int cv_metrics_init(struct cv_server *server, const struct cv_metrics_config *config)
+{
+    struct cv_metrics *metrics = &server->metrics;
+    metrics->config = *config;
+    metrics->page = config->page;
+    if (metrics->page != NULL)
+        return 0;
+    void *own = mmap(NULL, sizeof(*metrics->page), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (own == MAP_FAILED)
+        return -errno;
+    metrics->page = own;
+    return 0;
+}
+
+void cv_metrics_done(struct cv_server *server)
+{
+    struct cv_metrics *metrics = &server->metrics;
+    if (metrics->page != NULL && metrics->config.page == NULL)
+        (void)munmap(metrics->page, sizeof(*metrics->page));
+    metrics->page = NULL;
+}
+
+int cv_metrics_histogram(struct cv_metrics_page *page, unsigned place)
+{
+    for (int i = 0; i < CV_METRICS_HISTOGRAMS; i++) {
+        uint32_t of = atomic_load_explicit(&page->histogram_of[i], memory_order_relaxed);
+        if (of == 0)
+            atomic_store_explicit(&page->histogram_of[i], place, memory_order_relaxed);
+        if (of == 0 || of == place)
+            return i;
+    }
+    return -1;
+}
+
+/* ---- Requests ---- */
+
+static void observe(struct cv_histogram *histogram, int64_t ns, uint64_t n)
+{
+    if (ns < 0)
+        ns = 0;
+    cv_metrics_add(&histogram->sum, (uint64_t)ns * n);
+    cv_metrics_add(&histogram->bucket[cv_histogram_bucket(ns)], n);
+}
+
+static void settle(struct cv_metrics *metrics)
+{
+    metrics->clock = cv_clock_ns();
+    for (unsigned i = 0; i < metrics->n_answers; i++) {
+        const struct cv_metrics_answers *answers = &metrics->answers[i];
+        int64_t ns = metrics->clock - answers->started;
+        observe(&metrics->page->latency, ns, answers->n);
+        if (answers->histogram > 0)
+            observe(&metrics->page->by_route[answers->histogram - 1], ns, answers->n);
+    }
+    metrics->n_answers = 0;
+}
+
+void cv_metrics_sent(struct cv_server *server)
+{
+    if (server->metrics.n_answers > 0)
+        settle(&server->metrics);
+}
+
+/* The requests of a turn have begun at the same time, by the server's clock. */
+static void note_answer(struct cv_metrics *metrics, int64_t started, uint32_t histogram)
+{
+    if (metrics->n_answers > 0) {
+        struct cv_metrics_answers *last = &metrics->answers[metrics->n_answers - 1];
+        if (last->started == started && last->histogram == histogram) {
+            last->n++;
+            return;
+        }
+    }
+    if (metrics->n_answers == CV_METRICS_ANSWERS_MAX)
+        settle(metrics);
+    metrics->answers[metrics->n_answers++] =
+        (struct cv_metrics_answers){.started = started, .n = 1, .histogram = histogram};
+}
+
+static enum cv_metrics_class class_of(int status)
+{
+    unsigned hundreds = (unsigned)status / 100;
+    if (hundreds - 2 <= 3)
+        return (enum cv_metrics_class)(CV_METRICS_2XX + (hundreds - 2));
+    return status == 0 ? CV_METRICS_UNANSWERED : CV_METRICS_OTHER_CLASS;
+}
+
+void cv_metrics_ended(struct cv_server *server, const struct cv_exchange *x)
+{
+    struct cv_metrics *metrics = &server->metrics;
+    cv_metrics_add(&metrics->page->requests[x->route.place][class_of(x->status)], 1);
+    if (x->status != 0)
+        note_answer(metrics, x->started, x->route.histogram);
+}
+
+/* ---- What is not done ---- */
+
+void cv_metrics_refused(struct cv_server *server, enum cv_refused reason)
+{
+    cv_metrics_add(&server->metrics.page->refused[reason], 1);
+}
+
+void cv_metrics_timed_out(struct cv_server *server, unsigned due)
+{
+    _Static_assert(CV_DUE_IDLE == CV_METRICS_KEEP_ALIVE + 1 &&
+                       CV_DUE_LINGER == CV_METRICS_LINGER + 1,
+                   "they are in the same order");
+    cv_metrics_add(&server->metrics.page->timeouts[due - CV_DUE_IDLE], 1);
+}
+
+static enum cv_refused reason_of(int status)
+{
+    switch (status) {
+    case 400: return CV_REFUSED_MALFORMED;
+    case 408: return CV_REFUSED_HEAD_TIMEOUT;
+    case 414: return CV_REFUSED_TARGET_TOO_LONG;
+    case 431: return CV_REFUSED_HEAD_TOO_LARGE;
+    case 503: return CV_REFUSED_NO_MEMORY;
+    default: return CV_REFUSED_UNSUPPORTED;
+    }
+}
+
+void cv_metrics_head_refused(struct cv_server *server, int status)
+{
+    cv_metrics_add(&server->metrics.page->requests[CV_METRICS_REFUSED][class_of(status)], 1);
+    cv_metrics_refused(server, reason_of(status));
+}
+
+/* ---- Turns ---- */
+
+static void show_now(struct cv_server *server)
+{
+    struct cv_metrics_now *now = &server->metrics.page->now;
+    const unsigned *counts = server->deadlines.counts;
+    cv_metrics_set(&now->connections[CV_METRICS_HANDLING],
+                   counts[CV_DUE_NONE] + counts[CV_DUE_RESPONSE]);
+    cv_metrics_set(&now->connections[CV_METRICS_IDLE], counts[CV_DUE_IDLE]);
+    cv_metrics_set(&now->connections[CV_METRICS_READING], counts[CV_DUE_REQUEST]);
+    cv_metrics_set(&now->connections[CV_METRICS_WRITING], counts[CV_DUE_WRITE]);
+    cv_metrics_set(&now->connections[CV_METRICS_CLOSING], counts[CV_DUE_LINGER]);
+    cv_metrics_set(&now->exchanges, server->running);
+}
+
+/* A wait that did not block is told of only when it is over: then the turn ends there, too. */
+void cv_metrics_on_wait(struct cv_server *server, bool running, int64_t now)
+{
+    struct cv_metrics *metrics = &server->metrics;
+    if (!metrics->is_on)
+        return;
+    if (metrics->turn_at != 0) {
+        int64_t end = running ? now : metrics->clock > now ? metrics->clock : cv_clock_ns();
+        observe(&metrics->page->busy, end - metrics->turn_at, 1);
+        show_now(server);
+    }
+    metrics->turn_at = running ? now : 0;
+}
+
+void cv_metrics_fibers(struct cv_server *server, size_t now, size_t most, size_t stack_most)
+{
+    struct cv_metrics_page *page = server->metrics.page;
+    cv_metrics_set(&page->now.fibers, now);
+    if (most > cv_metrics_get(&page->fibers_most))
+        cv_metrics_set(&page->fibers_most, most);
+    if (stack_most > cv_metrics_get(&page->stack_most))
+        cv_metrics_set(&page->stack_most, stack_most);
+}
