@@ -240,12 +240,27 @@ static int take_content_length(struct cv_h1 *parser, struct cv_span value)
     return only_once(parser, CV_FIELD_CONTENT_LENGTH);
 }
 
+/* Codings that are not "chunked" alone. Where that is not the last one, or comes twice, nobody
+ * knows where the body ends (RFC 9112, section 6.3); below it, a coding is only one that we do not
+ * have. */
+static int refuse_coding(struct cv_span value)
+{
+    size_t last = value.len;
+
+    while (last > 0 && value.at[last - 1] != ',')
+        last--;
+    struct cv_span below = cv_span(value.at, last);
+    struct cv_span top = cv_span(value.at + last, value.len - last);
+    bool ends = cv_list_has(top, CV_SPAN("chunked")) && !cv_list_has(below, CV_SPAN("chunked"));
+    return ends ? -501 : -400;
+}
+
 static int take_transfer_encoding(struct cv_h1 *parser, struct cv_span value)
 {
-    if (parser->head.minor == 0 || value.len == 0)
+    if (parser->head.minor == 0)
         return -400;
     if (!cv_span_ieq(value, CV_SPAN("chunked")))
-        return -501;
+        return refuse_coding(value);
     parser->head.chunked = true;
     return only_once(parser, CV_FIELD_TRANSFER_ENCODING);
 }

@@ -106,7 +106,7 @@ void cv_h1_init(struct cv_h1 *parser);
  * to be called again after an answer other than CV_H1_MORE; the limits stay the same in between.
  *
  * Where the RFCs leave a choice: any repetition of Host, Content-Length or Transfer-Encoding is
- * refused; a coding other than "chunked" and CONNECT are 501; an absolute-form target must name the
+ * refused; a coding below "chunked" and CONNECT are 501; an absolute-form target must name the
  * same authority as Host; a target may hold what browsers do not escape (\ ^ ` { | }), but no byte
  * from 0x80 and no fragment. */
 int cv_h1_parse(struct cv_h1 *parser, const struct cv_h1_limits *limits, struct cv_span bytes);

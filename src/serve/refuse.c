@@ -14,7 +14,7 @@ const char *cv_refuse_head_text(int status)
     case 414: return "The request target is too long.\n";
     case 417: return "This expectation cannot be met.\n";
     case 431: return "The request's header fields are too large.\n";
-    case 501: return "This transfer coding is not implemented.\n";
+    case 501: return "This method or transfer coding is not implemented.\n";
     case 505: return "This HTTP version is not supported.\n";
     default: return "The server is out of memory.\n"; /* 503 */
     }
