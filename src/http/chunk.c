@@ -1,9 +1,15 @@
 /* Chunked coding.
  *
- *     SIZE -> (SIZE_BLANK, EXTENSION) -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE
- *                                                -> LINE, when the size is 0
+ *     SIZE -> (extensions) -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE
+ *                                     -> LINE, when the size is 0
  *     LINE -> NAME -> VALUE -> VALUE_LF -> LINE     trailers
  *     LINE -> END_LF -> END
+ *
+ * Extensions begin behind a ';', with blanks around each part (RFC 9112, section 7.1.1):
+ *
+ *     EXT -> EXT_NAME -> (EXT_NAME_BLANK) -> EXT_EQUALS -> EXT_TOKEN -> (EXT_BLANK) -> EXT
+ *                                                       -> QUOTED -> QUOTED_END -> (EXT_BLANK) ->
+ * EXT
  */
 #include "http/chunk.h"
 
@@ -14,8 +20,15 @@
 
 enum state {
     SIZE,
-    SIZE_BLANK,
-    EXTENSION,
+    EXT_BLANK, /* behind a size or an extension: another one must follow */
+    EXT,       /* in front of a name */
+    EXT_NAME,
+    EXT_NAME_BLANK,
+    EXT_EQUALS, /* in front of a value */
+    EXT_TOKEN,
+    QUOTED,
+    QUOTED_PAIR,
+    QUOTED_END,
     SIZE_LF,
     DATA,
     DATA_CR,
@@ -44,6 +57,21 @@ static int expect(struct cv_chunk *decoder, char c, char wanted, enum state next
     return c == wanted ? go(decoder, next) : -400;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Behind a size, an extension's name or its value. */
+static int end_part(struct cv_chunk *decoder, char c)
+{
+    if (c == '\r')
+        return go(decoder, SIZE_LF);
+    if (c == ';')
+        return go(decoder, EXT);
+    return is_blank(c) ? go(decoder, EXT_BLANK) : -400;
+}
+
 static int read_size(struct cv_chunk *decoder, char c)
 {
     int digit = cv_chars_hex(c);
@@ -57,33 +85,66 @@ static int read_size(struct cv_chunk *decoder, char c)
     }
     if (decoder->digits == 0)
         return -400;
-    if (c == '\r')
-        return go(decoder, SIZE_LF);
-    if (c == ';')
-        return go(decoder, EXTENSION);
-    return c == ' ' || c == '\t' ? go(decoder, SIZE_BLANK) : -400;
+    return end_part(decoder, c);
 }
 
-/* Blanks behind the size are only allowed in front of an extension. */
-static int read_size_blank(struct cv_chunk *decoder, char c)
+/* Blanks in front of what must follow. */
+static int read_blanks(struct cv_chunk *decoder, char c, char wanted, enum state next)
 {
-    if (c == ' ' || c == '\t')
+    return is_blank(c) ? 0 : expect(decoder, c, wanted, next);
+}
+
+static int read_ext(struct cv_chunk *decoder, char c)
+{
+    if (is_blank(c))
         return 0;
-    return expect(decoder, c, ';', EXTENSION);
+    return cv_chars_is(c, CV_CHAR_TOKEN) ? go(decoder, EXT_NAME) : -400;
+}
+
+static int read_ext_name(struct cv_chunk *decoder, char c)
+{
+    if (cv_chars_is(c, CV_CHAR_TOKEN))
+        return 0;
+    if (c == '=')
+        return go(decoder, EXT_EQUALS);
+    return is_blank(c) ? go(decoder, EXT_NAME_BLANK) : end_part(decoder, c);
+}
+
+static int read_ext_name_blank(struct cv_chunk *decoder, char c)
+{
+    return c == '=' ? go(decoder, EXT_EQUALS) : read_blanks(decoder, c, ';', EXT);
+}
+
+static int read_ext_equals(struct cv_chunk *decoder, char c)
+{
+    if (cv_chars_is(c, CV_CHAR_TOKEN))
+        return go(decoder, EXT_TOKEN);
+    return read_blanks(decoder, c, '"', QUOTED);
+}
+
+static int read_ext_token(struct cv_chunk *decoder, char c)
+{
+    return cv_chars_is(c, CV_CHAR_TOKEN) ? 0 : end_part(decoder, c);
+}
+
+static int read_quoted(struct cv_chunk *decoder, char c)
+{
+    if (!cv_chars_is(c, CV_CHAR_VALUE))
+        return -400;
+    if (c == '"')
+        return go(decoder, QUOTED_END);
+    return c == '\\' ? go(decoder, QUOTED_PAIR) : 0;
+}
+
+static int read_quoted_pair(struct cv_chunk *decoder, char c)
+{
+    return cv_chars_is(c, CV_CHAR_VALUE) ? go(decoder, QUOTED) : -400;
 }
 
 static int read_size_lf(struct cv_chunk *decoder, char c)
 {
     decoder->digits = 0;
     return expect(decoder, c, '\n', decoder->left > 0 ? DATA : LINE);
-}
-
-/* Text up to CR: an extension, or a trailer's value. */
-static int read_text(struct cv_chunk *decoder, char c, enum state next)
-{
-    if (cv_chars_is(c, CV_CHAR_VALUE))
-        return 0;
-    return expect(decoder, c, '\r', next);
 }
 
 /* The first byte of a trailer, or of the end. */
@@ -101,19 +162,31 @@ static int read_name(struct cv_chunk *decoder, char c)
     return expect(decoder, c, ':', VALUE);
 }
 
+static int read_value(struct cv_chunk *decoder, char c)
+{
+    return cv_chars_is(c, CV_CHAR_VALUE) ? 0 : expect(decoder, c, '\r', VALUE_LF);
+}
+
 /* One byte that is not data. */
 static int step(struct cv_chunk *decoder, char c)
 {
     switch ((enum state)decoder->state) {
     case SIZE: return read_size(decoder, c);
-    case SIZE_BLANK: return read_size_blank(decoder, c);
-    case EXTENSION: return read_text(decoder, c, SIZE_LF);
+    case EXT_BLANK: return read_blanks(decoder, c, ';', EXT);
+    case EXT: return read_ext(decoder, c);
+    case EXT_NAME: return read_ext_name(decoder, c);
+    case EXT_NAME_BLANK: return read_ext_name_blank(decoder, c);
+    case EXT_EQUALS: return read_ext_equals(decoder, c);
+    case EXT_TOKEN: return read_ext_token(decoder, c);
+    case QUOTED: return read_quoted(decoder, c);
+    case QUOTED_PAIR: return read_quoted_pair(decoder, c);
+    case QUOTED_END: return end_part(decoder, c);
     case SIZE_LF: return read_size_lf(decoder, c);
     case DATA_CR: return expect(decoder, c, '\r', DATA_LF);
     case DATA_LF: return expect(decoder, c, '\n', SIZE);
     case LINE: return read_line(decoder, c);
     case NAME: return read_name(decoder, c);
-    case VALUE: return read_text(decoder, c, VALUE_LF);
+    case VALUE: return read_value(decoder, c);
     case VALUE_LF: return expect(decoder, c, '\n', LINE);
     case END_LF: return expect(decoder, c, '\n', END);
     case DATA:
@@ -125,7 +198,7 @@ static int step(struct cv_chunk *decoder, char c)
 /* Whether the bytes of this state are counted against CV_CHUNK_EXTRA_MAX. */
 static bool is_extra(enum state state)
 {
-    return state == SIZE_BLANK || state == EXTENSION || state == NAME || state == VALUE;
+    return (state >= EXT_BLANK && state <= QUOTED_END) || state == NAME || state == VALUE;
 }
 
 static struct cv_span take_data(struct cv_chunk *decoder, struct cv_span rest)

@@ -1,7 +1,7 @@
 /* Chunked coding, both ways (RFC 9112, section 7.1). Pure and restartable at any byte.
  *
  * Strict: CRLF only, at most 16 hex digits and a size that fits int64_t; extensions and trailers
- * are read over, bounded, and dropped.
+ * must be well formed, are bounded, and dropped.
  */
 #ifndef CV_HTTP_CHUNK_H
 #define CV_HTTP_CHUNK_H

@@ -224,6 +224,20 @@ static void put_field(struct writer *w)
 
 /* ---- Bodies ---- */
 
+static void put_extensions(struct writer *w)
+{
+    for (size_t n = 1 + below(w, 3); n > 0; n--) {
+        PICK(w, S(";"), S(";"), S(" ;"), S("; "), S("\t;\t"));
+        PICK(w, S("a"), S("name"), S("!#$%&'*+-.^_`|~"), S("5"));
+        if (is_odd(w))
+            PICK(w, S("="), S("= "), S("=\""), S(" "), S("=\"\\\""), S("=a b"), S("=\"a\"b"),
+                 S(";"), S("==a"), S("\xe4"));
+        else
+            PICK(w, S(""), S(""), S("=b"), S(" = b"), S("=\"\""), S("=\"a;b\\\"\t\""),
+                 S("\t=\"\xe4\""));
+    }
+}
+
 static void put_size(struct writer *w, size_t size)
 {
     char text[40];
@@ -237,7 +251,7 @@ static void put_size(struct writer *w, size_t size)
         PICK(w, S(" "), S("\t"), S(" a"), S(";a\nb"), S(";a\rb"), S(";\0"), S(";\"a\r\n\""),
              S("  \t;"), S("\x0b"), S(";\x7f"));
     else if (below(w, 4) == 0)
-        PICK(w, S(";"), S(";a"), S(";a=b"), S("; a=\"b;c\""), S(" ;a=b;c"), S(";a=\"\\\"\""));
+        put_extensions(w);
     put_eol(w);
 }
 

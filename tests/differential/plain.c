@@ -303,12 +303,65 @@ static void keep(struct plain *p, struct cv_span data)
     p->body_len += data.len;
 }
 
+static size_t span_of(struct cv_span text, const char *set)
+{
+    size_t n = 0;
+    while (n < text.len && one_of(text.at[n], set))
+        n++;
+    return n;
+}
+
+static void skip(struct cv_span *text, size_t n)
+{
+    *text = cv_span(text->at + n, text->len - n);
+}
+
+static bool skip_quoted(struct cv_span *text)
+{
+    for (size_t i = 1; i < text->len; i++) {
+        if (text->at[i] == '\\') {
+            i++;
+        } else if (text->at[i] == '"') {
+            skip(text, i + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* *( BWS ";" BWS name [ BWS "=" BWS value ] ), of text that has no control characters. */
+static bool is_extensions(struct cv_span text)
+{
+    while (text.len > 0) {
+        skip(&text, span_of(text, " \t"));
+        if (!begins_with(text, ";"))
+            return false;
+        skip(&text, 1);
+        skip(&text, span_of(text, " \t"));
+        size_t name = span_of(text, TOKEN);
+        if (name == 0)
+            return false;
+        skip(&text, name);
+        struct cv_span value = text;
+        skip(&value, span_of(value, " \t"));
+        if (!begins_with(value, "="))
+            continue;
+        skip(&value, 1);
+        skip(&value, span_of(value, " \t"));
+        size_t token = span_of(value, TOKEN);
+        if (token > 0)
+            skip(&value, token);
+        else if (!begins_with(value, "\"") || !skip_quoted(&value))
+            return false;
+        text = value;
+    }
+    return true;
+}
+
 /* The line in front of a chunk: its size, and how many bytes are behind it. */
 static bool read_size(struct cv_span line, uint64_t *ret_size, size_t *ret_extra)
 {
-    size_t digits = 0;
-    while (digits < line.len && one_of(line.at[digits], HEX))
-        digits++;
+    size_t digits = span_of(line, HEX);
     struct cv_span extra = cv_span(line.at + digits, line.len - digits);
     if (digits == 0 || digits > 16 || !is_value(extra))
         return false;
@@ -316,10 +369,7 @@ static bool read_size(struct cv_span line, uint64_t *ret_size, size_t *ret_extra
     memcpy(text, line.at, digits);
     *ret_size = strtoull(text, NULL, 16);
     *ret_extra = extra.len;
-    while (extra.len > 0 && is_blank(extra.at[0]))
-        extra = cv_span(extra.at + 1, extra.len - 1);
-    bool nothing = *ret_extra == 0;
-    return *ret_size <= INT64_MAX && (nothing || begins_with(extra, ";"));
+    return *ret_size <= INT64_MAX && is_extensions(extra);
 }
 
 static enum verdict read_trailers(struct plain *p, struct cv_span *rest, size_t extra)

@@ -92,6 +92,47 @@ static void test_anything_but_crlf_is_refused(void **state)
     refuse(CV_SPAN("1;\x7f\r\n"));
 }
 
+static void test_malformed_extensions_are_refused(void **state)
+{
+    (void)state;
+    refuse(CV_SPAN("1;\r\n"));
+    refuse(CV_SPAN("1; \r\n"));
+    refuse(CV_SPAN("1;;a\r\n"));
+    refuse(CV_SPAN("1 a\r\n"));
+    refuse(CV_SPAN("1;a \r\n"));
+    refuse(CV_SPAN("1;a b\r\n"));
+    refuse(CV_SPAN("1;=b\r\n"));
+    refuse(CV_SPAN("1;a=\r\n"));
+    refuse(CV_SPAN("1;a= \r\n"));
+    refuse(CV_SPAN("1;a==b\r\n"));
+    refuse(CV_SPAN("1;a=;b\r\n"));
+    refuse(CV_SPAN("1;a=b \r\n"));
+    refuse(CV_SPAN("1;a=b c\r\n"));
+    refuse(CV_SPAN("1;a=b\"c\"\r\n"));
+    refuse(CV_SPAN("1;a=\"b\r\n"));
+    refuse(CV_SPAN("1;a=\"b\"c\r\n"));
+    refuse(CV_SPAN("1;a=\"\\\r\n"));
+    refuse(CV_SPAN("1;a=\"\x1f\"\r\n"));
+    refuse(CV_SPAN("1;\xe4\r\n"));
+    refuse(CV_SPAN("1;a,b\r\n"));
+}
+
+static void test_well_formed_extensions_are_read_over(void **state)
+{
+    const struct cv_span fine[] = {
+        CV_SPAN("0;a\r\n\r\n"),
+        CV_SPAN("0 \t; a\t=\tb ;c\r\n\r\n"),
+        CV_SPAN("0;a=\"\"\r\n\r\n"),
+        CV_SPAN("0;a = \"b;\\\"=\\\\\t\xe4\" ; c=d;e\r\n\r\n"),
+        CV_SPAN("0;!#$%&'*+-.^_`|~=1\r\n\r\n"),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+        for (size_t piece = 1; piece <= fine[i].len; piece++)
+            assert_int_equal(decode(fine[i], piece).rc, CV_CHUNK_END);
+    }
+}
+
 static void test_malformed_trailers_are_refused(void **state)
 {
     (void)state;
@@ -221,6 +262,8 @@ int main(void)
         cmocka_unit_test(test_malformed_sizes_are_refused),
         cmocka_unit_test(test_sizes_that_overflow_are_refused),
         cmocka_unit_test(test_anything_but_crlf_is_refused),
+        cmocka_unit_test(test_malformed_extensions_are_refused),
+        cmocka_unit_test(test_well_formed_extensions_are_read_over),
         cmocka_unit_test(test_malformed_trailers_are_refused),
         cmocka_unit_test(test_the_largest_size_is_taken),
         cmocka_unit_test(test_data_comes_out_whatever_the_pieces),
