@@ -222,7 +222,7 @@ void cv_conn_flush(struct cv_conn *c)
 
 void cv_conn_settle(struct cv_conn *c)
 {
-    if (c->state != CV_CONN_CLOSED)
+    if (c->state != CV_CONN_CLOSED && cv_list_empty(&c->todo))
         cv_deadline_set(c, c->blocked ? CV_DUE_WRITE : c->protocol->due(c));
 }
 

@@ -91,7 +91,8 @@ CV_MUST_CHECK int cv_conn_open(struct cv_server *server, int fd, const struct cv
 /* Goes on with the input as long as the protocol wants it and there is some; sets the deadline. */
 void cv_conn_run(struct cv_conn *c);
 
-/* Sets the deadline that applies now. To be called after whatever may have changed it. */
+/* Sets the deadline that applies now. To be called after whatever may have changed it. One that the
+ * next flush visits gets it there: by then most requests have been answered. */
 void cv_conn_settle(struct cv_conn *c);
 
 /* To be visited by the next flush. */

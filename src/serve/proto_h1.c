@@ -113,6 +113,7 @@ static size_t start_exchange(struct cv_conn *c, const struct cv_h1_head *head, s
     c->state = CV_CONN_RUN;
     c->batch++;
     cv_deadline_set(c, CV_DUE_NONE); /* a request's time is its own, not its predecessor's */
+    cv_conn_dirty(c);                /* the flush sets it, if there is no answer by then */
     free(c->torn);
     c->torn = NULL;
     return used;
