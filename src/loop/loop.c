@@ -34,6 +34,7 @@ int cv_loop_new(struct cv_loop **ret)
     }
     loop->fd = cv_take_fd(&fd);
     loop->now = cv_clock_ns();
+    cv_list_init(&loop->soon);
     *ret = loop;
     return 0;
 }
@@ -127,6 +128,37 @@ void cv_loop_del(struct cv_loop *loop, struct cv_watch *watch)
     }
 }
 
+/* ---- What comes soon ---- */
+
+void cv_loop_soon(struct cv_loop *loop, struct cv_soon *soon)
+{
+    if (soon->is_set)
+        return;
+    soon->is_set = true;
+    cv_list_push(&loop->soon, &soon->link);
+}
+
+void cv_loop_not_soon(struct cv_soon *soon)
+{
+    if (!soon->is_set)
+        return;
+    soon->is_set = false;
+    cv_list_remove(&soon->link);
+}
+
+static int fire_soon(struct cv_link *due)
+{
+    int fired = 0;
+    for (struct cv_link *link = due->next; link != due; link = due->next, fired++) {
+        struct cv_soon *soon = CV_CONTAINER_OF(link, struct cv_soon, link);
+        cv_loop_not_soon(soon);
+        soon->fire(soon);
+    }
+    return fired;
+}
+
+/* ---- The step ---- */
+
 /* Milliseconds for epoll_wait(), rounded up: rounded down, the last fraction of a millisecond
  * before a deadline would be spent in steps that find nothing due. */
 static int timeout_ms(const struct cv_loop *loop, int64_t until)
@@ -181,12 +213,15 @@ int cv_loop_step(struct cv_loop *loop, int64_t until)
         return rc;
 
     int fired = 0;
+    struct cv_link due; /* not what is set while watches fire */
+    cv_list_move(&loop->soon, &due);
     loop->stepping = true;
     loop->fetched = rc;
     loop->next = 0;
     while (loop->next < loop->fetched)
         fired += deliver(loop, &loop->events[loop->next++]);
     loop->next = loop->fetched = 0;
+    fired += fire_soon(&due);
     fired += cv_timers_fire(loop);
     loop->stepping = false;
     return fired;

@@ -9,6 +9,7 @@
 #ifndef CV_LOOP_LOOP_H
 #define CV_LOOP_LOOP_H
 
+#include "base/list.h"
 #include "base/macros.h"
 
 #include <stdbool.h>
@@ -43,6 +44,14 @@ struct cv_timer {
     size_t slot; /* the loop's: place in the heap + 1; 0: not set */
 };
 
+/* A call that the next step makes without waiting for anything; embedded. A zeroed one is not set.
+ * It is no longer set when `fire` is called, which may set it again, for the step after that. */
+struct cv_soon {
+    void (*fire)(struct cv_soon *soon);
+    bool is_set;
+    struct cv_link link; /* the loop's */
+};
+
 /* 0 or -errno. The caller owns the result. */
 CV_MUST_CHECK int cv_loop_new(struct cv_loop **ret);
 
@@ -66,13 +75,20 @@ void cv_loop_del(struct cv_loop *loop, struct cv_watch *watch);
 CV_MUST_CHECK int cv_timer_set(struct cv_loop *loop, struct cv_timer *timer, int64_t at);
 void cv_timer_stop(struct cv_loop *loop, struct cv_timer *timer);
 
+/* Sets a call of the next step (of the one after it, if a step is being taken), or takes it back.
+ * Cheaper than a timer, and harmless when it is set, or not. */
+void cv_loop_soon(struct cv_loop *loop, struct cv_soon *soon);
+void cv_loop_not_soon(struct cv_soon *soon);
+
 /* One step: waits until something is ready, a timer is due, or `until` (CV_NEVER: no limit; 0 or
- * the past: no wait), then fires everything: watches and wakes first, then timers in the order of
- * their deadlines. Returns the number of callbacks fired, or -errno (never -EINTR: a signal only
- * ends the wait early, so that its owner can look). Not from a callback. */
+ * the past: no wait), then fires everything: watches and wakes first, then what was to come soon,
+ * then timers in the order of their deadlines. Returns the number of callbacks fired, or -errno
+ * (never -EINTR: a signal only ends the wait early, so that its owner can look). Not from a
+ * callback. */
 int cv_loop_step(struct cv_loop *loop, int64_t until);
 
-/* The earliest timer, CV_NEVER if there is none. */
+/* When the next step must be taken at the latest: the earliest timer, CV_NEVER if there is none;
+ * now if anything is to come soon. */
 int64_t cv_loop_deadline(const struct cv_loop *loop);
 
 /* The clock as read in this step. */

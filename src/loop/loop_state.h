@@ -44,6 +44,7 @@ struct cv_loop {
     int64_t now;
     void (*on_wait)(void *arg, bool running, int64_t now);
     void *on_wait_arg;
+    struct cv_link soon; /* for the next step */
     struct cv_timers timers;
     struct cv_wakes wakes;
     int next;    /* fetched events before this one are delivered */

@@ -111,6 +111,8 @@ void cv_timer_stop(struct cv_loop *loop, struct cv_timer *timer)
 
 int64_t cv_loop_deadline(const struct cv_loop *loop)
 {
+    if (!cv_list_empty(&loop->soon))
+        return loop->now;
     return loop->timers.count > 0 ? loop->timers.heap[0].at : CV_NEVER;
 }
 

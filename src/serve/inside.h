@@ -42,10 +42,9 @@ struct cv_server {
     struct cv_link resume; /* connections whose input may go on */
     struct cv_link dead;   /* closed connections, to be freed */
 
-    /* Due at once while any of these is left over, so that a step does not wait, and does what the
-     * host has not. */
-    struct cv_timer kick;
-    bool kicked;
+    /* Set while any of these is left over, so that a step does not wait, and does what the host has
+     * not. */
+    struct cv_soon kick;
 
     struct cv_deadlines deadlines;
     struct cv_accept accept;

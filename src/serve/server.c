@@ -11,19 +11,9 @@
 
 /* ---- Work that is left over ---- */
 
-static void set_kick(struct cv_server *server, bool on)
-{
-    server->kicked = on;
-    /* Not in this step: what it has brought is the host's first. */
-    int64_t at = on ? cv_loop_now(server->loop) + 1 : CV_NEVER;
-    int rc = cv_timer_set(server->loop, &server->kick, at);
-    CV_ASSERT(rc == 0); /* it is always set, or was until just now */
-}
-
 void cv_server_kick(struct cv_server *server)
 {
-    if (!server->kicked)
-        set_kick(server, true);
+    cv_loop_soon(server->loop, &server->kick);
 }
 
 static void free_dead(struct cv_server *server)
@@ -42,7 +32,7 @@ static bool has_work(const struct cv_server *server)
 
 void cv_server_flush(struct cv_server *server)
 {
-    if (!server->kicked)
+    if (!server->kick.is_set)
         return;
     cv_server_clock(server, cv_clock_ns());
     struct cv_link dirty;
@@ -52,14 +42,15 @@ void cv_server_flush(struct cv_server *server)
         cv_conn_flush(CV_CONTAINER_OF(link, struct cv_conn, todo));
     cv_metrics_sent(server);
     free_dead(server);
-    set_kick(server, has_work(server));
+    if (!has_work(server))
+        cv_loop_not_soon(&server->kick);
 }
 
 /* What the host has not flushed, and requests behind a full batch. */
-static void kick_fires(struct cv_timer *timer)
+static void kick_fires(struct cv_soon *kick)
 {
-    struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, kick);
-    set_kick(server, true);
+    struct cv_server *server = CV_CONTAINER_OF(kick, struct cv_server, kick);
+    cv_server_kick(server);
     cv_server_flush(server);
     struct cv_link resumed;
     cv_list_move(&server->resume, &resumed);
@@ -96,9 +87,7 @@ static int init(struct cv_server *server, const struct cv_server_config *config)
     cv_list_init(&server->resume);
     cv_list_init(&server->dead);
     server->kick.fire = kick_fires;
-    int rc = cv_timer_set(server->loop, &server->kick, CV_NEVER);
-    if (rc == 0)
-        rc = cv_metrics_init(server, &config->metrics);
+    int rc = cv_metrics_init(server, &config->metrics);
     if (rc == 0)
         rc = cv_deadlines_init(server);
     if (rc == 0)
@@ -115,7 +104,7 @@ static void done(struct cv_server *server)
     cv_access_log_done(server);
     cv_drain_done(server);
     cv_deadlines_done(server);
-    cv_timer_stop(server->loop, &server->kick);
+    cv_loop_not_soon(&server->kick);
     cv_pieces_done(&server->pieces);
     cv_metrics_done(server);
     free(server);

@@ -322,6 +322,69 @@ static void test_beat_says_waiting_only_before_waits_that_may_block(void **state
     assert_int_equal(beats.running, 2);
 }
 
+struct errand {
+    struct cv_soon soon;
+    int runs;
+    bool again;
+};
+
+static struct errand errand;
+
+static void run_errand(struct cv_soon *soon)
+{
+    struct errand *self = CV_CONTAINER_OF(soon, struct errand, soon);
+    assert_false(soon->is_set);
+    self->runs++;
+    if (self->again)
+        cv_loop_soon(loop, soon);
+}
+
+static void test_what_comes_soon_is_called_once_by_a_step_that_does_not_wait(void **state)
+{
+    (void)state;
+    errand = (struct errand){.soon.fire = run_errand};
+    assert_int_equal(cv_loop_deadline(loop), CV_NEVER);
+    cv_loop_soon(loop, &errand.soon);
+    cv_loop_soon(loop, &errand.soon);
+    assert_int_equal(cv_loop_deadline(loop), cv_loop_now(loop));
+    assert_int_equal(cv_loop_step(loop, CV_NEVER), 1);
+    assert_int_equal(errand.runs, 1);
+    assert_int_equal(cv_loop_step(loop, 0), 0);
+}
+
+static void test_what_comes_soon_may_be_set_again_and_taken_back(void **state)
+{
+    (void)state;
+    errand = (struct errand){.soon.fire = run_errand, .again = true};
+    cv_loop_not_soon(&errand.soon);
+    cv_loop_soon(loop, &errand.soon);
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(cv_loop_step(loop, CV_NEVER), 1);
+        assert_int_equal(errand.runs, i);
+    }
+    cv_loop_not_soon(&errand.soon);
+    assert_int_equal(cv_loop_step(loop, 0), 0);
+    assert_int_equal(errand.runs, 3);
+}
+
+static void set_errand(struct ear *ear)
+{
+    (void)ear;
+    cv_loop_soon(loop, &errand.soon);
+}
+
+static void test_what_a_callback_sets_soon_is_for_the_next_step(void **state)
+{
+    (void)state;
+    errand = (struct errand){.soon.fire = run_errand};
+    struct ear ear = {.watch.ready = listen_to, .then = set_errand};
+    assert_int_equal(cv_loop_add(loop, &ear.watch, pair[0], CV_WRITE | CV_EDGE), 0);
+    assert_int_equal(cv_loop_step(loop, CV_NEVER), 1);
+    assert_int_equal(errand.runs, 0);
+    assert_int_equal(cv_loop_step(loop, CV_NEVER), 1);
+    assert_int_equal(errand.runs, 1);
+}
+
 static void step_inside(struct ear *ear)
 {
     (void)ear;
@@ -373,6 +436,9 @@ int main(void)
         WITH_LOOP(test_outer_loop_sees_readiness_in_the_descriptor),
         WITH_LOOP(test_signal_ends_the_wait_without_an_error),
         WITH_LOOP(test_beat_says_waiting_only_before_waits_that_may_block),
+        WITH_LOOP(test_what_comes_soon_is_called_once_by_a_step_that_does_not_wait),
+        WITH_LOOP(test_what_comes_soon_may_be_set_again_and_taken_back),
+        WITH_LOOP(test_what_a_callback_sets_soon_is_for_the_next_step),
         WITH_LOOP(test_step_from_a_callback_is_our_bug),
         cmocka_unit_test(test_freeing_nothing_is_harmless),
     };
