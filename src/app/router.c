@@ -176,6 +176,15 @@ static int place_of(struct cv_router *router, const struct cv_pattern *pattern,
     return 0;
 }
 
+/* If no segment of it has to be looked at by itself. */
+static int note_exact(struct cv_router *router, const struct cv_route *route,
+                      struct cv_route *const *list)
+{
+    if (route->n_params > 0 || strchr(route->pattern, '%') != NULL)
+        return 0;
+    return cv_exact_add(&router->exact, router->arena, cv_span_str(route->pattern), list);
+}
+
 static int name_params(struct cv_router *router, struct cv_route *route,
                        const struct cv_pattern *pattern)
 {
@@ -222,6 +231,8 @@ int cv_router_add(struct cv_router *router, struct cv_route *route, char *reason
     rc = name_params(router, route, &pattern);
     if (rc == 0)
         rc = place_of(router, &pattern, &list);
+    if (rc == 0)
+        rc = note_exact(router, route, list);
     if (rc < 0) {
         (void)snprintf(reason, cap, "out of memory");
         return rc;
@@ -243,24 +254,32 @@ int cv_router_add(struct cv_router *router, struct cv_route *route, char *reason
 
 /* ---- Finding ---- */
 
+/* The methods that a route may have. */
+struct wish {
+    uint32_t bit;      /* the request's, 0 if no route has it */
+    uint32_t fallback; /* GET's for HEAD */
+};
+
 struct search {
     struct cv_match *match;
     size_t n_segments; /* > CV_ROUTER_SEGMENTS_MAX: only a path parameter can take so many */
     size_t n_values;
-    uint32_t wanted;   /* the method's bit, 0 if no route has it */
-    uint32_t fallback; /* GET's for HEAD */
+    struct wish wish;
     struct cv_span segments[CV_ROUTER_SEGMENTS_MAX];
 };
 
-static const struct cv_route *pick(struct search *search, const struct cv_route *routes)
+/* The one of these routes, which have the same pattern, that has the method; adds those of the
+ * others to `allowed`. */
+static const struct cv_route *pick(const struct cv_route *routes, struct wish wish,
+                                   uint32_t *allowed)
 {
     const struct cv_route *second = NULL;
     for (const struct cv_route *route = routes; route != NULL; route = route->next_here) {
-        if ((route->method_bits & search->wanted) != 0)
+        if ((route->method_bits & wish.bit) != 0)
             return route;
-        if ((route->method_bits & search->fallback) != 0)
+        if ((route->method_bits & wish.fallback) != 0)
             second = route;
-        search->match->allowed |= route->method_bits;
+        *allowed |= route->method_bits;
     }
     return second;
 }
@@ -296,7 +315,7 @@ static const struct cv_route *walk(struct search *search, const struct cv_router
                                    size_t depth)
 {
     if (depth == search->n_segments)
-        return pick(search, node->here);
+        return pick(node->here, search->wish, &search->match->allowed);
     if (depth == CV_ROUTER_SEGMENTS_MAX)
         return NULL;
 
@@ -308,7 +327,7 @@ static const struct cv_route *walk(struct search *search, const struct cv_router
     if (route == NULL)
         route = walk_typed(search, node, depth);
     if (route == NULL && node->rest != NULL && search->segments[depth].len > 0) {
-        route = pick(search, node->rest);
+        route = pick(node->rest, search->wish, &search->match->allowed);
         if (route != NULL)
             search->match->values[search->n_values] = rest_from(search, depth);
     }
@@ -367,15 +386,14 @@ static uint32_t mask(int bit)
     return bit < 0 ? 0 : UINT32_C(1) << bit;
 }
 
-int cv_router_find(const struct cv_router *router, enum cv_method method, struct cv_span name,
-                   struct cv_span path, struct cv_arena *scratch, struct cv_match *ret)
+static int find_by_segments(const struct cv_router *router, struct wish wish, struct cv_span path,
+                            struct cv_arena *scratch, struct cv_match *ret)
 {
-    ret->route = NULL;
-    ret->allowed = 0;
-    ret->path = path;
-    ret->decoded = path.len > 0 && memchr(path.at, '%', path.len) != NULL;
-
     char *to = NULL;
+    ret->allowed = 0;
+    if (path.len == 0 || path.at[0] != '/')
+        return 0; /* "*" */
+    ret->decoded = memchr(path.at, '%', path.len) != NULL;
     if (ret->decoded) {
         to = cv_arena_alloc(scratch, path.len + 1);
         if (to == NULL)
@@ -384,17 +402,24 @@ int cv_router_find(const struct cv_router *router, enum cv_method method, struct
     struct search search;
     search.match = ret;
     search.n_values = 0;
-    search.wanted = mask(bit_of(router, method, name));
-    search.fallback = method == CV_METHOD_HEAD ? mask(router->known[CV_METHOD_GET]) : 0;
-    if (path.len == 0 || path.at[0] != '/') {
-        ret->decoded = false;
-        return 0; /* "*" */
-    }
+    search.wish = wish;
     int rc = split(&search, path, to);
-    if (rc < 0)
-        return rc;
-    ret->route = walk(&search, router->root, 0);
-    return 0;
+    if (rc == 0)
+        ret->route = walk(&search, router->root, 0);
+    return rc;
+}
+
+int cv_router_find(const struct cv_router *router, enum cv_method method, struct cv_span name,
+                   struct cv_span path, struct cv_arena *scratch, struct cv_match *ret)
+{
+    struct wish wish = {.bit = mask(bit_of(router, method, name))};
+    if (method == CV_METHOD_HEAD)
+        wish.fallback = mask(router->known[CV_METHOD_GET]);
+    ret->allowed = 0;
+    ret->path = path;
+    ret->decoded = false;
+    ret->route = pick(cv_exact_find(&router->exact, path), wish, &ret->allowed);
+    return ret->route != NULL ? 0 : find_by_segments(router, wish, path, scratch, ret);
 }
 
 const char *cv_router_allow(const struct cv_router *router, uint32_t allowed,

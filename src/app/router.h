@@ -1,15 +1,17 @@
 /* Which route answers a path.
  *
- * A trie over path segments. A segment is compared after percent-decoding, but the path is split
- * before it, so that %2F stays inside a segment. Literals win over parameters, int and uuid over
- * str, str over path; where that leads nowhere, the next choice is tried. A request visits each
- * node at most once, so that only the app, never a client, decides how long a search may take.
+ * One look (exact.h) for a path without parameters, else a trie over path segments. A segment is
+ * compared after percent-decoding, but the path is split before it, so that %2F stays inside a
+ * segment. Literals win over parameters, int and uuid over str, str over path; where that leads
+ * nowhere, the next choice is tried. A request visits each node at most once, so that only the app,
+ * never a client, decides how long a search may take.
  *
  * Knows nothing of apps and requests.
  */
 #ifndef CV_APP_ROUTER_H
 #define CV_APP_ROUTER_H
 
+#include "app/exact.h"
 #include "base/arena.h"
 #include "base/span.h"
 #include "http/h1.h"
@@ -46,6 +48,7 @@ struct cv_router_node;
 struct cv_router {
     struct cv_arena *arena;
     struct cv_router_node *root;
+    struct cv_exact exact;
     struct cv_route *first;
     struct cv_route *last;
     size_t n_routes;

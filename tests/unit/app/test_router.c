@@ -334,6 +334,37 @@ static void test_a_thousand_routes_are_all_found(void **state)
     assert_string_equal(find(f, "GET", "/api/r1000/1/x0"), "-");
 }
 
+static void test_a_thousand_literal_paths_are_all_found(void **state)
+{
+    struct fixture *f = *state;
+    static char patterns[1000][48];
+    char path[64];
+
+    for (int i = 0; i < 1000; i++) {
+        snprintf(patterns[i], sizeof(patterns[i]), "/api/r%d/x%.*s", i * 7919 % 1000, i % 20,
+                 "abcdefghijklmnopqrstuvwxyz");
+        assert_int_equal(add(f, "GET", patterns[i], patterns[i]), 0);
+    }
+    for (int i = 0; i < 1000; i++) {
+        assert_string_equal(find(f, "GET", patterns[i]), patterns[i]);
+        assert_string_equal(find(f, "HEAD", patterns[i]), patterns[i]);
+        assert_string_equal(find(f, "PUT", patterns[i]), "-");
+        assert_string_equal(allow(f), "GET, HEAD, OPTIONS");
+        snprintf(path, sizeof(path), "/%%61%.40s", patterns[i] + 2);
+        assert_string_equal(find(f, "GET", path), patterns[i]);
+        snprintf(path, sizeof(path), "%.40s/", patterns[i]);
+        assert_string_equal(find(f, "GET", path), "-");
+    }
+}
+
+static void test_a_literal_with_a_percent_is_only_found_escaped(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, "GET", "/100%", "all"), 0);
+    assert_string_equal(find(f, "GET", "/100%"), "400");
+    assert_string_equal(find(f, "GET", "/100%25"), "all");
+}
+
 /* Each segment of a path fits two choices everywhere: a search that forgot where it had been would
  * take 2^31 steps. */
 static void test_backtracking_is_bounded_by_the_routes(void **state)
@@ -381,6 +412,8 @@ int main(void)
         TEST(test_a_route_without_the_method_hides_none_that_has_it),
         TEST(test_methods_of_ones_own_work_and_case_matters),
         TEST(test_a_thousand_routes_are_all_found),
+        TEST(test_a_thousand_literal_paths_are_all_found),
+        TEST(test_a_literal_with_a_percent_is_only_found_escaped),
         TEST(test_backtracking_is_bounded_by_the_routes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
