@@ -46,8 +46,8 @@ static bool wait_for_word(struct command *command)
         if (fds[0].revents == 0)
             continue;
         ssize_t got = read(command->told, &byte, 1);
-        if (got >= 0 || errno != EINTR)
-            return got == 1;
+        if (got >= 0)
+            return got == 1; /* an error says nothing: it is asked again */
     }
 }
 
@@ -131,7 +131,8 @@ void cv_daemon_ready(int *ready)
 {
     if (*ready < 0)
         return;
-    (void)!write(*ready, "", 1);
+    for (int tries = 3; tries > 0 && write(*ready, "", 1) < 0; tries--)
+        continue; /* without the word the command would wait for ever */
     (void)close(*ready);
     *ready = -1;
 }
