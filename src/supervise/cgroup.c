@@ -267,6 +267,13 @@ int cv_cgroup_listen(struct cv_cgroup *cgroup)
     return cgroup->epoll < 0 ? -errno : cgroup->epoll;
 }
 
+void cv_cgroup_unlisten(struct cv_cgroup *cgroup)
+{
+    if (cgroup->epoll >= 0)
+        (void)close(cgroup->epoll);
+    cgroup->epoll = -1;
+}
+
 void cv_cgroup_forget(struct cv_cgroup *cgroup)
 {
     for (size_t i = 0; i < CV_COUNT(cgroup->grave); i++)

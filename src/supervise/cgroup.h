@@ -49,6 +49,9 @@ void cv_cgroup_none(struct cv_cgroup *cgroup);
  * if there is no containment, -errno. */
 CV_MUST_CHECK int cv_cgroup_listen(struct cv_cgroup *cgroup);
 
+/* Takes it back: those who do not go at once are left to the end. */
+void cv_cgroup_unlisten(struct cv_cgroup *cgroup);
+
 /* In a forked worker: closes what belongs to the master. */
 void cv_cgroup_forget(struct cv_cgroup *cgroup);
 

@@ -197,9 +197,15 @@ void cv_master_open_desk(struct master *master, bool is_resumed)
  */
 void cv_master_listen_to_cgroups(const struct master *master)
 {
-    int fd = cv_cgroup_listen(master->crew.cgroup);
-    if (fd >= 0 && cv_master_watch(master, fd, CV_SOURCE_CGROUPS) < 0)
-        cv_warn("cgroups of the dead are removed at the end only");
+    struct cv_cgroup *cgroup = master->crew.cgroup;
+    if (cgroup->run < 0)
+        return;
+    int fd = cv_cgroup_listen(cgroup);
+    int rc = fd >= 0 ? cv_master_watch(master, fd, CV_SOURCE_CGROUPS) : fd;
+    if (rc == 0)
+        return;
+    cv_cgroup_unlisten(cgroup);
+    cv_warn("cgroups of the dead are removed at the end only: %s", strerror(-rc));
 }
 
 int cv_master_open(struct master *master)
