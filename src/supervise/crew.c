@@ -191,11 +191,9 @@ void cv_member_signal(struct cv_member *member, int signal)
     if (member->pid == 0)
         return;
     member->signals_sent |= signal_bit(signal);
-    /* Without a pidfd (no descriptor was to be had) the pid is as good: it is our child and not yet
-     * reaped. */
-    if (member->pidfd >= 0)
-        (void)syscall(SYS_pidfd_send_signal, member->pidfd, signal, NULL, 0);
-    else
+    /* Without a pidfd (no descriptor was to be had), or where it fails, the pid is as good: it is
+     * our child and not yet reaped. */
+    if (member->pidfd < 0 || syscall(SYS_pidfd_send_signal, member->pidfd, signal, NULL, 0) < 0)
         (void)kill(member->pid, signal);
 }
 

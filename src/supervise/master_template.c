@@ -18,9 +18,7 @@ static struct cv_template *template_at(struct master *master, unsigned i)
 
 static void send_signal(const struct cv_template *template, int signal)
 {
-    if (template->pidfd >= 0)
-        (void)syscall(SYS_pidfd_send_signal, template->pidfd, signal, NULL, 0);
-    else
+    if (template->pidfd < 0 || syscall(SYS_pidfd_send_signal, template->pidfd, signal, NULL, 0) < 0)
         (void)kill(template->pid, signal); /* our child, and not reaped yet */
 }
 
