@@ -39,14 +39,18 @@ int cv_boot_seal(const struct cv_boot *boot)
     return cv_take_fd(&fd);
 }
 
-/* The descriptor the variable names, if it is a fully sealed memfd; else -1. */
+/* The descriptor the variable names; -ENOENT if that is no fully sealed memfd; -errno if it cannot
+ * be told. */
 static int named_descriptor(const char *text)
 {
     uint64_t fd;
     if (text == NULL || cv_num_u64(cv_span_str(text), INT32_MAX, &fd) < 0)
-        return -1;
+        return -ENOENT;
     int seals = fcntl((int)fd, F_GET_SEALS);
-    return seals >= 0 && (seals & SEALS) == SEALS ? (int)fd : -1; /* vm.memfd_noexec adds one */
+    if (seals < 0 && errno != EBADF && errno != EINVAL)
+        return -errno;
+    return seals >= 0 && (seals & SEALS) == SEALS ? (int)fd
+                                                  : -ENOENT; /* vm.memfd_noexec adds one */
 }
 
 /* A dying master's children have another parent a moment before its pidfd tells of the death: hence
@@ -78,14 +82,19 @@ int cv_boot_read(struct cv_boot *ret)
     CV_AUTOCLOSE int fd = named_descriptor(getenv(CV_BOOT_VARIABLE));
     (void)unsetenv(CV_BOOT_VARIABLE);
     if (fd < 0)
-        return 0;
+        return fd == -ENOENT ? 0 : fd;
 
     struct cv_boot boot;
     struct stat st;
-    if (fstat(fd, &st) < 0 || st.st_size < 16 ||
-        cv_fd_pread_all(fd, &boot,
-                        st.st_size < (off_t)sizeof(boot) ? (size_t)st.st_size : sizeof(boot)) < 0 ||
-        memcmp(boot.magic, magic, sizeof(magic)) != 0)
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_size < 16)
+        return 0;
+    int rc = cv_fd_pread_all(fd, &boot,
+                             st.st_size < (off_t)sizeof(boot) ? (size_t)st.st_size : sizeof(boot));
+    if (rc < 0)
+        return rc;
+    if (memcmp(boot.magic, magic, sizeof(magic)) != 0)
         return 0;
     if (boot.layout != CV_BOOT_LAYOUT || boot.size != sizeof(boot) ||
         st.st_size != (off_t)sizeof(boot))

@@ -57,7 +57,7 @@ CV_MUST_CHECK int cv_boot_read_fd(int fd, struct cv_boot *ret);
 
 /* Reads the variable and removes it. 1: this process is a worker and *ret says which; 0: it is not;
  * -EPROTO: the master is another version of covey; -ESRCH: it was to be a worker, but its master is
- * gone. */
+ * gone; -errno: it cannot be told, so it must not begin as a server of its own. */
 CV_MUST_CHECK int cv_boot_read(struct cv_boot *ret);
 
 #endif

@@ -43,24 +43,32 @@ int cv_handed_seal(struct cv_span record)
 
 /* ---- Taking ---- */
 
-/* The descriptor the variable names, if it is a fully sealed memfd; else -1. */
+/* The descriptor the variable names; -ENOENT if that is no fully sealed memfd; -errno if it cannot
+ * be told. */
 static int named_descriptor(const char *text)
 {
     uint64_t fd;
     if (text == NULL || cv_num_u64(cv_span_str(text), INT32_MAX, &fd) < 0)
-        return -1;
+        return -ENOENT;
     int seals = fcntl((int)fd, F_GET_SEALS);
-    return seals >= 0 && (seals & SEALS) == SEALS ? (int)fd : -1;
+    if (seals < 0 && errno != EBADF && errno != EINVAL)
+        return -errno;
+    return seals >= 0 && (seals & SEALS) == SEALS ? (int)fd : -ENOENT;
 }
 
 /* Mapped, and never unmapped: what is read refers to it. */
-static struct cv_span map(int fd)
+static int map(int fd, struct cv_span *ret)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > CV_HANDOVER_BYTES_MAX)
-        return cv_span(NULL, 0);
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_size <= 0 || st.st_size > CV_HANDOVER_BYTES_MAX)
+        return -EBADMSG;
     void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    return at != MAP_FAILED ? cv_span(at, (size_t)st.st_size) : cv_span(NULL, 0);
+    if (at == MAP_FAILED)
+        return -errno;
+    *ret = cv_span(at, (size_t)st.st_size);
+    return 0;
 }
 
 static bool read_role(const struct cv_handover_section *section, enum cv_handed_role *ret)
@@ -101,11 +109,13 @@ int cv_handed_take(struct cv_handed *ret)
     CV_AUTOCLOSE int fd = named_descriptor(getenv(CV_HANDOVER_VARIABLE));
     (void)unsetenv(CV_HANDOVER_VARIABLE);
     if (fd < 0)
-        return 0;
-    struct cv_span record = map(fd);
-    int rc = record.len > 0 ? cv_handover_check(record) : -EBADMSG;
+        return fd == -ENOENT ? 0 : fd;
+    struct cv_span record = cv_span(NULL, 0);
+    int rc = map(fd, &record);
+    if (rc == 0)
+        rc = cv_handover_check(record);
     if (rc < 0)
-        return rc == -EPROTO ? rc : 0;
+        return rc == -EBADMSG ? 0 : rc;
     struct cv_handover_section section = cv_handover_find(record, "for");
     enum cv_handed_role role;
     if (!read_role(&section, &role))
