@@ -75,7 +75,10 @@ static _Noreturn void be_master(struct guardian *guardian, int channel, int guar
                                 pid_t guardian_pid)
 {
     (void)setpgid(0, 0);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
+        cv_error("prctl(PR_SET_CHILD_SUBREAPER): %s", strerror(errno));
+        _exit(CV_EXIT_OS); /* what a template makes would be the guardian's */
+    }
     /* A master that is stopped could not see its guardian die, and so would stay for ever. */
     (void)prctl(PR_SET_PDEATHSIG, SIGCONT);
     if (guardian->ready >= 0)
