@@ -5,13 +5,15 @@
  * plan's, returns an error instead of calling. Only calls made from the code of src/supervise and
  * src/base count: the plan gives their place in libcovey.so. Roles:
  *
- *     guardian   the first process
- *     master     its fork
+ *     launcher   the first process of a daemon, which waits until that serves
+ *     guardian   the first process, or the launcher's fork; also when it has become a new program
+ *     master     its fork; likewise
  *     birth      a vforked child until it is another program: it shares its parent's memory, so
  *                nothing here is kept that is not either the process's own or atomic
- *     worker     an exec'd one, or a fork of the master
+ *     worker     an exec'd one, or a fork of the master; a template too
+ *     trial      a new program that is asked whether it could take over
  *
- * close() and what cannot fail with valid arguments (sigprocmask, getpid ...) are not here.
+ * Every function that src/supervise calls is here, or in NEVER_FAIL of tests/lib/faults.py.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -37,12 +39,18 @@
     X(fdopendir, 0, ENOMEM, 0)                                                                     \
     X(readdir64, 0, EBADF, 0)                                                                      \
     X(mkdir, -1, ENOSPC, 0)                                                                        \
+    X(mkdirat, -1, ENOSPC, 0)                                                                      \
     X(rmdir, -1, EBUSY, 0)                                                                         \
     X(unlink, -1, EROFS, 0)                                                                        \
     X(unlinkat, -1, EROFS, 0)                                                                      \
     X(statx, -1, ENOMEM, 0)                                                                        \
     X(fstat64, -1, ENOMEM, 0)                                                                      \
+    X(access, -1, EACCES, 0)                                                                       \
     X(lstat64, -1, ENOMEM, 0)                                                                      \
+    X(stat64, -1, EACCES, 0)                                                                       \
+    X(fstatat64, -1, ENOMEM, 0)                                                                    \
+    X(faccessat, -1, ENOMEM, 0)                                                                    \
+    X(fgetxattr, -1, ENOMEM, 0)                                                                    \
     X(fchmod, -1, EROFS, 0)                                                                        \
     X(flock, -1, ENOLCK, EINTR)                                                                    \
     X(getcwd, 0, ENOENT, 0)                                                                        \
@@ -52,7 +60,9 @@
     X(write, -1, ENOSPC, EINTR)                                                                    \
     X(ftruncate64, -1, ENOSPC, EINTR)                                                              \
     X(fcntl64, -1, EMFILE, 0)                                                                      \
+    X(pipe2, -1, EMFILE, 0)                                                                        \
     X(dup2, -1, EMFILE, EINTR)                                                                     \
+    X(dup3, -1, EBUSY, EINTR)                                                                      \
     X(memfd_create, -1, EMFILE, 0)                                                                 \
     X(mmap64, -1, ENOMEM, 0)                                                                       \
     X(socket, -1, EMFILE, 0)                                                                       \
@@ -75,14 +85,30 @@
     X(epoll_ctl, -1, ENOSPC, 0)                                                                    \
     X(epoll_wait, -1, EINTR, 0)                                                                    \
     X(eventfd, -1, EMFILE, 0)                                                                      \
+    X(eventfd_write, -1, EINTR, 0)                                                                 \
     X(signalfd, -1, EMFILE, 0)                                                                     \
     X(sigaltstack, -1, ENOMEM, 0)                                                                  \
     X(syscall, -1, ENOMEM, 0)                                                                      \
     X(prctl, -1, EPERM, 0)                                                                         \
+    X(execve, -1, ENOMEM, 0)                                                                       \
+    X(setsid, -1, EPERM, 0)                                                                        \
+    X(unshare, -1, EPERM, 0)                                                                       \
+    X(mount, -1, EPERM, 0)                                                                         \
+    X(getpwnam, 0, EMFILE, EINTR)                                                                  \
+    X(getgrnam, 0, EMFILE, EINTR)                                                                  \
+    X(getgrouplist, -1, ENOMEM, 0)                                                                 \
+    X(setgroups, -1, ENOMEM, 0)                                                                    \
+    X(setresgid, -1, EPERM, 0)                                                                     \
+    X(setresuid, -1, EAGAIN, 0)                                                                    \
     X(getrlimit64, -1, EPERM, 0)                                                                   \
     X(setrlimit64, -1, EPERM, 0)                                                                   \
     X(setpgid, -1, EPERM, 0)                                                                       \
+    X(getrandom, -1, ENOSYS, EINTR)                                                                \
+    X(localtime_r, 0, EOVERFLOW, 0)                                                                \
+    X(dladdr, 0, 0, 0)                                                                             \
     X(kill, -1, EPERM, 0)                                                                          \
+    X(waitpid, -1, ECHILD, EINTR)                                                                  \
+    X(nanosleep, -1, EINTR, 0)                                                                     \
     X(waitid, -1, ECHILD, EINTR)
 
 enum function {
@@ -94,17 +120,26 @@ enum function {
     F_COUNT
 };
 
-enum role { GUARDIAN, MASTER, BIRTH, WORKER, ROLES };
+enum role { GUARDIAN, MASTER, BIRTH, WORKER, TRIAL, LAUNCHER, ROLES };
+
+#define SEEN_MAX 8192 /* a power of two */
 
 /* Shared by all processes of the server and the tester (tests/lib/faults.py has its layout). */
 struct plan {
     uint32_t role;
     uint32_t function;
-    uint32_t nth;               /* from 1; 0: only count */
-    uint32_t second;            /* which error */
-    uint64_t from[2], to[2];    /* the code that counts, in libcovey.so */
+    uint32_t nth;            /* from 1; 0: only count */
+    uint32_t second;         /* which error */
+    uint64_t at;             /* only calls from there count for nth; 0: from anywhere */
+    uint64_t from[2], to[2]; /* the code that counts, in libcovey.so */
+    uint32_t is_daemon;
+    uint32_t pid[2];            /* of guardian and master, as they see it */
+    _Atomic uint32_t number;    /* so many calls that count for nth there have been */
     _Atomic uint64_t failed_at; /* the place of the call, in libcovey.so; 0: none has failed */
-    _Atomic uint32_t count[ROLES][F_COUNT];
+    struct {
+        _Atomic uint64_t call; /* place << 16 | role << 8 | function + 1; 0: free */
+        _Atomic uint64_t times;
+    } seen[SEEN_MAX];
 };
 
 typedef long any(long, long, long, long, long, long, long);
@@ -150,6 +185,18 @@ static enum role role_now(void)
     return getpid() == own_pid ? own_role : BIRTH;
 }
 
+static void note(uint64_t call)
+{
+    for (uint64_t i = call * UINT64_C(0x9e3779b97f4a7c15) >> 51, n = 0; n < SEEN_MAX; i++, n++) {
+        uint64_t there = 0;
+        if (!atomic_compare_exchange_strong(&plan->seen[i % SEEN_MAX].call, &there, call) &&
+            there != call)
+            continue;
+        (void)atomic_fetch_add(&plan->seen[i % SEEN_MAX].times, 1);
+        return;
+    }
+}
+
 static int is_to_fail(enum function function, const void *caller)
 {
     if (plan == NULL || base == 0)
@@ -158,8 +205,9 @@ static int is_to_fail(enum function function, const void *caller)
     if ((at <= plan->from[0] || at > plan->to[0]) && (at <= plan->from[1] || at > plan->to[1]))
         return 0;
     enum role role = role_now();
-    uint32_t number = atomic_fetch_add(&plan->count[role][function], 1) + 1;
-    if (role != plan->role || function != plan->function || number != plan->nth)
+    note((uint64_t)at << 16 | (uint64_t)role << 8 | (function + 1));
+    if (role != plan->role || function != plan->function || at != plan->at ||
+        atomic_fetch_add(&plan->number, 1) + 1 != plan->nth)
         return 0;
     atomic_store(&plan->failed_at, at);
     errno = errors[function][plan->second];
@@ -186,16 +234,31 @@ static any *find(enum function function)
     }
 FUNCTIONS(DEFINE)
 
+static enum role role_of_fork(void)
+{
+    switch (own_role) {
+    case LAUNCHER: return GUARDIAN;
+    case GUARDIAN: return MASTER;
+    default: return WORKER;
+    }
+}
+
+static void begin_role(enum role role)
+{
+    own_pid = getpid();
+    own_role = role;
+    if (plan != NULL && role <= MASTER)
+        plan->pid[role] = (uint32_t)own_pid;
+}
+
 pid_t faulty_fork(void) __asm__("fork");
 pid_t faulty_fork(void)
 {
     if (is_to_fail(F_fork, __builtin_return_address(0)))
         return -1;
     pid_t pid = (pid_t)find(F_fork)(0, 0, 0, 0, 0, 0, 0);
-    if (pid == 0) {
-        own_pid = getpid();
-        own_role = own_role == GUARDIAN ? MASTER : WORKER;
-    }
+    if (pid == 0)
+        begin_role(role_of_fork());
     return pid;
 }
 
@@ -234,12 +297,21 @@ static int note_base(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
+static enum role first_role(void)
+{
+    if (getenv("_COVEY_BOOT") != NULL)
+        return WORKER;
+    if (getenv("_COVEY_HANDOVER") != NULL)
+        return plan->pid[GUARDIAN] == (uint32_t)getpid() ? GUARDIAN
+               : plan->pid[MASTER] == (uint32_t)getpid() ? MASTER
+                                                         : TRIAL;
+    return plan->is_daemon ? LAUNCHER : GUARDIAN;
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     for (int i = 0; i < F_COUNT; i++)
         (void)find((enum function)i);
-    own_pid = getpid();
-    own_role = getenv("_COVEY_BOOT") != NULL ? WORKER : GUARDIAN;
     const char *path = getenv("FAULTS_PLAN");
     int fd = path != NULL ? (int)find(F_open64)((long)path, O_RDWR | O_CLOEXEC, 0, 0, 0, 0, 0) : -1;
     if (fd < 0)
@@ -250,5 +322,8 @@ __attribute__((constructor)) static void begin(void)
     if (at == MAP_FAILED)
         return;
     (void)dl_iterate_phdr(note_base, NULL);
+    if (base == 0)
+        return; /* a shell, a foreign program */
     plan = at;
+    begin_role(first_role());
 }
