@@ -60,8 +60,7 @@ static bool skip_quoted(struct reader *in)
     return false;
 }
 
-/* "0", "0.25", "1", "1.000": at most three decimals, at most 1. */
-static bool read_weight(struct cv_span text, int *ret)
+bool cv_weight_read(struct cv_span text, int *ret)
 {
     if (text.len == 0 || text.len > 5 || (text.at[0] != '0' && text.at[0] != '1') ||
         (text.len > 1 && text.at[1] != '.'))
@@ -92,7 +91,7 @@ static bool take_parameter(struct reader *in, struct range *range)
         return skip_quoted(in);
     struct cv_span value = take_token(in);
     if (cv_span_ieq(name, CV_SPAN("q")))
-        return read_weight(value, &range->weight);
+        return cv_weight_read(value, &range->weight);
     return value.len > 0;
 }
 

@@ -104,64 +104,6 @@ enum cv_method cv_method_find(struct cv_span name)
     return CV_METHOD_OTHER;
 }
 
-/* Writes `value` with `digits` digits. */
-static char *put_number(char *at, int64_t value, int digits)
-{
-    for (int i = digits - 1; i >= 0; i--) {
-        at[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    return at + digits;
-}
-
-static char *put_text(char *at, const char *text, size_t len)
-{
-    memcpy(at, text, len);
-    return at + len;
-}
-
-/* Years begin in March here, so that the leap day is a year's last (Howard Hinnant, "chrono-
- * compatible low-level date algorithms"). */
-static void civil_date(int64_t days, int64_t *ret_year, int64_t *ret_month, int64_t *ret_day)
-{
-    days += 719468; /* since 0000-03-01 */
-    int64_t era = days / 146097;
-    int64_t day_of_era = days % 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month = (5 * day_of_year + 2) / 153;
-
-    *ret_day = day_of_year - (153 * month + 2) / 5 + 1;
-    *ret_month = month < 10 ? month + 2 : month - 10; /* January is 0 */
-    *ret_year = era * 400 + year_of_era + (*ret_month < 2);
-}
-
-void cv_date_write(char *at, int64_t seconds)
-{
-    static const char days[] = "ThuFriSatSunMonTueWed"; /* 1970-01-01 was a Thursday */
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    const int64_t last = 253402300799; /* of the year 9999 */
-    int64_t year, month, day;
-
-    seconds = seconds < 0 ? 0 : seconds > last ? last : seconds;
-    civil_date(seconds / 86400, &year, &month, &day);
-    at = put_text(at, days + seconds / 86400 % 7 * 3, 3);
-    at = put_text(at, ", ", 2);
-    at = put_number(at, day, 2);
-    *at++ = ' ';
-    at = put_text(at, months + month * 3, 3);
-    *at++ = ' ';
-    at = put_number(at, year, 4);
-    *at++ = ' ';
-    at = put_number(at, seconds / 3600 % 24, 2);
-    *at++ = ':';
-    at = put_number(at, seconds / 60 % 60, 2);
-    *at++ = ':';
-    at = put_number(at, seconds % 60, 2);
-    (void)put_text(at, " GMT", 4);
-}
-
 bool cv_is_token(struct cv_span text)
 {
     if (text.len == 0)

@@ -1,5 +1,5 @@
-/* Small grammars that several layers need: names of statuses and methods, dates, tokens,
- * percent-coding, Accept. */
+/* Small grammars that several layers need: names of statuses and methods, tokens, percent-coding,
+ * Accept. */
 #ifndef CV_HTTP_TEXT_H
 #define CV_HTTP_TEXT_H
 
@@ -18,10 +18,6 @@ bool cv_status_has_body(int status);
 /* "GET", NULL for CV_METHOD_OTHER; and back (case matters). */
 const char *cv_method_name(enum cv_method method);
 enum cv_method cv_method_find(struct cv_span name);
-
-/* The IMF-fixdate of `seconds` since 1970 (RFC 9110, section 5.6.7): exactly 29 bytes, no NUL. */
-#define CV_DATE_LEN 29
-void cv_date_write(char *at, int64_t seconds);
 
 /* A token, and a field value without control characters (RFC 9110, sections 5.6.2, 5.5). Tab is
  * allowed inside. */
@@ -42,6 +38,14 @@ bool cv_query_split(struct cv_span query, size_t *at, struct cv_span *ret_name,
  * absent, malformed, or accepts none. */
 enum cv_format { CV_FORMAT_TEXT, CV_FORMAT_HTML, CV_FORMAT_JSON };
 enum cv_format cv_accept_format(struct cv_span accept);
+
+/* A weight (RFC 9110, section 12.4.2): "0", "0.25", "1", "1.000"; in thousandths. */
+bool cv_weight_read(struct cv_span text, int *ret);
+
+/* How well a client takes a content coding ("gzip"), by its Accept-Encoding field (section
+ * 12.5.3): its weight in thousandths; 0: not at all, also where the field is absent or malformed.
+ */
+int cv_coding_weight(struct cv_span accept_encoding, struct cv_span coding);
 
 /* Whether the comma-separated list holds the token (case does not matter). */
 bool cv_list_has(struct cv_span list, struct cv_span token);

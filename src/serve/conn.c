@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "serve/exchange.h"
+#include "serve/file.h"
 #include "serve/inside.h"
 
 /* Reads in one turn, so that one busy connection does not hold up the others. */
@@ -12,6 +14,10 @@
 
 /* Parts of one send; more are sent by another. */
 #define PARTS_MAX 64
+
+/* Bytes of files that one turn sends to one client: some 40 us, so that large downloads to fast
+ * clients do not hold up the others. */
+#define FILES_TURN ((size_t)256 << 10)
 
 static void ready(struct cv_watch *watch, unsigned events);
 
@@ -127,24 +133,63 @@ bool cv_conn_append(struct cv_conn *c, struct cv_span bytes)
     return true;
 }
 
-/* 0 or -errno. A short send means that the socket is full: an edge will tell. */
+static void count_sent(struct cv_conn *c, ssize_t sent)
+{
+    if (sent > 0)
+        cv_metrics_add(&c->server->metrics.page->sent, (uint64_t)sent);
+    cv_out_sent(&c->out, &c->server->pieces, sent > 0 ? (size_t)sent : 0);
+}
+
+/* A short send means that the socket is full: an edge will tell. */
+static int send_bytes(struct cv_conn *c)
+{
+    struct iovec parts[PARTS_MAX];
+    int n = cv_out_parts(&c->out, parts, PARTS_MAX);
+    size_t want = 0;
+    for (int i = 0; i < n; i++)
+        want += parts[i].iov_len;
+    ssize_t sent = c->transport->send(c, parts, n, want < c->out.unsent);
+    if (sent < 0 && sent != -EAGAIN)
+        return (int)sent;
+    c->blocked = sent < (ssize_t)want;
+    count_sent(c, sent);
+    return 0;
+}
+
+/* A file may end early, so that only -EAGAIN tells that the socket is full. */
+static int send_file(struct cv_conn *c, const struct cv_out_file *part, size_t *left)
+{
+    size_t want = part->len < *left ? part->len : *left;
+    ssize_t sent = c->transport->sendfile(c, part->file->fd, part->offset, want);
+    if (sent == -EAGAIN) {
+        c->blocked = true;
+        return 0;
+    }
+    if (sent == 0 || (sent < 0 && sent != -EPIPE && sent != -ECONNRESET)) {
+        cv_error("%s: %s; the connection was cut", part->file->name,
+                 sent == 0 ? "the file has become shorter while it was being sent"
+                           : strerror((int)-sent));
+        return -EIO;
+    }
+    if (sent < 0)
+        return (int)sent;
+    count_sent(c, sent);
+    *left -= (size_t)sent;
+    c->paused = *left == 0 && c->out.unsent > 0;
+    return 0;
+}
+
+/* Until all is sent, the socket is full, or a file has had its share. 0 or -errno. */
 static int send_unsent(struct cv_conn *c)
 {
-    while (c->out.unsent > 0 && !c->blocked) {
-        struct iovec parts[PARTS_MAX];
-        int n = cv_out_parts(&c->out, parts, PARTS_MAX);
-        size_t want = 0;
-        for (int i = 0; i < n; i++)
-            want += parts[i].iov_len;
-        ssize_t sent = c->transport->send(c, parts, n);
-        if (sent < 0 && sent != -EAGAIN)
-            return (int)sent;
-        c->blocked = sent < (ssize_t)want;
-        if (sent > 0)
-            cv_metrics_add(&c->server->metrics.page->sent, (uint64_t)sent);
-        cv_out_sent(&c->out, &c->server->pieces, sent > 0 ? (size_t)sent : 0);
+    size_t left = FILES_TURN;
+    int rc = 0;
+    c->paused = false;
+    while (rc == 0 && c->out.unsent > 0 && !c->blocked && !c->paused) {
+        struct cv_out_file part;
+        rc = cv_out_file(&c->out, &part) ? send_file(c, &part, &left) : send_bytes(c);
     }
-    return 0;
+    return rc;
 }
 
 static bool is_watched(const struct cv_conn *c)
@@ -209,9 +254,11 @@ void cv_conn_flush(struct cv_conn *c)
     }
     if (!watch(c))
         return;
-    if (c->blocked && c->out.unsent < before)
+    if ((c->blocked || c->paused) && c->out.unsent < before)
         cv_deadline_renew(c, CV_DUE_WRITE);
     cv_conn_settle(c);
+    if (c->paused)
+        cv_conn_dirty(c);
     if (c->protocol->wants(c))
         cv_conn_resume(c);
     if (c->server->draining.stop && cv_conn_is_idle(c))
@@ -223,7 +270,7 @@ void cv_conn_flush(struct cv_conn *c)
 void cv_conn_settle(struct cv_conn *c)
 {
     if (c->state != CV_CONN_CLOSED && cv_list_empty(&c->todo))
-        cv_deadline_set(c, c->blocked ? CV_DUE_WRITE : c->protocol->due(c));
+        cv_deadline_set(c, c->blocked || c->paused ? CV_DUE_WRITE : c->protocol->due(c));
 }
 
 int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)

@@ -72,6 +72,7 @@ struct cv_conn {
     bool peer_closed : 1; /* a FIN has been seen; what came before it may still be unread */
     bool eof : 1;         /* all has been read */
     bool blocked : 1;     /* a send was short; an edge will come */
+    bool paused : 1;      /* a part of a file has had its share of this turn; the next goes on */
     bool closing : 1;     /* closes once everything is sent */
     bool cut : 1;         /* closes after one attempt to send */
     bool reset : 1;       /* closes by RST */

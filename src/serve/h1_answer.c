@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/num.h"
+#include "http/date.h"
 #include "http/text.h"
 #include "serve/conn.h"
 #include "serve/exchange.h"
@@ -86,6 +87,16 @@ static char *put_head(char *at, struct cv_server *server, const struct cv_answer
     return put(at, CV_SPAN("\r\n"));
 }
 
+static uint64_t body_len(const struct cv_answer *a)
+{
+    if (a->file == NULL)
+        return a->body.len;
+    uint64_t len = 0;
+    for (size_t i = 0; i < a->n_slices; i++)
+        len += a->slices[i].before.len + a->slices[i].len;
+    return len;
+}
+
 static size_t head_room(const struct cv_answer *a)
 {
     size_t room = HEAD_ROOM + a->type.len;
@@ -129,7 +140,7 @@ static struct plan plan_answer(const struct cv_exchange *x, const struct cv_answ
     bool known = whole || a->length >= 0;
     if (cv_status_has_body(a->status)) {
         plan.has_length = known;
-        plan.length = whole ? a->body.len : known ? (uint64_t)a->length : 0;
+        plan.length = whole ? body_len(a) : known ? (uint64_t)a->length : 0;
         if (known)
             plan.framing = CV_FRAMING_LENGTH;
         else
@@ -147,28 +158,64 @@ static enum cv_framing framing_on_wire(const struct cv_exchange *x, const struct
 
 /* ---- Writing ---- */
 
-/* Writes head and body in one run of bytes, or the head with a lent body behind it. */
-static int write_answer(struct cv_conn *c, const struct cv_answer *a, const struct plan *plan,
-                        struct cv_span body)
+static bool append_slice(struct cv_out *out, struct cv_pieces *pieces, struct cv_file *file,
+                         const struct cv_slice *slice)
 {
+    if (slice->before.len > 0) {
+        char *start = cv_out_reserve(out, pieces, slice->before.len);
+        if (start == NULL)
+            return false;
+        (void)put(start, slice->before);
+        cv_out_commit(out, slice->before.len);
+    }
+    if (slice->len == 0)
+        return true;
+    struct cv_piece *piece = cv_piece_file(file, slice->offset, slice->len);
+    if (piece != NULL)
+        cv_out_append(out, piece);
+    return piece != NULL;
+}
+
+/* What is not copied behind the head: a lent body, or parts of a file. 0 or -ENOMEM. */
+static int lend_body(struct cv_out *out, struct cv_pieces *pieces, const struct cv_answer *a,
+                     bool lent)
+{
+    bool complete = true;
+    if (lent) {
+        struct cv_piece *piece = cv_piece_lend(a->body, a->release, a->arg);
+        if (piece == NULL)
+            return -ENOMEM;
+        cv_out_append(out, piece);
+    }
+    for (size_t i = 0; a->file != NULL && i < a->n_slices && complete; i++)
+        complete = append_slice(out, pieces, a->file, &a->slices[i]);
+    if (!complete)
+        cv_out_drop(out, pieces);
+    return complete ? 0 : -ENOMEM;
+}
+
+/* Writes head and body in one run of bytes, or the head with what is not copied behind it. */
+static int write_answer(struct cv_conn *c, const struct cv_answer *a, const struct plan *plan,
+                        bool with_body)
+{
+    struct cv_span body = with_body ? a->body : (struct cv_span){NULL, 0};
     bool lent = a->release != NULL && body.len >= LEND_MIN;
     size_t room = head_room(a) + (lent ? 0 : body.len);
+    struct cv_out behind = {NULL, NULL, 0};
     char *start = cv_out_reserve(&c->out, &c->server->pieces, room);
     if (start == NULL)
         return -ENOMEM;
-    struct cv_piece *piece = NULL;
-    if (lent) {
-        piece = cv_piece_lend(body, a->release, a->arg);
-        if (piece == NULL)
-            return -ENOMEM;
+    if (with_body && (lent || a->file != NULL)) {
+        int rc = lend_body(&behind, &c->server->pieces, a, lent);
+        if (rc < 0)
+            return rc;
     }
     char *end = put_head(start, c->server, a, plan);
     if (!lent)
         end = put(end, body);
     cv_out_commit(&c->out, (size_t)(end - start));
-    if (lent)
-        cv_out_append(&c->out, piece);
-    else if (a->release != NULL)
+    cv_out_join(&c->out, &behind);
+    if (!lent && a->release != NULL)
         a->release(a->arg);
     cv_conn_dirty(c);
     return 0;
@@ -179,16 +226,14 @@ int cv_h1_answer(struct cv_exchange *x, const struct cv_answer *a, bool whole)
     struct cv_conn *c = x->conn;
     struct plan plan = plan_answer(x, a, whole);
     enum cv_framing framing = framing_on_wire(x, &plan);
-    struct cv_span body = {NULL, 0};
-    if (whole && framing != CV_FRAMING_NONE)
-        body = a->body;
-    int rc = write_answer(c, a, &plan, body);
+    bool with_body = whole && framing != CV_FRAMING_NONE;
+    int rc = write_answer(c, a, &plan, with_body);
     if (rc < 0)
         return rc;
     x->status = a->status;
     x->framing = (uint8_t)framing;
-    x->left = plan.length - body.len;
-    x->sent = body.len;
+    x->sent = with_body ? plan.length : 0;
+    x->left = plan.length - x->sent;
     c->closing |= plan.close;
     return 0;
 }
@@ -225,8 +270,8 @@ int cv_h1_finish(struct cv_exchange *x)
 
 bool cv_h1_refusal(struct cv_conn *c, int status, const char *text, bool with_body)
 {
-    struct cv_span body = cv_span_str(text);
-    struct cv_answer a = {.status = status, .type = CV_SPAN("text/plain; charset=utf-8")};
-    struct plan plan = {.close = true, .has_length = true, .length = body.len};
-    return write_answer(c, &a, &plan, with_body ? body : (struct cv_span){NULL, 0}) == 0;
+    struct cv_answer a = {
+        .status = status, .type = CV_SPAN("text/plain; charset=utf-8"), .body = cv_span_str(text)};
+    struct plan plan = {.close = true, .has_length = true, .length = a.body.len};
+    return write_answer(c, &a, &plan, with_body) == 0;
 }

@@ -28,6 +28,7 @@
 
 struct cv_server;
 struct cv_exchange;
+struct cv_file;
 
 enum cv_event_kind {
     CV_EV_REQUEST,  /* a head has come; the host owns one reference of event.exchange */
@@ -101,6 +102,13 @@ struct cv_answer_field {
     struct cv_span value;
 };
 
+/* Some bytes of a file, behind a text of one's own (of a multipart body; copied). */
+struct cv_slice {
+    struct cv_span before;
+    uint64_t offset;
+    uint64_t len; /* 0: only the text */
+};
+
 /* Date, Content-Length, Transfer-Encoding and Connection are the server's. Names and values must
  * have been checked. */
 struct cv_answer {
@@ -111,6 +119,9 @@ struct cv_answer {
     struct cv_span body;        /* whole answers only; copied unless `release` is set */
     void (*release)(void *arg); /* called with `arg` once the body has been sent or dropped */
     void *arg;
+    struct cv_file *file; /* whole answers only: the body is `slices` of it; not NULL: no `body` */
+    const struct cv_slice *slices;
+    size_t n_slices;
     int64_t length; /* begin() only: bytes that will follow; < 0: unknown */
     bool close;     /* the request was malformed: no other one is read after it */
 };

@@ -1,10 +1,9 @@
 #include "serve/out.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "serve/file.h"
 
 /* An ordinary piece is 4 KiB with its header and malloc's; 64 of them are kept: 256 KiB. */
 #define PIECE_ROOM (4096 - sizeof(struct cv_piece) - 16)
@@ -17,6 +16,8 @@ struct cv_piece {
     size_t room;    /* free bytes behind them */
     void (*release)(void *arg);
     void *arg;
+    struct cv_file *file; /* NULL: `at` has the bytes; else they are in its descriptor */
+    uint64_t offset;      /* there */
     bool ordinary;
     char bytes[];
 };
@@ -107,16 +108,62 @@ struct cv_piece *cv_piece_lend(struct cv_span bytes, void (*release)(void *arg),
     return piece;
 }
 
+static void release_file(void *arg)
+{
+    cv_file_unref(arg);
+}
+
+struct cv_piece *cv_piece_file(struct cv_file *file, uint64_t offset, uint64_t len)
+{
+    struct cv_piece *piece = piece_new(0);
+    if (piece == NULL)
+        return NULL;
+    piece->len = len;
+    piece->release = release_file;
+    piece->arg = cv_file_ref(file);
+    piece->offset = offset;
+    if (file->bytes != NULL)
+        piece->at = file->bytes + offset;
+    else
+        piece->file = file;
+    return piece;
+}
+
 void cv_out_append(struct cv_out *out, struct cv_piece *piece)
 {
     link_piece(out, piece);
     out->unsent += piece->len;
 }
 
+void cv_out_join(struct cv_out *out, struct cv_out *more)
+{
+    if (more->first == NULL)
+        return;
+    if (out->last != NULL)
+        out->last->next = more->first;
+    else
+        out->first = more->first;
+    out->last = more->last;
+    out->unsent += more->unsent;
+    *more = (struct cv_out){NULL, NULL, 0};
+}
+
+bool cv_out_file(const struct cv_out *out, struct cv_out_file *ret)
+{
+    const struct cv_piece *piece = out->first;
+    while (piece != NULL && piece->len == 0)
+        piece = piece->next;
+    if (piece == NULL || piece->file == NULL)
+        return false;
+    *ret = (struct cv_out_file){piece->file, piece->offset, piece->len};
+    return true;
+}
+
 int cv_out_parts(const struct cv_out *out, struct iovec *parts, int max)
 {
     int n = 0;
-    for (const struct cv_piece *piece = out->first; piece != NULL && n < max; piece = piece->next) {
+    for (const struct cv_piece *piece = out->first; piece != NULL && piece->file == NULL && n < max;
+         piece = piece->next) {
         if (piece->len > 0)
             parts[n++] = (struct iovec){(void *)(uintptr_t)piece->at, piece->len};
     }
@@ -137,7 +184,10 @@ void cv_out_sent(struct cv_out *out, struct cv_pieces *pieces, size_t n)
         out->last = NULL;
         return;
     }
-    out->first->at += n;
+    if (out->first->file != NULL)
+        out->first->offset += n;
+    else
+        out->first->at += n;
     out->first->len -= n;
 }
 

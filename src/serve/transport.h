@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -15,8 +16,11 @@ struct cv_conn;
 struct cv_transport {
     /* > 0 bytes, 0: the peer will send no more, -EAGAIN, or why it failed. */
     ssize_t (*recv)(struct cv_conn *c, void *to, size_t cap);
-    /* Bytes taken, fewer than given when it is full; -EAGAIN, or why it failed. */
-    ssize_t (*send)(struct cv_conn *c, const struct iovec *parts, int n);
+    /* Bytes taken, fewer than given when it is full; -EAGAIN, or why it failed. With `more` the
+     * next call follows at once, so that what it brings may leave with these. */
+    ssize_t (*send)(struct cv_conn *c, const struct iovec *parts, int n, bool more);
+    /* The same for `len` bytes of a file from `offset` on; also fewer at its end, then 0. */
+    ssize_t (*sendfile)(struct cv_conn *c, int fd, uint64_t offset, size_t len);
     /* Tells the peer that nothing more will come. */
     void (*shutdown)(struct cv_conn *c);
     /* Closes the descriptor; with `reset` so that the peer cannot take what came for complete. */

@@ -2,6 +2,7 @@
 #include "serve/transport.h"
 
 #include <errno.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "serve/conn.h"
@@ -15,14 +16,25 @@ static ssize_t plain_recv(struct cv_conn *c, void *to, size_t cap)
     return n < 0 ? -errno : n;
 }
 
-static ssize_t plain_send(struct cv_conn *c, const struct iovec *parts, int n)
+static ssize_t plain_send(struct cv_conn *c, const struct iovec *parts, int n, bool more)
 {
+    int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)n};
     ssize_t sent;
     do
-        sent = n == 1 ? send(c->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
-                      : sendmsg(c->fd, &message, MSG_NOSIGNAL);
+        sent = n == 1 ? send(c->fd, parts->iov_base, parts->iov_len, flags)
+                      : sendmsg(c->fd, &message, flags);
     while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+static ssize_t plain_sendfile(struct cv_conn *c, int fd, uint64_t offset, size_t len)
+{
+    ssize_t sent;
+    do {
+        off_t from = (off_t)offset;
+        sent = sendfile(c->fd, fd, &from, len);
+    } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
 }
 
@@ -44,6 +56,7 @@ static void plain_close(struct cv_conn *c, bool reset)
 const struct cv_transport cv_transport_plain = {
     .recv = plain_recv,
     .send = plain_send,
+    .sendfile = plain_sendfile,
     .shutdown = plain_shutdown,
     .close = plain_close,
 };

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -59,48 +58,6 @@ static void test_other_names_are_no_method(void **state)
     assert_int_equal(cv_method_find(CV_SPAN("GE")), CV_METHOD_OTHER);
     assert_int_equal(cv_method_find(CV_SPAN("GETS")), CV_METHOD_OTHER);
     assert_int_equal(cv_method_find((struct cv_span){NULL, 0}), CV_METHOD_OTHER);
-}
-
-static void check_date(int64_t seconds, const char *wanted)
-{
-    char date[CV_DATE_LEN + 1] = {0};
-    date[CV_DATE_LEN] = '!';
-    cv_date_write(date, seconds);
-    assert_int_equal(date[CV_DATE_LEN], '!');
-    date[CV_DATE_LEN] = '\0';
-    assert_string_equal(date, wanted);
-}
-
-static void test_dates_are_imf_fixdates(void **state)
-{
-    (void)state;
-    check_date(0, "Thu, 01 Jan 1970 00:00:00 GMT");
-    check_date(784111777, "Sun, 06 Nov 1994 08:49:37 GMT");
-    check_date(951782399, "Mon, 28 Feb 2000 23:59:59 GMT");
-    check_date(951782400, "Tue, 29 Feb 2000 00:00:00 GMT");
-    check_date(4107542399, "Sun, 28 Feb 2100 23:59:59 GMT");
-    check_date(4107542400, "Mon, 01 Mar 2100 00:00:00 GMT");
-}
-
-static void test_dates_outside_of_four_digits_are_the_nearest_inside(void **state)
-{
-    (void)state;
-    check_date(-1, "Thu, 01 Jan 1970 00:00:00 GMT");
-    check_date(INT64_MIN, "Thu, 01 Jan 1970 00:00:00 GMT");
-    check_date(253402300799, "Fri, 31 Dec 9999 23:59:59 GMT");
-    check_date(INT64_MAX, "Fri, 31 Dec 9999 23:59:59 GMT");
-}
-
-static void test_dates_agree_with_the_c_library(void **state)
-{
-    (void)state;
-    for (int64_t seconds = 0; seconds < 253402300799; seconds += 8640007 * INT64_C(7)) {
-        char wanted[64];
-        time_t at = (time_t)seconds;
-        struct tm tm;
-        strftime(wanted, sizeof(wanted), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&at, &tm));
-        check_date(seconds, wanted);
-    }
 }
 
 static void test_tokens_and_values_are_told_by_every_byte(void **state)
@@ -235,9 +192,6 @@ int main(void)
         cmocka_unit_test(test_only_some_statuses_have_no_body),
         cmocka_unit_test(test_methods_are_found_by_their_names),
         cmocka_unit_test(test_other_names_are_no_method),
-        cmocka_unit_test(test_dates_are_imf_fixdates),
-        cmocka_unit_test(test_dates_outside_of_four_digits_are_the_nearest_inside),
-        cmocka_unit_test(test_dates_agree_with_the_c_library),
         cmocka_unit_test(test_tokens_and_values_are_told_by_every_byte),
         cmocka_unit_test(test_nothing_is_a_value_but_no_token),
         cmocka_unit_test(test_broken_escapes_and_nul_are_refused),

@@ -1,6 +1,7 @@
 /* Unsent bytes: copied and lent pieces, sent in any portions. */
 #include "rig.h"
 
+#include "serve/file.h"
 #include "serve/out.h"
 
 struct chain {
@@ -133,6 +134,88 @@ static void test_ordinary_pieces_are_kept_up_to_a_bound(void **state)
     assert_int_equal(chain.pieces.count, 0);
 }
 
+static struct cv_file *file_new(const char *bytes)
+{
+    struct cv_file *file = calloc(1, sizeof(*file) + 1);
+    assert_non_null(file);
+    file->refs = 1;
+    file->fd = -1;
+    file->bytes = bytes != NULL ? strdup(bytes) : NULL;
+    return file;
+}
+
+static void append_file(struct chain *chain, struct cv_file *file, uint64_t offset, uint64_t len)
+{
+    struct cv_piece *piece = cv_piece_file(file, offset, len);
+    assert_non_null(piece);
+    cv_out_append(&chain->out, piece);
+}
+
+static void test_a_file_in_memory_is_lent(void **state)
+{
+    (void)state;
+    struct chain chain = {0};
+    struct cv_file *file = file_new("0123456789");
+    append(&chain, "<");
+    append_file(&chain, file, 2, 3);
+    append(&chain, ">");
+    assert_string_equal(content(&chain), "<234>");
+    assert_int_equal(file->refs, 2);
+    cv_out_sent(&chain.out, &chain.pieces, 4);
+    assert_int_equal(file->refs, 1);
+    done(&chain);
+    cv_file_unref(file);
+}
+
+static void test_a_file_on_disk_ends_the_parts(void **state)
+{
+    (void)state;
+    struct chain chain = {0};
+    struct cv_out_file part;
+    struct iovec parts[4];
+    struct cv_file *file = file_new(NULL);
+    append(&chain, "head");
+    append_file(&chain, file, 100, 1000);
+    append(&chain, "next");
+    assert_int_equal(chain.out.unsent, 1008);
+    assert_int_equal(cv_out_parts(&chain.out, parts, 4), 1);
+    assert_false(cv_out_file(&chain.out, &part));
+    cv_out_sent(&chain.out, &chain.pieces, 4);
+    assert_int_equal(cv_out_parts(&chain.out, parts, 4), 0);
+    assert_true(cv_out_file(&chain.out, &part));
+    assert_ptr_equal(part.file, file);
+    assert_int_equal(part.offset, 100);
+    assert_int_equal(part.len, 1000);
+    cv_out_sent(&chain.out, &chain.pieces, 400);
+    assert_true(cv_out_file(&chain.out, &part));
+    assert_int_equal(part.offset, 500);
+    assert_int_equal(part.len, 600);
+    cv_out_sent(&chain.out, &chain.pieces, 600);
+    assert_false(cv_out_file(&chain.out, &part));
+    assert_string_equal(content(&chain), "next");
+    assert_int_equal(file->refs, 1);
+    done(&chain);
+    cv_file_unref(file);
+}
+
+static void test_chains_are_joined(void **state)
+{
+    (void)state;
+    struct chain chain = {0};
+    struct chain more = {0};
+    append(&more, "two ");
+    cv_out_join(&chain.out, &more.out);
+    assert_string_equal(content(&chain), "two ");
+    cv_out_join(&chain.out, &more.out);
+    append(&more, "three");
+    cv_out_join(&chain.out, &more.out);
+    assert_string_equal(content(&chain), "two three");
+    assert_int_equal(more.out.unsent, 0);
+    append(&chain, " four");
+    assert_string_equal(content(&chain), "two three four");
+    done(&chain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +225,9 @@ int main(void)
         cmocka_unit_test(test_more_than_a_piece_holds_gets_one_of_its_size),
         cmocka_unit_test(test_what_is_reserved_but_not_committed_is_not_sent),
         cmocka_unit_test(test_ordinary_pieces_are_kept_up_to_a_bound),
+        cmocka_unit_test(test_a_file_in_memory_is_lent),
+        cmocka_unit_test(test_a_file_on_disk_ends_the_parts),
+        cmocka_unit_test(test_chains_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,94 @@
+#include "http/range.h"
+
+#include <stdbool.h>
+
+/* Each reader moves `at` behind what it has taken. */
+struct reader {
+    const char *at;
+    const char *end;
+};
+
+static void skip_blanks(struct reader *in)
+{
+    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t'))
+        in->at++;
+}
+
+static bool take(struct reader *in, char c)
+{
+    if (in->at == in->end || *in->at != c)
+        return false;
+    in->at++;
+    return true;
+}
+
+/* Digits; a number too large for 64 bits is the largest. False, and nothing changes, if there is
+ * none. */
+static bool take_number(struct reader *in, uint64_t *ret)
+{
+    const char *from = in->at;
+    uint64_t value = 0;
+    bool is_huge = false;
+    for (; in->at < in->end && *in->at >= '0' && *in->at <= '9'; in->at++)
+        is_huge |= __builtin_mul_overflow(value, 10, &value) ||
+                   __builtin_add_overflow(value, (uint64_t)(*in->at - '0'), &value);
+    if (in->at == from)
+        return false;
+    *ret = is_huge ? UINT64_MAX : value;
+    return true;
+}
+
+/* "5-9", "5-" or "-5". False if it is none of them; len 0: nothing of it is there. */
+static bool take_range(struct reader *in, uint64_t size, struct cv_range *ret)
+{
+    uint64_t first = 0;
+    uint64_t last = UINT64_MAX;
+    ret->len = 0;
+    if (take(in, '-')) {
+        if (!take_number(in, &last))
+            return false;
+        ret->len = last < size ? last : size;
+        ret->first = size - ret->len;
+        return true;
+    }
+    if (!take_number(in, &first) || !take(in, '-'))
+        return false;
+    if (take_number(in, &last) && last < first)
+        return false;
+    ret->first = first;
+    if (first < size)
+        ret->len = (last < size ? last + 1 : size) - first;
+    return true;
+}
+
+int cv_range_read(struct cv_span field, uint64_t size, struct cv_range ret[CV_RANGES_MAX])
+{
+    static const struct cv_span unit = {"bytes=", 6};
+    if (size == 0 || field.len < unit.len || !cv_span_ieq(cv_span(field.at, unit.len), unit))
+        return 0;
+    struct reader in = {field.at + unit.len, field.at + field.len};
+    bool any = false;
+    int n = 0;
+    uint64_t left = size;
+    for (;;) {
+        skip_blanks(&in);
+        if (take(&in, ','))
+            continue; /* empty members are allowed */
+        if (in.at == in.end)
+            break;
+        struct cv_range range;
+        if (!take_range(&in, size, &range))
+            return 0;
+        any = true;
+        skip_blanks(&in);
+        if (in.at < in.end && *in.at != ',')
+            return 0;
+        if (range.len == 0)
+            continue;
+        if (n == CV_RANGES_MAX || range.len > left)
+            return 0;
+        left -= range.len;
+        ret[n++] = range;
+    }
+    return n > 0 || !any ? n : -416;
+}
