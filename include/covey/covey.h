@@ -4,6 +4,7 @@
 #define COVEY_COVEY_H
 
 #include <covey/app.h>
+#include <covey/files.h>
 #include <covey/log.h>
 #include <covey/loop.h>
 #include <covey/manage.h>

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "loop/fiber.h"
 #include "loop/offload.h"
+#include "serve/file_cache.h"
 
 #include <covey/app.h>
 
@@ -67,6 +68,7 @@ struct covey_app {
     struct cv_loop *loop;
     struct cv_fibers *fibers;
     struct cv_offload *offload;
+    struct cv_file_cache *files; /* NULL: none has been opened yet */
     struct cv_tasks tasks;
 };
 

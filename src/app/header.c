@@ -36,18 +36,26 @@ static int check(struct covey_req *req, const char *name, const char *value)
     return 0;
 }
 
+/* Room for one field more. */
+static int grow(struct covey_req *req)
+{
+    if (req->n_fields < req->cap_fields)
+        return 0;
+    size_t cap = req->cap_fields == 0 ? 8 : req->cap_fields * 2;
+    struct cv_answer_field *more = cv_arena_alloc(req->arena, cap * sizeof(*more));
+    if (more == NULL)
+        return -ENOMEM;
+    if (req->n_fields > 0)
+        memcpy(more, req->fields, req->n_fields * sizeof(*more));
+    req->fields = more;
+    req->cap_fields = cap;
+    return 0;
+}
+
 static int add(struct covey_req *req, const char *name, const char *value)
 {
-    if (req->n_fields == req->cap_fields) {
-        size_t cap = req->cap_fields == 0 ? 8 : req->cap_fields * 2;
-        struct cv_answer_field *more = cv_arena_alloc(req->arena, cap * sizeof(*more));
-        if (more == NULL)
-            return -ENOMEM;
-        if (req->n_fields > 0)
-            memcpy(more, req->fields, req->n_fields * sizeof(*more));
-        req->fields = more;
-        req->cap_fields = cap;
-    }
+    if (grow(req) < 0)
+        return -ENOMEM;
     struct cv_answer_field field = {cv_span_str(name), cv_span_str(value)};
     field.name.at = cv_arena_strndup(req->arena, field.name);
     field.value.at = cv_arena_strndup(req->arena, field.value);
@@ -82,13 +90,22 @@ int cv_field_set(struct covey_req *req, const char *name, const char *value)
     return 0;
 }
 
+int cv_field_put(struct covey_req *req, struct cv_span name, struct cv_span value)
+{
+    drop_if(req, cv_span_ieq, name);
+    if (grow(req) < 0)
+        return -ENOMEM;
+    req->fields[req->n_fields++] = (struct cv_answer_field){name, value};
+    return 0;
+}
+
 /* Fields that speak of the body: false of any other body. */
 static bool is_entity(struct cv_span name, struct cv_span unused)
 {
-    static const char *const names[] = {"Content-Encoding",    "Content-Language",
-                                        "Content-Location",    "Content-Range",
-                                        "Content-Disposition", "ETag",
-                                        "Last-Modified",       "Cache-Control"};
+    static const char *const names[] = {
+        "Content-Encoding", "Content-Language",    "Content-Location",
+        "Content-Range",    "Content-Disposition", "ETag",
+        "Last-Modified",    "Cache-Control",       "Accept-Ranges"};
 
     (void)unused;
     for (size_t i = 0; i < CV_COUNT(names); i++) {

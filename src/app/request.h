@@ -1,8 +1,8 @@
 /* One request on its way through the app: what came, what is staged as its answer, and what waits.
  *
- * A request lives in the arena of its exchange, so that it costs no malloc, and is counted: the host
- * has one reference from cv_req_new() to the end of the handler, a body that was handed over without
- * a copy has another until it is sent. The exchange is held as long.
+ * A request lives in the arena of its exchange, so that it costs no malloc, and is counted: the
+ * host has one reference from cv_req_new() to the end of the handler, a body that was handed over
+ * without a copy has another until it is sent. The exchange is held as long.
  */
 #ifndef CV_APP_REQUEST_H
 #define CV_APP_REQUEST_H
@@ -39,6 +39,9 @@ struct cv_staged {
         is_taken; /* the body is not to be copied; `release` (may be NULL) is called with `bytes` */
     void (*release)(void *bytes);
     void *bytes;
+    struct cv_file *file; /* not NULL: the body is `slices` of it; one reference */
+    const struct cv_slice *slices;
+    size_t n_slices;
 };
 
 struct covey_req {
@@ -138,6 +141,9 @@ void cv_stage_answer(struct covey_req *req, struct cv_answer *ret);
 
 /* Sets a field without the checks that the app's names need. 0 or -ENOMEM. */
 CV_MUST_CHECK int cv_field_set(struct covey_req *req, const char *name, const char *value);
+
+/* The same without a copy: `value` lives as long as the request, `name` is a literal. */
+CV_MUST_CHECK int cv_field_put(struct covey_req *req, struct cv_span name, struct cv_span value);
 
 /* Drops the fields that described a body which is not sent. */
 void cv_field_drop_entity(struct covey_req *req);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "http/text.h"
+#include "serve/file.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -18,6 +19,8 @@ void cv_stage_drop(struct covey_req *req)
     req->staged = (struct cv_staged){0};
     if (old.is_taken && old.release != NULL)
         old.release(old.bytes);
+    if (old.file != NULL)
+        cv_file_unref(old.file);
 }
 
 void cv_stage(struct covey_req *req, const struct cv_staged *staged)
@@ -43,6 +46,9 @@ void cv_stage_answer(struct covey_req *req, struct cv_answer *ret)
         .n_fields = req->n_fields,
         .type = req->type != NULL ? cv_span_str(req->type) : staged->type,
         .body = staged->body,
+        .file = staged->file,
+        .slices = staged->slices,
+        .n_slices = staged->n_slices,
         .length = -1,
         .close = req->bad_status == 400,
     };

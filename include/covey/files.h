@@ -1,0 +1,38 @@
+/* Files as answers: one file, and a tree of them. */
+#ifndef COVEY_FILES_H
+#define COVEY_FILES_H
+
+#include <covey/request.h>
+
+/* What covey_file() is to send. */
+struct covey_file {
+    /* Under `root`, or else any path, and then it must not come from a client. */
+    const char *path;
+    size_t size; /* set by the macro */
+    /* A directory that `path` cannot lead out of, whatever it consists of (absolute paths, "..",
+     * symbolic links): it may come from a client then. A link inside may point to what is inside.
+     */
+    const char *root;
+    int status;           /* default 200; with any other, conditions and ranges are not looked at */
+    const char *type;     /* Content-Type; default: by the extension, text as UTF-8 */
+    const char *download; /* the name under which a browser is to save it (Content-Disposition) */
+    int64_t max_age;      /* Cache-Control: max-age, in seconds; COVEY_OFF: no-store */
+    bool precompressed;   /* send path.br or path.gz where there is one as new, and the client
+                             takes it */
+};
+
+/* Answers with a file: covey_file(req, "report.pdf", .download = "Report.pdf"). With its ETag and
+ * Last-Modified it answers conditional requests (304, 412) and, where they still hold, requests for
+ * ranges (206, 416); fields of that name that were set before are replaced. A file of up to 64 KiB
+ * leaves as it was when it was opened; one that becomes shorter while it is being sent cuts the
+ * connection. An opened file is kept for further requests, and looked at again after
+ * FILE_CACHE_VALID. Waits only for a disk, and only on a fiber.
+ *
+ * 0, or a negative code that may be returned: 404 (no such regular file, or outside `root`), 403,
+ * 503 (descriptors or memory have run out), 500; -EALREADY (answered before); -EINVAL, -EPERM,
+ * -ENOMEM as for covey_bytes(); -ECANCELED. */
+#define covey_file(req, ...)                                                                       \
+    covey_file_with((req), &(struct covey_file){__VA_ARGS__, .size = sizeof(struct covey_file)})
+COVEY_API int covey_file_with(covey_req *req, const struct covey_file *what);
+
+#endif

@@ -1,0 +1,339 @@
+"""Files as answers: their bytes, their validators and ranges, what changes under them, and no way out."""
+
+import os
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+import proc
+from client import Connection, eventually
+from server import Server
+
+APP = r"""
+#define ROOT covey_config_str(covey_app_of(req), "ROOT", NULL)
+
+static int from_root(covey_req *req)
+{
+    return covey_file(req, covey_param(req, "path"), .root = ROOT);
+}
+static int packed(covey_req *req)
+{
+    return covey_file(req, covey_param(req, "path"), .root = ROOT, .precompressed = true);
+}
+static int trusted(covey_req *req)
+{
+    return covey_file(req, covey_query(req, "path"), .type = covey_query(req, "type"),
+                      .download = covey_query(req, "download"), .max_age = 60);
+}
+static int missing(covey_req *req) { return covey_file(req, "missing", .status = 404); }
+static int own_page(covey_req *req) { return covey_file(req, "page.html", .root = ROOT, .status = 404); }
+static int twice(covey_req *req)
+{
+    int rc = covey_text(req, 200, "first");
+    return rc == 0 ? covey_file(req, "page.html", .root = ROOT) : rc;
+}
+static int setup(covey_app *app)
+{
+    covey_get(app, "/f/<path:path>", from_root);
+    covey_get(app, "/p/<path:path>", packed);
+    covey_get(app, "/trusted", trusted);
+    covey_get(app, "/missing", missing);
+    covey_get(app, "/own", own_page);
+    covey_get(app, "/twice", twice);
+    return 0;
+}
+"""
+SIZES = [0, 1, 4095, 4096, 16383, 16384, 65535, 65536, 65537, 200000, 262144, 1 << 20, 5000000]
+
+
+@pytest.fixture(scope="module")
+def served(app, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    root = folder / "root"
+    (root / "sub").mkdir(parents=True)
+    for size in SIZES:
+        (root / f"{size}.bin").write_bytes(os.urandom(size))
+    (root / "page.html").write_text("<p>0123456789</p>")
+    (root / "page.html.gz").write_bytes(b"gz of it")
+    (root / "page.html.br").write_bytes(b"br of it")
+    (root / "stale.css").write_text("new")
+    (root / "stale.css.gz").write_bytes(b"old")
+    os.utime(root / "stale.css.gz", (1, 1))
+    (root / "sub" / "in").symlink_to("../page.html")
+    (root / "out").symlink_to("../secret")
+    (root / "etc").symlink_to("/etc")
+    (root / "up").symlink_to("..")
+    (root / "unreadable").touch(0)
+    os.mkfifo(root / "fifo")
+    (folder / "secret").write_text("secret")
+    server = Server(folder / "job", app(APP, name="files"), workers=1, file_cache_valid="0", root=root)
+    server.root = root
+    try:
+        server.wait_serving()
+        yield server
+        server.stop()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def connection(served):
+    with served.connect() as made:
+        yield made
+
+
+# Contents
+
+@pytest.mark.parametrize("size", SIZES)
+def test_bytes_are_those_of_the_file(served, connection, size):
+    wanted = (served.root / f"{size}.bin").read_bytes()
+    for _ in range(3):  # from the disk, from the cache
+        answer = connection.get(f"/f/{size}.bin")
+        assert (answer.status, answer.body) == (200, wanted)
+    answer = connection.request("HEAD", f"/f/{size}.bin")
+    assert (answer.status, answer.header("Content-Length")) == (200, str(size))
+    assert connection.get(f"/f/{size}.bin").body == wanted
+
+
+def test_pipelined_answers_keep_their_order(served, connection):
+    order = [65537, 1, 200000, 65536, 0, 5000000, 4096] * 3
+    sender = threading.Thread(target=lambda: [connection.ask("GET", f"/f/{size}.bin") for size in order])
+    sender.start()
+    for size in order:
+        assert connection.response().body == (served.root / f"{size}.bin").read_bytes()
+    sender.join()
+
+
+def test_fields(served, connection):
+    answer = connection.get("/f/page.html")
+    assert answer.header("Content-Type") == "text/html; charset=utf-8"
+    assert answer.header("Accept-Ranges") == "bytes"
+    assert re.fullmatch(r'"\d+-17"', answer.header("ETag"))
+    assert answer.header("Last-Modified").endswith(" GMT")
+    assert answer.header("Cache-Control") is None
+    answer = connection.get(f"/trusted?path={served.root}/page.html&type=a/b&download=na%22me.txt")
+    assert answer.header("Content-Type") == "a/b"
+    assert answer.header("Cache-Control") == "max-age=60"
+    assert answer.header("Content-Disposition") == "attachment; filename=\"na_me.txt\"; filename*=UTF-8''na%22me.txt"
+
+
+def test_a_status_of_ones_own_has_no_conditions(connection):
+    etag = connection.get("/f/page.html").header("ETag")
+    answer = connection.get("/own", If_None_Match=etag, Range="bytes=0-1")
+    assert (answer.status, answer.body) == (404, b"<p>0123456789</p>")
+
+
+def test_what_is_missing_is_404(connection):
+    assert connection.get("/missing").status == 404
+    assert connection.get("/f/nothing").status == 404
+    assert connection.get("/f/page.html/").status == 404
+    assert connection.get("/f/sub").status == 404
+    assert connection.get("/f/fifo").status == 404
+    assert connection.get("/f/" + "x" * 300).status == 404
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_what_may_not_be_read_is_403(connection):
+    assert connection.get("/f/unreadable").status == 403
+
+
+def test_the_first_answer_stands(connection):
+    assert connection.get("/twice").text == "first"
+
+
+# Conditions and ranges
+
+def test_conditional_requests(served, connection):
+    first = connection.get("/f/page.html")
+    etag, modified = first.header("ETag"), first.header("Last-Modified")
+    past = "Sun, 06 Nov 1994 08:49:37 GMT"
+    table = [
+        ({"If_None_Match": etag}, 304), ({"If_None_Match": "W/" + etag}, 304), ({"If_None_Match": "*"}, 304),
+        ({"If_None_Match": '"x"'}, 200), ({"If_Modified_Since": modified}, 304), ({"If_Modified_Since": past}, 200),
+        ({"If_None_Match": '"x"', "If_Modified_Since": modified}, 200), ({"If_Match": etag}, 200),
+        ({"If_Match": '"x"'}, 412), ({"If_Unmodified_Since": past}, 412), ({"If_Unmodified_Since": modified}, 200),
+    ]
+    for fields, status in table:
+        for method in ("GET", "HEAD"):
+            answer = connection.request(method, "/f/page.html", **fields)
+            assert answer.status == status, (method, fields)
+            if status == 304:
+                assert answer.header("ETag") == etag and answer.header("Content-Length") is None
+    assert connection.get("/f/page.html").body == first.body
+
+
+@pytest.mark.parametrize("name", ["65536.bin", "5000000.bin"])
+def test_ranges(served, connection, name):
+    whole = (served.root / name).read_bytes()
+    size = len(whole)
+    for field, part in [("bytes=0-0", whole[:1]), ("bytes=100-", whole[100:]), ("bytes=-7", whole[-7:]),
+                        ("bytes=5-9999999999", whole[5:]), (f"bytes={size - 1}-", whole[-1:])]:
+        answer = connection.get(f"/f/{name}", Range=field)
+        assert (answer.status, answer.body) == (206, part), field
+        first = size - len(part) if field != "bytes=0-0" else 0
+        assert answer.header("Content-Range") == f"bytes {first}-{first + len(part) - 1}/{size}"
+    answer = connection.get(f"/f/{name}", Range=f"bytes={size}-")
+    assert (answer.status, answer.header("Content-Range")) == (416, f"bytes */{size}")
+    assert connection.get(f"/f/{name}", Range="bytes=9-1").body == whole
+    assert connection.request("HEAD", f"/f/{name}", Range="bytes=0-0").status == 200
+
+
+def test_several_ranges_are_a_multipart(served, connection):
+    whole = (served.root / "200000.bin").read_bytes()
+    answer = connection.get("/f/200000.bin", Range="bytes=0-9,100000-179999,-5")
+    assert answer.status == 206
+    mark = re.fullmatch(r"multipart/byteranges; boundary=(\w+)", answer.header("Content-Type"))[1].encode()
+    parts = answer.body.split(b"--" + mark)
+    assert parts[0] == b"" and parts[4] == b"--\r\n"
+    for part, (first, last) in zip(parts[1:4], [(0, 9), (100000, 179999), (199995, 199999)]):
+        head, body = part.split(b"\r\n\r\n", 1)
+        assert f"Content-Range: bytes {first}-{last}/200000".encode() in head
+        assert body == whole[first:last + 1] + b"\r\n"
+
+
+def test_if_range(served, connection):
+    etag = connection.get("/f/page.html").header("ETag")
+    assert connection.get("/f/page.html", Range="bytes=0-0", If_Range=etag).status == 206
+    assert connection.get("/f/page.html", Range="bytes=0-0", If_Range='"x"').status == 200
+
+
+def test_precompressed_variants(connection):
+    for accept, body, coding in [("gzip", "gz of it", "gzip"), ("gzip, br", "br of it", "br"),
+                                 ("gzip, br;q=0.5", "gz of it", "gzip"), ("gzip;q=0", "<p>0123456789</p>", None),
+                                 ("identity", "<p>0123456789</p>", None)]:
+        answer = connection.get("/p/page.html", Accept_Encoding=accept)
+        assert (answer.text, answer.header("Content-Encoding")) == (body, coding)
+        assert answer.header("Vary") == "Accept-Encoding"
+        assert answer.header("Content-Type") == "text/html; charset=utf-8"
+    assert connection.get("/p/stale.css", Accept_Encoding="gzip").text == "new"
+
+
+# What changes
+
+def test_changes_are_seen(served, connection):
+    path = served.root / "changing"
+    for i, text in enumerate(["one", "two", "three", "x" * 70000, "four"]):
+        if i % 2:
+            path.write_text(text)
+        else:
+            (served.root / "next").write_text(text)
+            (served.root / "next").rename(path)
+        assert connection.get("/f/changing").text == text
+    path.unlink()
+    assert connection.get("/f/changing").status == 404
+
+
+def test_a_kept_file_is_valid_for_a_while(jobs, app, tmp_path):
+    (tmp_path / "a").write_text("old")
+    server = jobs.server(app(APP, name="files"), workers=1, file_cache_valid="2s", root=tmp_path).wait_serving()
+    assert server.get("/f/a").text == "old"
+    (tmp_path / "a").write_text("new")
+    assert server.get("/f/a").text == "old"
+    eventually("the change is seen", lambda: server.get("/f/a").text == "new")
+
+
+def test_a_file_that_shrinks_cuts_the_connection(served):
+    path = served.root / "shrinking"
+    path.write_bytes(bytes(64 << 20))
+    with served.connect() as connection:
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.ask("GET", "/f/shrinking")
+        connection._until(b"\r\n\r\n")
+        os.truncate(path, 1 << 20)
+        assert len(connection.rest()) < 64 << 20
+    eventually("the log names it", lambda: "shrinking: the file has become shorter" in served.err)
+    assert served.get("/f/page.html").status == 200
+
+
+def test_a_slow_reader_costs_no_memory(served):
+    path = served.root / "large"
+    with path.open("wb") as file:
+        file.truncate(100 << 20)
+    (worker,) = served.workers()
+    before = int(proc.status(worker)["VmRSS"].split()[0])
+    readers = [Connection(served.address) for _ in range(8)]
+    for reader in readers:
+        reader.ask("GET", "/f/large")
+    for reader in readers:
+        assert len(reader._exactly(1 << 20)) == 1 << 20
+        reader.buffer = b""
+    assert served.get("/f/page.html").status == 200
+    assert int(proc.status(worker)["VmRSS"].split()[0]) - before < 4096  # KiB
+    got = len(readers[0].socket.recv(65536))
+    while got < 98 << 20:
+        got += len(readers[0].socket.recv(1 << 20))
+    for reader in readers:
+        reader.close()
+    path.unlink()
+
+
+def test_a_stalled_reader_is_given_up(jobs, app, tmp_path):
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(64 << 20)
+    server = jobs.server(app(APP, name="files"), workers=1, response_timeout="1s", root=tmp_path).wait_serving()
+    (worker,) = server.workers()
+    before = len(proc.fds(worker))
+    with server.connect() as connection:
+        connection.ask("GET", "/f/large")
+        eventually("the file is being sent", lambda: len(proc.fds(worker)) > before)
+        time.sleep(3)
+        assert len(connection.rest()) < 64 << 20
+
+
+def test_no_descriptor_is_leaked(served):
+    (worker,) = served.workers()
+    def ask_all():
+        for path in ["65537.bin", "5000000.bin", "page.html", "nothing", "fifo", "sub", "out", "65537.bin"]:
+            served.get(f"/f/{path}")
+    ask_all()
+    before = len(proc.fds(worker))
+    for _ in range(20):
+        ask_all()
+    with served.connect() as connection:
+        connection.ask("GET", "/f/5000000.bin")  # and goes away
+    eventually("all are closed", lambda: len(proc.fds(worker)) <= before)
+
+
+# No way out
+
+@pytest.mark.parametrize("path", [
+    "../secret", "..%2fsecret", "%2e%2e/secret", "%2e%2e%2fsecret", "sub/../../secret", "sub/%2e%2e/..%2fsecret",
+    "/etc/passwd", "%2fetc%2fpasswd", "out", "etc/passwd", "up/secret", "up/root/../secret", "..", ".", "sub/..",
+    "..\\secret", "..%5csecret", "....//secret", "%252e%252e/secret", "..;/secret", "page.html%20", "page.html/.",
+    "..%c0%afsecret", "%c0%ae%c0%ae/secret"])
+def test_nothing_leads_out(connection, path):
+    assert connection.get(f"/f/{path}").status == 404
+
+
+def test_nul_is_refused(connection):
+    assert connection.get("/f/page.html%00.png").status == 400
+
+
+def test_links_inside_lead_inside(connection):
+    assert connection.get("/f/sub/in").text == "<p>0123456789</p>"
+
+
+def test_a_link_that_is_being_swapped_never_leads_out(served, connection):
+    link, done = served.root / "swapped", threading.Event()
+    link.symlink_to("sub")
+    (served.root / "sub" / "secret").write_text("inside")
+
+    def swap():
+        spare = served.root / "spare"
+        while not done.is_set():
+            for target in ("..", "sub"):
+                spare.symlink_to(target)
+                spare.rename(link)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        seen = {connection.get("/f/swapped/secret").text for _ in range(3000)}
+    finally:
+        done.set()
+        thread.join()
+    assert "secret" not in seen
+    assert "inside" in seen
