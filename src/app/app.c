@@ -92,11 +92,26 @@ static struct cv_route *route_new(struct cv_arena *arena, const char *methods, c
     return complete ? route : NULL;
 }
 
+void cv_app_add_route(covey_app *app, const char *methods, const char *path,
+                      const struct covey_route *how, const void *data, const char *file, int line)
+{
+    char reason[512];
+    struct cv_route *added = route_new(&app->arena, methods, path, how);
+    if (added == NULL) {
+        cv_app_fail(app, "%s:%d: route %s: out of memory", file, line, path);
+        return;
+    }
+    added->data = data;
+    added->file = file;
+    added->line = line;
+    if (cv_router_add(&app->router, added, reason, sizeof(reason)) < 0)
+        cv_app_fail(app, "%s:%d: route %s: %s", file, line, path, reason);
+}
+
 void covey_route_at(covey_app *app, const char *methods, const char *path,
                     const struct covey_route *route, const char *file, int line)
 {
     struct covey_route how;
-    char reason[512];
 
     if (!cv_app_can_register(app, "covey_route", file, line))
         return;
@@ -116,15 +131,7 @@ void covey_route_at(covey_app *app, const char *methods, const char *path,
         return;
     }
 
-    struct cv_route *added = route_new(&app->arena, methods, path, &how);
-    if (added == NULL) {
-        cv_app_fail(app, "%s:%d: route %s: out of memory", file, line, path);
-        return;
-    }
-    added->file = file;
-    added->line = line;
-    if (cv_router_add(&app->router, added, reason, sizeof(reason)) < 0)
-        cv_app_fail(app, "%s:%d: route %s: %s", file, line, path, reason);
+    cv_app_add_route(app, methods, path, &how, NULL, file, line);
 }
 
 /* ---- Listeners and middleware ---- */

@@ -88,6 +88,10 @@ void cv_app_done(covey_app *app);
 /* Notes why the start must end; the first reason stays. */
 void cv_app_fail(covey_app *app, const char *format, ...) CV_PRINTF(2, 3);
 
+/* Registers a route, or notes why not. `data` stays the caller's. */
+void cv_app_add_route(covey_app *app, const char *methods, const char *path,
+                      const struct covey_route *how, const void *data, const char *file, int line);
+
 /* Whether `call` may register something: in setup() only. If not, one line says so. */
 bool cv_app_can_register(covey_app *app, const char *call, const char *file, int line);
 

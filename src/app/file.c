@@ -376,7 +376,7 @@ static int choose_variant(struct covey_req *req, struct sending *s)
     return rc < 0 ? rc : 0;
 }
 
-int cv_req_send_file(struct covey_req *req, const struct covey_file *what)
+int cv_req_send_file(struct covey_req *req, const struct covey_file *what, int *ret_error)
 {
     struct sending s = {.what = what};
     if (what->type != NULL) {
@@ -388,7 +388,7 @@ int cv_req_send_file(struct covey_req *req, const struct covey_file *what)
     }
     int rc = cv_app_file(req->app, what->root, what->path, false, &s.file);
     if (rc < 0)
-        return cv_req_file_error(req, what->path, rc);
+        return *ret_error = rc;
     if (what->precompressed)
         rc = choose_variant(req, &s);
     if (rc == 0)
@@ -416,11 +416,14 @@ static int read_what(struct covey_req *req, const struct covey_file *what, struc
 int covey_file_with(covey_req *req, const struct covey_file *what)
 {
     struct covey_file known;
+    int error = 0;
 
     if (!cv_req_here(req))
         return -EPERM;
     int rc = read_what(req, what, &known);
     if (rc == 0)
         rc = cv_stage_check(req, known.status != 0 ? known.status : 200, "covey_file");
-    return rc == 0 ? cv_req_send_file(req, &known) : rc;
+    if (rc == 0)
+        rc = cv_req_send_file(req, &known, &error);
+    return error < 0 ? cv_req_file_error(req, known.path, error) : rc;
 }

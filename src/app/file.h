@@ -15,9 +15,10 @@ CV_MUST_CHECK int cv_app_file(covey_app *app, const char *root, const char *path
 /* The directory as a root, opened at once. 0 or -errno. */
 CV_MUST_CHECK int cv_app_file_root(covey_app *app, const char *root);
 
-/* Answers with a file, or with why there is none: what covey_file() returns. The options are known
- * and checked. */
-int cv_req_send_file(struct covey_req *req, const struct covey_file *what);
+/* Stages a file as the answer; the options are known and checked. 0 or a negative code; if the file
+ * could not be opened, *ret_error says why, and nothing has been staged. */
+CV_MUST_CHECK int cv_req_send_file(struct covey_req *req, const struct covey_file *what,
+                                   int *ret_error);
 
 /* Why there is none: -EISDIR and its kin as an answer. */
 int cv_req_file_error(struct covey_req *req, const char *path, int rc);

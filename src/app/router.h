@@ -33,6 +33,7 @@ struct cv_route {
     struct covey_route how; /* as registered; name is never NULL */
     const char *methods;
     const char *pattern;
+    const void *data; /* of a handler of this library's */
     const char *file;
     int line;
     uint32_t method_bits;

@@ -96,3 +96,12 @@ def test_testbed_start_up_can_be_blocked(jobs):
     server = jobs.server("testbed", boot_delay=100)
     server.wait_booting()
     server.stop(starting=True)
+
+
+def test_static_files_serves_a_directory(jobs, tmp_path):
+    (tmp_path / "index.html").write_text("<h1>Hello</h1>")
+    (tmp_path / "style.css").write_text("h1 { color: red }")
+    server = jobs.server("static_files", workers=1, root=tmp_path).wait_serving()
+    assert server.get("/").text == "<h1>Hello</h1>"
+    assert server.get("/style.css").header("Content-Type") == "text/css; charset=utf-8"
+    assert server.get("/nothing").status == 404

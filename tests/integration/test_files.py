@@ -43,6 +43,9 @@ static int setup(covey_app *app)
     covey_get(app, "/missing", missing);
     covey_get(app, "/own", own_page);
     covey_get(app, "/twice", twice);
+    const char *root = covey_config_str(app, "ROOT", NULL);
+    covey_static(app, "/s", root, .index = "index.html", .max_age = 9);
+    covey_static(app, "/plain", root, .precompressed = true, .hidden = true);
     return 0;
 }
 """
@@ -59,6 +62,11 @@ def served(app, tmp_path_factory):
     (root / "page.html").write_text("<p>0123456789</p>")
     (root / "page.html.gz").write_bytes(b"gz of it")
     (root / "page.html.br").write_bytes(b"br of it")
+    (root / "sub" / "index.html").write_text("index of sub")
+    (root / "index.html").write_text("index")
+    (root / ".env").write_text("hidden")
+    (root / ".well-known").mkdir()
+    (root / ".well-known" / "security.txt").write_text("well known")
     (root / "stale.css").write_text("new")
     (root / "stale.css.gz").write_bytes(b"old")
     os.utime(root / "stale.css.gz", (1, 1))
@@ -306,6 +314,8 @@ def test_no_descriptor_is_leaked(served):
     "..%c0%afsecret", "%c0%ae%c0%ae/secret"])
 def test_nothing_leads_out(connection, path):
     assert connection.get(f"/f/{path}").status == 404
+    assert connection.get(f"/s/{path}").status == 404
+    assert connection.get(f"/plain/{path}").status == 404
 
 
 def test_nul_is_refused(connection):
@@ -337,3 +347,42 @@ def test_a_link_that_is_being_swapped_never_leads_out(served, connection):
         thread.join()
     assert "secret" not in seen
     assert "inside" in seen
+
+
+# Trees
+
+def test_a_tree(connection):
+    assert connection.get("/s/page.html").text == "<p>0123456789</p>"
+    assert connection.get("/s/page.html").header("Cache-Control") == "max-age=9"
+    assert connection.get("/s/sub/in").text == "<p>0123456789</p>"
+    assert connection.get("/plain/page.html", Accept_Encoding="gzip").text == "gz of it"
+    assert connection.request("HEAD", "/s/page.html").status == 200
+    assert connection.post("/s/page.html").status == 405
+
+
+def test_an_index_and_the_way_to_it(connection):
+    for path, text in [("/s/", "index"), ("/s/sub/", "index of sub")]:
+        assert connection.get(path).text == text
+    for path, to in [("/s", "/s/"), ("/s/sub", "/s/sub/"), ("/s/sub?a=b%20c", "/s/sub/?a=b%20c"), ("/s/s%75b", "/s/s%75b/")]:
+        answer = connection.get(path)
+        assert (answer.status, answer.header("Location")) == (301, to)
+    for path in ["/plain", "/plain/", "/plain/sub", "/plain/sub/", "/s/nothing/", "/s/.well-known/"]:
+        assert connection.get(path).status == 404
+
+
+def test_hidden_names_are_served_on_demand(connection):
+    assert connection.get("/s/.env").status == 404
+    assert connection.get("/s/sub/.%2e/.env").status == 404
+    assert connection.get("/s/.well-known/security.txt").text == "well known"
+    assert connection.get("/plain/.env").text == "hidden"
+
+
+@pytest.mark.parametrize("path", ["sub//in", "sub/./in", "sub%2fin", "sub%2Fin", "sub%5Cin", "sub/in/", "%0apage.html", "//page.html"])
+def test_a_file_has_one_spelling(connection, path):
+    assert connection.get(f"/s/{path}").status == 404
+
+
+def test_a_missing_directory_ends_the_start(jobs, app):
+    job = jobs.server(app(APP, name="files"), workers=1, root="/nowhere/at/all")
+    assert job.wait_code() == 4
+    assert "static /s: /nowhere/at/all: No such file or directory" in job.err

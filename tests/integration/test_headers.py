@@ -19,6 +19,10 @@ static int hello(covey_req *req)
     int rc = covey_respond(req, 200);
     if (rc == 0)
         rc = covey_respond(req, 200, .type = "text/plain", .length = 5);
+    if (rc == 0)
+        rc = covey_file(req, "a");
+    if (rc == 0)
+        rc = covey_file(req, "a", .root = "b", .max_age = 1);
     return rc < 0 ? rc : covey_textf(req, 200, "Hello, %s\n", covey_param(req, "name"));
 }
 
@@ -36,6 +40,8 @@ static int setup(covey_app *app)
     covey_delete(app, "/f", hello);
     covey_options(app, "/g", hello);
     covey_route(app, "GET, POST", "/h", hello);
+    covey_static(app, "/i", "public");
+    covey_static(app, "/j", "public", .index = "index.html", .max_age = COVEY_OFF);
     return 0;
 }
 COVEY_APP(setup)
