@@ -50,6 +50,12 @@ COVEY_API const void *covey_body(covey_req *req, size_t *len);
  * -EPERM off a fiber. */
 COVEY_API ssize_t covey_body_read(covey_req *req, void *to, size_t cap);
 
+/* The whole body as a file: a descriptor at offset 0, which belongs to the request and is closed at
+ * its end (dup() it, or give the file a name with linkat() and AT_SYMLINK_FOLLOW of
+ * /proc/self/fd/N). Bodies past the route's .spool_above are on disk already, others are written
+ * now. Negative: -ENOSPC, -EIO, -EINVAL on a .stream route. */
+COVEY_API int covey_body_file(covey_req *req);
+
 /* Memory that lives as long as the request. NULL when out of memory. */
 COVEY_API void *covey_alloc(covey_req *req, size_t size);
 COVEY_API char *covey_sprintf(covey_req *req, const char *format, ...) COVEY_PRINTF(2, 3);

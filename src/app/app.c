@@ -130,6 +130,13 @@ void covey_route_at(covey_app *app, const char *methods, const char *path,
         cv_app_fail(app, "%s:%d: route %s: the handler is NULL", file, line, path);
         return;
     }
+    if (how.stream && how.spool_above != 0) {
+        cv_app_fail(app,
+                    "%s:%d: route %s: .stream takes a body as it comes, .spool_above waits "
+                    "for all of it: choose one",
+                    file, line, path);
+        return;
+    }
 
     cv_app_add_route(app, methods, path, &how, NULL, file, line);
 }

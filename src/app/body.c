@@ -2,7 +2,9 @@
 #include "app/request.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const void *covey_body(covey_req *req, size_t *len)
 {
@@ -12,6 +14,36 @@ const void *covey_body(covey_req *req, size_t *len)
     if (len != NULL)
         *len = body.len;
     return body.len > 0 ? body.at : NULL;
+}
+
+/* Where bodies are spooled to. */
+const char *cv_app_upload_folder(covey_app *app)
+{
+    const char *folder = covey_config_str(app, "UPLOAD_DIR", "");
+    if (folder[0] == '\0')
+        folder = getenv("TMPDIR");
+    return folder != NULL && folder[0] != '\0' ? folder : "/var/tmp";
+}
+
+int covey_body_file(covey_req *req)
+{
+    if (!cv_req_here(req))
+        return -EPERM;
+    if (req->route == NULL || req->route->how.stream)
+        return -EINVAL;
+    if (cv_exchange_spooled(req->x) < 0)
+        cv_exchange_spool(req->x, cv_app_upload_folder(req->app), req->route->how.spool_above);
+    return cv_exchange_body_file(req->x);
+}
+
+/* The next bytes of a body on disk. */
+static ssize_t read_spooled(struct covey_req *req, void *to, size_t cap)
+{
+    ssize_t n = pread(cv_exchange_spooled(req->x), to, cap, (off_t)req->body_offset);
+    if (n < 0)
+        return -errno;
+    req->body_offset += (size_t)n;
+    return n;
 }
 
 /* What is left of a body that was collected before the handler began. */
@@ -41,6 +73,8 @@ ssize_t covey_body_read(covey_req *req, void *to, size_t cap)
         return -EPERM;
     if (req->route == NULL || cap == 0)
         return 0;
+    if (cv_exchange_spooled(req->x) >= 0)
+        return read_spooled(req, to, cap);
     if (!req->route->how.stream)
         return read_collected(req, to, cap);
 

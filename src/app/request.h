@@ -111,6 +111,9 @@ const char *cv_req_name(struct covey_req *req);
 
 /* ---- Between this folder's files ---- */
 
+/* UPLOAD_DIR, or what stands for it. */
+const char *cv_app_upload_folder(covey_app *app);
+
 /* Decodes the query, once. 0, -400 (a broken escape, %00) or -ENOMEM. */
 CV_MUST_CHECK int cv_req_read_query(struct covey_req *req);
 

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "serve/exchange.h"
 #include "serve/refuse.h"
+#include "serve/spool.h"
 
 void cv_body_start(struct cv_conn *c, const struct cv_h1_head *head)
 {
@@ -84,8 +85,11 @@ static void deliver(struct cv_conn *c, struct cv_span data)
         cv_buf_consume(&x->body, x->body_at);
         x->body_at = 0;
     }
-    if (cv_buf_append(&x->body, data) < 0)
-        give_up(c, -ENOMEM);
+    int rc = cv_spool_is_due(x, x->body_total)   ? cv_spool_add(x, data)
+             : cv_buf_append(&x->body, data) < 0 ? -ENOMEM
+                                                 : 0;
+    if (rc < 0)
+        give_up(c, rc);
     else if (x->mode == CV_BODY_STREAM)
         tell(x);
 }
@@ -99,7 +103,7 @@ static void complete(struct cv_conn *c)
         cv_deadline_set(c, CV_DUE_NONE); /* the next request has its own time */
         return;
     }
-    if (x->mode == CV_BODY_COLLECT) {
+    if (x->mode == CV_BODY_COLLECT && x->spool < 0) {
         if (cv_buf_reserve(&x->body, 1) < 0) {
             give_up(c, -ENOMEM);
             return;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -46,6 +47,7 @@ struct cv_exchange *cv_exchange_new(struct cv_conn *c, const struct cv_h1_head *
         .whole = {copy + head->len, with},
         .body_end = c->body_done,
         .body_max = -1,
+        .spool = -1,
         .timer = {.fire = timed_out},
         .arena = arena,
     };
@@ -66,6 +68,8 @@ static void exchange_free(struct cv_exchange *x)
     CV_ASSERT(x->conn == NULL);
     cv_list_remove(&x->queued);
     cv_buf_done(&x->body);
+    if (x->spool >= 0)
+        (void)close(x->spool);
     struct cv_arena arena = x->arena; /* it contains x */
     cv_arena_done(&arena);
 }

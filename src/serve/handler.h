@@ -83,7 +83,19 @@ void *cv_exchange_host(const struct cv_exchange *x);
  * expected. */
 int cv_exchange_collect(struct cv_exchange *x, int64_t max);
 
-/* The collected body; a NUL follows it. Valid until released. */
+/* To be called before collect(): a body of more than `above` bytes that did not come along with the
+ * head is kept in a file without a name in `folder` (not copied). If there is no room for it the
+ * server answers 507, or 503 if that fails otherwise. */
+void cv_exchange_spool(struct cv_exchange *x, const char *folder, int64_t above);
+
+/* The collected body as a file, at offset 0; one in memory is written to disk now. The descriptor
+ * is the exchange's. -ENOSPC, -EIO (a line in the log says more). */
+CV_MUST_CHECK int cv_exchange_body_file(struct cv_exchange *x);
+
+/* The same descriptor where the body is on disk only, else -1. */
+int cv_exchange_spooled(const struct cv_exchange *x);
+
+/* The collected body; a NUL follows it. Empty if it is spooled. Valid until released. */
 struct cv_span cv_exchange_body(const struct cv_exchange *x);
 
 /* Copies what has come, up to `cap`: > 0 bytes, 0 at the end of the body, -EAGAIN if nothing is

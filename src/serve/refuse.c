@@ -61,6 +61,16 @@ void cv_refuse_body(struct cv_exchange *x, int error)
         reason = CV_REFUSED_NO_MEMORY;
         text = "The server is out of memory.\n";
         break;
+    case -ENOSPC:
+        status = 507;
+        reason = CV_REFUSED_NO_MEMORY;
+        text = "The server has no room for the request body.\n";
+        break;
+    case -EIO:
+        status = 503;
+        reason = CV_REFUSED_NO_MEMORY;
+        text = "The server could not keep the request body.\n";
+        break;
     case -ECONNRESET: text = "The request body ended early.\n"; break;
     default: break;
     }

@@ -386,3 +386,109 @@ def test_a_missing_directory_ends_the_start(jobs, app):
     job = jobs.server(app(APP, name="files"), workers=1, root="/nowhere/at/all")
     assert job.wait_code() == 4
     assert "static /s: /nowhere/at/all: No such file or directory" in job.err
+
+
+# Bodies on disk
+
+SPOOL = r"""
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static int count(covey_req *req)
+{
+    struct stat st;
+    size_t len, sum = 0;
+    unsigned char bytes[8192];
+    (void)covey_body(req, &len);
+    int fd = covey_body_file(req);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return covey_fail(req, 500, "no file");
+    for (ssize_t n; (n = covey_body_read(req, bytes, sizeof(bytes))) > 0;) {
+        for (ssize_t i = 0; i < n; i++)
+            sum += bytes[i];
+    }
+    return covey_textf(req, 200, "%zu in memory, %lld on disk in %u names, sum %zu", len, (long long)st.st_size,
+                       (unsigned)st.st_nlink, sum);
+}
+static int save(covey_req *req)
+{
+    char from[64];
+    (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", covey_body_file(req));
+    if (linkat(AT_FDCWD, from, AT_FDCWD, covey_query(req, "to"), AT_SYMLINK_FOLLOW) < 0)
+        return covey_fail(req, 500, "%s", strerror(errno));
+    return covey_text(req, 200, "saved");
+}
+static int fill_disk(covey_app *app)
+{
+    const struct rlimit most = {1 << 20, 1 << 20}; /* which is a full disk, to a write() */
+    if (!covey_config_bool(app, "FULL", false))
+        return 0;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    return setrlimit(RLIMIT_FSIZE, &most);
+}
+static int setup(covey_app *app)
+{
+    covey_listener(app, COVEY_BEFORE_SERVER_START, fill_disk);
+    covey_post(app, "/", count, .spool_above = 100000, .body_max = 1 << 30);
+    covey_post(app, "/save", save, .spool_above = 1, .body_max = 1 << 30);
+    return 0;
+}
+"""
+
+
+def chunks(body, size=50000):
+    parts = [body[at:at + size] for at in range(0, len(body), size)]
+    return b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in parts) + b"0\r\n\r\n"
+
+
+def test_long_bodies_are_on_disk(jobs, app, tmp_path):
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    server = jobs.server(app(SPOOL, name="spool"), workers=1, upload_dir=folder).wait_serving()
+    (worker,) = server.workers()
+    with server.connect() as connection:
+        for size in (0, 10, 100000, 100001, 3000000):
+            body = os.urandom(size)
+            memory = size if size <= 100000 else 0
+            wanted = f"{memory} in memory, {size} on disk in 0 names, sum {sum(body)}"
+            assert connection.post("/", body).text == wanted
+            connection.send(b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(body))
+            assert connection.response().text == wanted
+        before = int(proc.status(worker)["VmRSS"].split()[0])
+        fds = len(proc.fds(worker))
+        body = bytes(64 << 20)
+        assert connection.post("/", body).text.startswith("0 in memory, 67108864 on disk")
+        assert int(proc.status(worker)["VmRSS"].split()[0]) - before < 4096
+        eventually("it is closed", lambda: len(proc.fds(worker)) <= fds)
+        body = os.urandom(1000000)
+        assert connection.post(f"/save?to={folder}/saved", body).text == "saved"
+        assert (folder / "saved").read_bytes() == body
+    assert os.listdir(folder) == ["saved"]
+
+
+def test_a_full_disk_is_507(jobs, app, tmp_path):
+    server = jobs.server(app(SPOOL, name="spool"), workers=1, upload_dir=tmp_path, full=1).wait_serving()
+    with server.connect() as connection:
+        connection.ask("POST", "/", None, Content_Length=5000000)
+        try:
+            connection.send(bytes(5000000))
+        except OSError:
+            pass
+        assert connection.response().status == 507
+    assert server.err.count("could not be written to UPLOAD_DIR") == 1
+    with server.connect() as connection:
+        assert connection.post("/", bytes(500000)).status == 200
+
+
+def test_a_missing_upload_dir_is_503(jobs, app):
+    server = jobs.server(app(SPOOL, name="spool"), workers=1, upload_dir="/nowhere").wait_serving()
+    with server.connect() as connection:
+        assert connection.post("/", bytes(200000)).status == 503
+    assert "UPLOAD_DIR (/nowhere): No such file or directory" in server.err
+
+
+def test_a_body_is_streamed_or_spooled(jobs, app):
+    body = SPOOL.replace(".spool_above = 1,", ".spool_above = 1, .stream = true,")
+    job = jobs.server(app(body, name="spool"), workers=1)
+    assert job.wait_code() == 4
+    assert "route /save: .stream takes a body as it comes, .spool_above waits for all of it" in job.err

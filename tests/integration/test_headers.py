@@ -41,6 +41,7 @@ static int setup(covey_app *app)
     covey_options(app, "/g", hello);
     covey_route(app, "GET, POST", "/h", hello);
     covey_static(app, "/i", "public");
+    covey_post(app, "/k", hello, .spool_above = 1 << 20);
     covey_static(app, "/j", "public", .index = "index.html", .max_age = COVEY_OFF);
     return 0;
 }

@@ -93,6 +93,8 @@ static bool is_body_ready(const struct cv_native *native, struct covey_req *req)
     if (req->route == NULL || req->bad_status != 0 || !cv_exchange_head(req->x)->has_body)
         return true;
     int64_t max = body_max(native, req->route);
+    if (req->route->how.spool_above > 0)
+        cv_exchange_spool(req->x, cv_app_upload_folder(req->app), req->route->how.spool_above);
     if (!req->route->how.stream)
         return cv_exchange_collect(req->x, max) == 1;
     if (cv_exchange_limit(req->x, max) < 0)
