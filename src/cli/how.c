@@ -91,7 +91,7 @@ int cv_how(struct cv_conf *conf, const struct cv_app_source *source, struct cv_s
     const char *settings = conf->text[CV_SET_CONFIG];
     int rc = cv_privilege_find(&user, conf->text[CV_SET_USER], conf->reason, sizeof(conf->reason));
     if (rc < 0)
-        return rc == -EPERM ? CV_EXIT_OS : CV_EXIT_USAGE;
+        return rc == -EINVAL ? CV_EXIT_USAGE : CV_EXIT_OS;
     bool is_foreign = source->command != NULL;
     int code = is_foreign ? cv_foreign_find(&foreign, conf, source) : CV_EXIT_OK;
     if (code != CV_EXIT_OK)

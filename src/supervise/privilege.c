@@ -15,6 +15,22 @@ static int unknown(const char *kind, const char *name, char *reason, size_t cap)
     return -EINVAL;
 }
 
+/* Some libraries say ENOENT and the like for a name that is not there: these errors only are of
+ * another kind. */
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR || error == EIO;
+}
+
+static int not_found(const char *kind, const char *name, char *reason, size_t cap)
+{
+    int error = errno;
+    if (!is_shortage(error))
+        return unknown(kind, name, reason, cap);
+    (void)snprintf(reason, cap, "cannot look up the %s \"%s\": %s", kind, name, strerror(error));
+    return -error;
+}
+
 static bool is_self(const struct cv_privilege *privilege)
 {
     return geteuid() == privilege->uid && getegid() == privilege->gid;
@@ -29,15 +45,17 @@ int cv_privilege_find(struct cv_privilege *ret, const char *text, char *reason, 
     if (len >= sizeof(ret->user))
         return unknown("user", text, reason, cap);
     (void)snprintf(ret->user, sizeof(ret->user), "%.*s", (int)len, text);
+    errno = 0;
     const struct passwd *user = getpwnam(ret->user);
     if (user == NULL)
-        return unknown("user", ret->user, reason, cap);
+        return not_found("user", ret->user, reason, cap);
     ret->uid = user->pw_uid;
     ret->gid = user->pw_gid;
     if (text[len] == ':') {
+        errno = 0;
         const struct group *group = getgrnam(text + len + 1);
         if (group == NULL)
-            return unknown("group", text + len + 1, reason, cap);
+            return not_found("group", text + len + 1, reason, cap);
         ret->gid = group->gr_gid;
     }
     ret->n_groups = CV_PRIVILEGE_GROUPS_MAX;
