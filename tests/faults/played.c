@@ -6,11 +6,8 @@
  */
 #include <covey/covey.h>
 
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static int begin(covey_app *app)
 {
@@ -33,11 +30,13 @@ static int pid(covey_req *req)
 
 static int child(covey_req *req)
 {
-    char shell[] = "sh", option[] = "-c", command[] = "setsid sleep 300 &";
-    char *argv[] = {shell, option, command, NULL};
-    pid_t started;
-    if (posix_spawnp(&started, shell, NULL, NULL, argv, environ) == 0)
-        waitpid(started, NULL, 0);
+    pid_t started = fork();
+    if (started == 0) {
+        if (fork() == 0 && setsid() > 0)
+            (void)execlp("sleep", "sleep", "300", (char *)NULL);
+        _exit(0);
+    }
+    waitpid(started, NULL, 0);
     return pid(req);
 }
 

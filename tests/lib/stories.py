@@ -1,10 +1,10 @@
-"""What is played with faults: servers of every kind, and what happens to each in its life. See plays.py for the steps.
+"""What is played with faults: servers of every kind, and what happens to each in its life. The steps are in steps.py.
 
-Together they reach every call that src/supervise makes; test_faults.py says which they do not.
+test_how_many_calls_are_reached (test_faults.py) says which calls of src/supervise are in none of them.
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cgroups
 from faults import LIBRARIES
@@ -13,6 +13,7 @@ from harness import BUILD
 COVEY = BUILD / "covey"
 IS_ROOT = os.geteuid() == 0
 NOBODY = ("--user", "nobody") if IS_ROOT else ()
+NOBODY_AT_ALL = ("--user", "nobody:nogroup") if IS_ROOT else ()
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,7 @@ class Story:
     after: tuple = ()  # the flags: what comes last
     steps: tuple = ()
     roles: tuple = ("guardian", "master", "birth", "worker")
-    settings: str = ""
-    env: dict = field(default_factory=dict)
+    cwd: str = None
     is_daemon: bool = False
     is_activated: bool = False  # its listener comes from outside, as systemd's
     has_terminal: bool = False
@@ -48,7 +48,7 @@ STORIES = (
     Story("spawn", flags=(*LISTEN, "--start-method", "spawn"), steps=ORDINARY, is_ordinary=True),
     Story("fork", (COVEY, "run", BUILD / "examples" / "testbed.so"), (*LISTEN, "--start-method", "fork"),
           steps=ORDINARY, roles=("guardian", "master", "worker"), is_ordinary=True),
-    Story("preload", flags=(*LISTEN, "--start-method", "preload", *NOBODY),
+    Story("preload", flags=(*LISTEN, "--start-method", "preload", *NOBODY_AT_ALL),
           steps=("serve", "status", "stray", "killed", "template", "reload", "descriptors")),
     Story("cgroup", flags=(*LISTEN, "--containment", "cgroup", *NOBODY),
           steps=("serve", "stray", "aborted", "reload", "descriptors"), in_cgroup=True),
@@ -56,14 +56,14 @@ STORIES = (
           steps=ORDINARY),
     Story("pidns", PLAYED, (*LISTEN, "--containment", "pidns", "--per-slot-listeners", "--control", "{folder}/control"),
           steps=("serve", "status", "stray", "killed", "scale", "restart", "reload")),
-    Story("daemon", flags=(*LISTEN, "--daemon", "--log-file", "{folder}/logs/log", "--access-log-file",
-                           "{folder}/logs/access"),
+    Story("daemon", flags=(*LISTEN, "--daemon", "--log-file", "{folder}/logs/log", "--access-log"),
           steps=("serve", "reopen", "killed", "descriptors"), is_daemon=True,
           roles=("launcher", "guardian", "master", "birth", "worker")),
-    Story("upgrade", PLAYED, LISTEN, steps=("serve", "upgrade", "killed", "upgrade", "descriptors"), roles=TRIED),
+    Story("upgrade", PLAYED, (*LISTEN, "--log-file", "{folder}/logs/log", "--access-log-file", "{folder}/logs/access"),
+          steps=("serve", "reopen", "upgrade", "killed", "upgrade", "descriptors"), roles=TRIED),
     Story("upgrade preload", PLAYED, (*LISTEN, "--start-method", "preload", "--containment", "cgroup",
                                       "--per-slot-listeners"),
           steps=("serve", "upgrade", "killed", "descriptors"), roles=TRIED, in_cgroup=True),
     Story("activated", steps=("serve", "status", "interrupt"), is_activated=True),
-    Story("terminal", flags=LISTEN, steps=("serve", "suspend", "more", "hang_up"), has_terminal=True),
+    Story("terminal", ("./testbed",), LISTEN, cwd=BUILD / "examples", steps=("serve", "suspend", "more", "hang_up"), has_terminal=True),
 )

@@ -1,0 +1,254 @@
+"""What happens in a play: the steps that stories.py names, and how they are looked at. See plays.py."""
+
+import os
+import re
+import select
+import signal
+import socket
+import struct
+import time
+from pathlib import Path
+
+import proc
+from client import Closed, Connection
+from harness import ROOT
+
+COMMAND = struct.Struct("=II4Iq")  # struct cv_message without its body
+STATUS, SCALE, RELOAD, RESTART, STOP, LOGS, UPGRADE, DONE = 128, 129, 130, 131, 132, 133, 134, 194
+VERSION = int(re.search(r"CV_CONTROL_VERSION (\d+)", (ROOT / "src/supervise/control_message.h").read_text())[1])
+BOUND = 15.0  # seconds for any one step: no time-out of the server's that a play may meet is longer
+
+
+class Failed(AssertionError):
+    """The play did not end as it must."""
+
+
+class Ended(Exception):
+    """The server has ended before the play."""
+
+
+class Over(Exception):
+    """The play has ended the server."""
+
+
+def children(pid):
+    """The pids of the children of a process of one thread, zombies included."""
+    return {int(word) for word in proc.read(f"/proc/{pid}/task/{pid}/children").split()}
+
+
+class Steps:
+    """Of one server. Play has the rest: stage, story, fault, port; guardian and pidfd, server, worker, terminal."""
+
+    # Words
+
+    def log(self):
+        return "".join(path.read_text(errors="replace")
+                       for path in (self.stage.folder / "log", self.stage.folder / "logs" / "log") if path.exists())
+
+    def _fail(self, what):
+        plan = self.stage.plan
+        where = plan.describe(self.fault) if self.fault.nth else "without a fault"
+        below = [str(process) for process in proc.descendants(self.guardian)]
+        raise Failed(f"{self.story.name}: {where}: {what}\n"
+                     f"running: {below}\n{self.log()}")
+
+    def _has_ended(self, wait=0.0):
+        return bool(select.select([self.pidfd], [], [], wait)[0])
+
+    def _hear(self):
+        try:
+            while True:
+                self.notify.recv(4096)
+        except BlockingIOError:
+            pass
+
+    def _until(self, what, check):
+        """The first true value of `check`; Ended if the server ends before; a failure after the bound."""
+        until = time.monotonic() + BOUND
+        while True:
+            self._hear()
+            found = check()
+            if found:
+                return found
+            if self._has_ended(0.001):
+                raise Ended
+            if time.monotonic() > until:
+                self._fail(f"not within {BOUND} s: {what}")
+
+    def _ask(self, path):
+        """The answer's text; "" if there is none."""
+        try:
+            with Connection(("127.0.0.1", self.port), timeout=BOUND) as connection:
+                answer = connection.get(path, Connection="close")
+                return answer.text if answer.status == 200 else ""  # the worker may be out of memory
+        except (ConnectionError, Closed):
+            return ""
+        except TimeoutError:
+            return self._fail(f"{path} is not answered")
+
+    def _control(self, command, number=0):
+        """The answer's code: 0 done, 1 refused or failed, None: there is none."""
+        places = (self.stage.folder / "run/covey", Path("/run/covey"), Path(f"/tmp/covey-{os.geteuid()}"))
+        found = [path for place in places for path in place.glob(f"*-{self.guardian}.sock")]
+        own = self.stage.folder / "control"
+        if not found and not own.exists():
+            return None
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.settimeout(BOUND)
+            try:
+                client.connect(str(found[0] if found else own))
+                client.send(COMMAND.pack(command, 0, number, 0, 0, VERSION, 0))
+                while (answer := client.recv(65536)):
+                    kind, _, code, *_ = COMMAND.unpack(answer[:COMMAND.size])
+                    if kind == DONE:
+                        return code
+            except ConnectionError:
+                pass
+            except TimeoutError:
+                self._fail(f"command {command} is not answered")
+        return None
+
+    def _command(self, command, number=0):
+        """It works, at the latest when asked again. Whether it does: a server may be without a control socket; then it
+        says so."""
+        for _ in range(2):
+            if self._control(command, number) == 0:
+                return True
+        if self._has_ended(0.05):
+            raise Ended
+        if "control socket" not in self.log():
+            self._fail(f"command {command} does not work")
+        return False
+
+    # Steps
+
+    def serve(self):
+        """Waits until another worker answers than before."""
+        before = self.worker
+
+        def answers():
+            pid = int(self._ask("/pid") or 0)
+            return pid if pid != before else 0
+
+        if self.story.is_daemon and self.worker is None:
+            self._become_daemon()
+        self.worker = self._until("a worker answers", answers)
+
+    def _become_daemon(self):
+        """The command has ended, and its server goes on."""
+        until = time.monotonic() + BOUND
+        while not self._has_ended(0.02):
+            if time.monotonic() > until:
+                self._fail("the command does not end")
+        if self.server.wait() != 0:
+            raise Ended
+        self._follow(int((self.stage.folder / "pid").read_text()))
+
+    def status(self):
+        self._command(STATUS)
+
+    def stray(self):
+        self._ask("/child?double=1")
+
+    def _send_worker(self, number):
+        try:
+            os.kill(self._outside(self.worker), number)
+        except ProcessLookupError:
+            pass  # another fault has ended it
+
+    def _outside(self, pid):
+        """The pid as it is seen here: a worker may live in a namespace."""
+        for process in proc.descendants(self.guardian):
+            ids = re.search(rb"^NSpid:(.*)", proc.read(f"/proc/{process.pid}/status"), re.M)
+            if ids and int(ids[1].split()[-1]) == pid:
+                return process.pid
+        return pid
+
+    def killed(self):
+        self._send_worker(signal.SIGKILL)
+        self.serve()
+
+    def aborted(self):
+        self._send_worker(signal.SIGABRT)
+        self.serve()
+
+    def template(self):
+        """The template dies, and then the worker."""
+        for process in proc.descendants(self.guardian):
+            if proc.role(process.pid)[0] == "template":
+                os.kill(process.pid, signal.SIGKILL)
+        self.killed()
+
+    def reload(self):
+        """Must succeed; if it says that it has failed, then at the second attempt."""
+        for attempt in range(2):
+            os.kill(self.guardian, signal.SIGHUP)
+
+            def done(tried=attempt + 1):
+                return int(self._ask("/pid") or self.worker) != self.worker or self._reloads_failed() >= tried
+
+            self._until("the reload", done)
+            if self._reloads_failed() <= attempt:
+                self.worker = int(self._ask("/pid") or 0)
+                return
+        self._fail("the second reload has failed, too")
+
+    def _reloads_failed(self):
+        log = self.log()
+        return log.count("the reload has failed") + log.count("not reloaded")
+
+    def upgrade(self):
+        if not self._command(UPGRADE):
+            os.kill(self.guardian, signal.SIGUSR2)
+        self.serve()
+
+    def reopen(self):
+        self._command(LOGS)
+
+    def scale(self):
+        self._command(SCALE, 2)
+        self._command(SCALE, 1)
+
+    def restart(self):
+        """The worker, the main process, the managed ones."""
+        self._command(RESTART, 0)
+        self._command(RESTART, 0xffffffff)
+
+    def suspend(self):
+        os.kill(self.guardian, signal.SIGTSTP)
+        os.kill(self.guardian, signal.SIGCONT)
+        self.worker = None
+        self.serve()
+
+    def more(self):
+        os.kill(self.guardian, signal.SIGTTIN)
+        self._command(STATUS)
+        os.kill(self.guardian, signal.SIGTTOU)
+
+    def interrupt(self):
+        os.kill(self.guardian, signal.SIGINT)
+        raise Over
+
+    def hang_up(self):
+        os.close(self.terminal)
+        self.terminal = None
+        raise Over
+
+    def descriptors(self):
+        """No descriptor is leaked by whatever has failed. What the reload has left must go first."""
+        if self.stage.plan.functions[self.fault.function] == "unlinkat":
+            return  # a cgroup that could not be removed is kept in mind until it is
+        master = next(iter(children(self.guardian)), 0)
+        if self.fault.nth == 0:
+            time.sleep(0.3)
+        until, most = time.monotonic() + 4, self.stage.descriptors
+        while True:
+            found = {"guardian": len(proc.fds(self.guardian)), "master": len(proc.fds(master))}
+            if self.fault.nth == 0:
+                self.stage.descriptors = most = found
+            if all(found[role] <= most[role] for role in found):
+                return
+            if time.monotonic() > until:
+                self._fail(f"descriptors {found}, without a fault {most}: {proc.fds(self.guardian)} "
+                           f"{proc.fds(master)}")
+            time.sleep(0.002)
