@@ -23,7 +23,7 @@ struct covey_file {
 
 /* Answers with a file: covey_file(req, "report.pdf", .download = "Report.pdf"). With its ETag and
  * Last-Modified it answers conditional requests (304, 412) and, where they still hold, requests for
- * ranges (206, 416); fields of that name that were set before are replaced. A file of up to 64 KiB
+ * ranges (206, 416); fields of that name that were set before are replaced. A file of up to 16 KiB
  * leaves as it was when it was opened; one that becomes shorter while it is being sent cuts the
  * connection. An opened file is kept for further requests, and looked at again after
  * FILE_CACHE_VALID. Waits only for a disk, and only on a fiber.

@@ -14,8 +14,10 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* Up to this size a file is read into memory. */
-#define CV_FILE_SMALL 65536
+/* Up to this size a file is read into memory. The kernel's copy from there costs more than sendfile
+ * from 8 KiB on (16 KiB: 0.7 us, 64 KiB: 4 us), but a file in memory needs no descriptor, and its
+ * disk is waited for by a thread. */
+#define CV_FILE_SMALL 16384
 
 /* What changes when a file does. */
 struct cv_file_id {
