@@ -6,7 +6,7 @@ import time
 
 import proc
 from client import Connection, eventually
-from harness import BUILD, Job, free_port, port_is_free, sanitized
+from harness import BUILD, LEAKS_UNSEEN, Job, free_port, port_is_free, sanitized
 
 # The bounds of DESIGN section 1, in seconds, from the signal to nothing left.
 TERM_BOUND = 20.1
@@ -56,6 +56,8 @@ class Server(Job):
             command += ["--start-method", method]
         command = [str(word) for word in command]
         env = {**(env or {}), **{f"COVEY_{name.upper()}": value for name, value in settings.items()}}
+        if "pidns" in command:  # the master's /proc speaks of other processes than it sees
+            env.update(LEAKS_UNSEEN)
         super().__init__(folder, wrap(command) if wrap else command, env, prepare, terminal)
 
     # Roles
