@@ -176,6 +176,7 @@ def test_status_of_many_workers_is_complete(jobs):
 
 def test_top_goes_on_until_the_server_ends(jobs):
     server = jobs.server().wait_serving()
+    eventually("both are ready", lambda: status(server)["ready"] == 2)
     env = {**os.environ, "XDG_RUNTIME_DIR": str(server.cwd)}
     with subprocess.Popen([COVEY, "top"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as top:
         assert "2 of 2 workers ready" in top.stdout.readline()
