@@ -159,6 +159,8 @@ def test_reload_replaces_main_without_two_at_work(serve, journal):
     eventually("all are replaced", lambda: len(server.workers()) == 2 and not before & set(server.workers()), 15)
     server.reach_all()
     eventually("one main", lambda: len(server.mains()) == 1, 5)
+    main, = server.mains()
+    eventually("it has started", lambda: ("main_process_started", main) in entries(journal), 5)
     server.stop()
     assert entries(journal)[-1][0] == "main_process_stop"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import proc
 
 RUN = re.compile(r"^covey-[0-9a-f]{16}$")
+BOX = re.compile(r"/coveytest-([0-9]+)-")
 DEPTH = 5  # of services below the root
 
 
@@ -50,10 +51,17 @@ def _below(folder, depth):
             yield from _below(path, depth - 1)
 
 
+def _is_others(path):
+    """Whether it is in a box of another tester, at work beside this one."""
+    box = BOX.search(path)
+    return box is not None and int(box.group(1)) != os.getpid()
+
+
 def runs():
-    """Every directory of a run of covey, by whatever server."""
+    """Every directory of a run of covey, by whatever server that this tester may have started."""
     root = mount()
-    return {path for path in _below(root, DEPTH) if RUN.match(os.path.basename(path))} if root else set()
+    found = _below(root, DEPTH) if root else ()
+    return {path for path in found if RUN.match(os.path.basename(path)) and not _is_others(path)}
 
 
 def is_owned(path):
