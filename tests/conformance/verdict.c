@@ -3,7 +3,7 @@
  *
  *     accepted METHOD TARGET BODY-LENGTH [close]
  *     refused STATUS            and reads no further
- *     incomplete                at the end of the input, within a head or body
+ *     incomplete                at the end of the input, within a head or body; empty lines are none
  */
 #include "fuzz/message.h"
 
@@ -21,12 +21,12 @@ static size_t judge(struct cv_span bytes)
     const struct cv_h1_head *head = &m.parser.head;
     if (m.rc < 0)
         printf("refused %d\n", -m.rc);
-    else if (m.rc == CV_H1_MORE)
-        printf("incomplete\n");
-    else
+    else if (m.rc == CV_H1_DONE)
         printf("accepted %.*s %.*s %zu%s\n", (int)head->method_len, bytes.at + head->method_at,
                (int)head->target_len, bytes.at + head->target_at, m.body_len,
                head->keep_alive ? "" : " close");
+    else if (strspn(bytes.at, "\r\n") < bytes.len) /* a NUL follows */
+        printf("incomplete\n");
     size_t used = m.rc == CV_H1_DONE && head->keep_alive ? m.used : 0;
     message_done(&m);
     return used;
@@ -34,8 +34,8 @@ static size_t judge(struct cv_span bytes)
 
 int main(void)
 {
-    static char bytes[1 << 20];
-    size_t len = fread(bytes, 1, sizeof(bytes), stdin);
+    static char bytes[(1 << 20) + 1];
+    size_t len = fread(bytes, 1, sizeof(bytes) - 1, stdin);
     size_t at = 0;
     while (at < len) {
         size_t used = judge(cv_span(bytes + at, len - at));
