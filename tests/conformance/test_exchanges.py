@@ -1,17 +1,26 @@
-"""Replays exchanges.txt: each whole, cut in two at every byte, and byte by byte."""
+"""Replays exchanges/*.txt (exchanges.py has their format), each in many ways:
+
+whole, cut in two at every byte, and byte by byte: the outcome is the same;
+with another request behind it: after an end that request is not interpreted;
+twice in one go: where the first ends, the second begins.
+"""
 
 import re
 import socket
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
-from exchanges import dump, load
+from exchanges import Step, dump, load
 from harness import BUILD
 
 # Long enough for the server to have read what was sent so far, mostly; correctness does not depend on it.
 PAUSE = 0.0005
 CUT_MAX = 400  # longer exchanges are cut at their first and last bytes only
+REPEATED_MAX = 4000
+BATCH = 40  # clients at once
+ANOTHER = b"GET /known HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Reader:
@@ -58,6 +67,7 @@ class Reader:
         assert re.fullmatch(r"HTTP/1\.1 \d{3} [ -~]+", lines[0]), lines[0]
         status = int(lines[0].split()[1])
         fields = dict(line.lower().split(": ", 1) for line in lines[1:])
+        assert len(fields) == len(lines) - 1, f"one comes twice: {lines}"
         if to_head or status in (204, 304) or status < 200:
             assert not (status == 204 and {"content-length", "transfer-encoding"} & fields.keys())
             return status, fields, b"", True
@@ -73,63 +83,115 @@ class Reader:
         return status, fields, self.exactly(len(self.buffer)), True
 
 
-def send_pieces(client, pieces, fin):
-    """Sends; the server may close before all is taken."""
-    try:
-        for piece in pieces:
-            client.sendall(piece)
-            if len(pieces) > 1:
+class Client:
+    """One exchange, sent in pieces: a list of them for each step."""
+
+    def __init__(self, exchange, pieces, host):
+        self.exchange, self.pieces = exchange, pieces
+        self.socket = host.connect()
+        self.reader = Reader(self.socket)
+        self.complete, self.fields = True, {}
+
+    def send(self, step, number):
+        if number < len(self.pieces[step]):
+            self.socket.sendall(self.pieces[step][number])
+
+    def take(self, step):
+        """Takes the answers of a step, which must be those of the exchange."""
+        for wanted in self.exchange.steps[step].answers:
+            got, fields, body, complete = self.reader.answer(wanted.to_head)
+            if got == 100 and wanted.status != 100 and self.exchange.maybe_100:
+                got, fields, body, complete = self.reader.answer(wanted.to_head)
+            assert (got, body if wanted.body is not None else None) == (wanted.status, wanted.body)
+            assert ("date" in fields) == (got >= 200)
+            self.complete, self.fields = complete, fields
+
+    def finish(self):
+        assert self.complete == (self.exchange.end != "cut")
+        if self.exchange.end == "open":
+            assert self.fields.get("connection") != "close"
+            self.socket.sendall(ANOTHER)
+            assert self.reader.answer(False)[::2] == (200, b"one two three")
+            return
+        assert not self.reader.more() and self.reader.buffer == b""
+        if self.exchange.end == "closed" and not self.exchange.fin:
+            assert self.fields.get("connection") == "close"
+
+
+def at_once(clients):
+    """Sends to all of them in turn, so that one pause does for all, then takes their answers."""
+    exchange = clients[0].exchange
+    for step in range(len(exchange.steps)):
+        count = max(len(client.pieces[step]) for client in clients)
+        for number in range(count):
+            for client in clients:
+                client.send(step, number)
+            if count > 1:
                 time.sleep(PAUSE)
-        if fin:
-            client.shutdown(socket.SHUT_WR)
-    except (BrokenPipeError, ConnectionResetError) as error:
-        raise AssertionError("reset while sending") from error
+        if exchange.fin and step == len(exchange.steps) - 1:
+            for client in clients:
+                client.socket.shutdown(socket.SHUT_WR)
+        for client in clients:
+            yield client, lambda client=client, step=step: client.take(step)
+    for client in clients:
+        yield client, client.finish
 
 
-def check_open(client, reader):
-    client.sendall(b"GET /known HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert reader.answer(False)[::2] == (200, b"one two three")
+def check(exchange, host, ways):
+    for first in range(0, len(ways), BATCH):
+        clients = [Client(exchange, pieces, host) for pieces in ways[first : first + BATCH]]
+        try:
+            for client, action in at_once(clients):
+                try:
+                    action()
+                except (AssertionError, OSError) as error:
+                    pieces = [[piece[-40:] for piece in step][:4] for step in client.pieces]
+                    raise AssertionError(f"sent as {pieces}: {error!r}") from error
+        finally:
+            for client in clients:
+                client.socket.close()
 
 
-def check(exchange, host, pieces):
-    with host.connect() as client:
-        send_pieces(client, pieces, exchange.fin)
-        reader = Reader(client)
-        complete = True
-        for status, body, to_head in exchange.answers:
-            got, fields, content, complete = reader.answer(to_head)
-            assert (got, content if body is not None else None) == (status, body)
-            assert "date" in fields
-        assert complete == (exchange.end != "cut")
-        if exchange.end == "open":
-            assert fields.get("connection") != "close"
-            check_open(client, reader)
-        else:
-            assert not reader.more() and reader.buffer == b""
-
-
-def pieces_of(exchange):
-    """The ways in which it is sent: whole, cut in two, byte by byte."""
-    sent = exchange.sent
-    yield [sent]
+def cuts_of(exchange):
+    """Whole, cut in two, byte by byte: the pieces of each step."""
+    steps = [step.sent for step in exchange.steps]
+    yield [[sent] for sent in steps]
     if exchange.whole:
         return
-    cuts = range(1, len(sent))
-    if len(sent) > CUT_MAX:
-        cuts = [*range(1, 60), *range(len(sent) - 20, len(sent))]
-    for cut in cuts:
-        yield [sent[:cut], sent[cut:]]
-    if len(sent) <= CUT_MAX:
-        yield [bytes([byte]) for byte in sent]
+    for number, sent in enumerate(steps):
+        cuts = range(1, len(sent))
+        if len(sent) > CUT_MAX:
+            cuts = [*range(1, 60), *range(len(sent) - 20, len(sent))]
+        for cut in cuts:
+            yield [[sent[:cut], sent[cut:]] if here == number else [other] for here, other in enumerate(steps)]
+    if all(len(sent) <= CUT_MAX for sent in steps):
+        yield [[bytes([byte]) for byte in sent] for sent in steps]
 
 
-@pytest.mark.parametrize("exchange", load(), ids=lambda exchange: exchange.name.replace(" ", "_"))
+EXCHANGES = load()
+
+
+def parametrize(exchanges):
+    return pytest.mark.parametrize("exchange", exchanges, ids=lambda exchange: exchange.name.replace(" ", "_"))
+
+
+@parametrize(EXCHANGES)
 def test_exchange(exchange, shared_host):
-    for pieces in pieces_of(exchange):
-        try:
-            check(exchange, shared_host, pieces)
-        except (AssertionError, OSError) as error:
-            raise AssertionError(f"sent as {[piece[-40:] for piece in pieces][:4]}: {error!r}") from error
+    check(exchange, shared_host, list(cuts_of(exchange)))
+
+
+@parametrize([exchange for exchange in EXCHANGES if exchange.end != "open" and not (exchange.fin or exchange.waits)])
+def test_nothing_behind_an_end_is_interpreted(exchange, shared_host):
+    *steps, last = exchange.steps
+    followed = replace(exchange, steps=[*steps, Step(last.sent + ANOTHER, last.answers)])
+    check(followed, shared_host, [[[step.sent] for step in followed.steps]])
+
+
+@parametrize([one for one in EXCHANGES if one.end == "open" and len(one.steps) == 1 and len(one.sent) < REPEATED_MAX])
+def test_twice_in_one_go_is_two_exchanges(exchange, shared_host):
+    step = exchange.steps[0]
+    twice = replace(exchange, steps=[Step(step.sent * 2, step.answers * 2)])
+    check(twice, shared_host, [[[step.sent * 2]]])
 
 
 def test_the_parser_reads_each_alike_in_pieces_and_as_a_second_reader_does(tmp_path):
