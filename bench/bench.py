@@ -1,11 +1,12 @@
 """What `./dev bench` runs: prints tables, in markdown, for docs/benchmarks.md and docs/kill-matrix.md.
 
     bench.py [http] [lifecycle] [bounds] [killmatrix]    measure, all four without a word; tables to standard output
+    bench.py http --quick                                the same in a minute and a half, with more noise
     bench.py --update-docs                               put what was measured last into the pages
 
-`lifecycle` (a quarter of an hour) and `killmatrix` (ten minutes) write build/bench/NAME.json as well; it is from these
-that --update-docs makes the tables of the two pages, docs/kill-matrix.json and docs/kill-matrix.svg. The tables of
-`http` and `bounds` are copied by hand. Progress is told on standard error.
+All but `bounds` write build/bench/NAME.json as well (lifecycle in a quarter of an hour, killmatrix in ten minutes, http in
+seven); it is from these that --update-docs makes the tables of the pages, docs/kill-matrix.json and
+docs/kill-matrix.svg. The table of `bounds` is copied by hand. Progress is told on standard error.
 """
 
 import json
@@ -23,31 +24,39 @@ import killmatrix  # noqa: E402
 import lifecycle  # noqa: E402
 import peers  # noqa: E402
 import picture  # noqa: E402
+import rivals  # noqa: E402
 import tables  # noqa: E402
 import throughput  # noqa: E402
 
 DOCS = servers.ROOT / "docs"
 
 
-def machine():
+def machine(versions):
     info = pathlib.Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.*)", info)
     release = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
-    versions = [version for name, version in peers.versions().items() if not name.startswith("covey (")]
+    versions = [version for name, version in versions.items() if not name.startswith("covey (")]
     return "; ".join([
         f"{len(os.sched_getaffinity(0))} x {model[1] if model else platform.machine()}",
         f"Linux {platform.release()}, {release}", peers.first_line("cc", "--version"),
-        ", ".join(versions), peers.first_line("wrk", "-v").split(" [")[0], time.strftime("%Y-%m-%d")])
+        ", ".join(versions), time.strftime("%Y-%m-%d")])
 
 
 def stored(name):
     return peers.WORK / f"{name}.json"
 
 
-def store(name, key, found):
-    data = {"machine": machine(), "versions": peers.versions(), key: found}
+def store(name, key, found, versions=None):
+    versions = versions or peers.versions()
+    data = {"machine": machine(versions), "versions": versions, key: found}
     stored(name).write_text(json.dumps(data, indent=1) + "\n")
     return data
+
+
+def report_http(quick=False):
+    print("### Requests\n")
+    found = throughput.measure(quick)
+    print(tables.requests({"requests": found} if quick else store("http", "requests", found, rivals.versions())))
 
 
 def report_lifecycle():
@@ -65,6 +74,9 @@ def update(page, mark, text):
 
 
 def update_docs():
+    if stored("http").exists():
+        data = json.loads(stored("http").read_text())
+        update(DOCS / "benchmarks.md", "requests", f"Machine: {data['machine']}.\n\n{tables.requests(data)}")
     if stored("lifecycle").exists():
         data = json.loads(stored("lifecycle").read_text())
         text = f"Machine: {data['machine']}.\n\n{tables.lifecycle(data)}"
@@ -76,17 +88,20 @@ def update_docs():
         update(DOCS / "kill-matrix.md", "peers", picture.table(json.loads(text)))
 
 
-PARTS = {"http": throughput.report, "lifecycle": report_lifecycle, "bounds": bounds.report, "killmatrix": report_killmatrix}
+PARTS = {"http": report_http, "lifecycle": report_lifecycle, "bounds": bounds.report, "killmatrix": report_killmatrix}
 
 
 def main():
     if sys.argv[1:] == ["--update-docs"]:
         update_docs()
         return
+    if sys.argv[1:] == ["http", "--quick"]:
+        report_http(quick=True)
+        return
     wanted = sys.argv[1:] or list(PARTS)
     if not set(wanted) <= PARTS.keys():
         sys.exit(f"bench: choose from {', '.join(PARTS)}, or --update-docs")
-    print(f"Machine: {machine()}.\n", flush=True)
+    print(f"Machine: {machine(peers.versions())}.\n", flush=True)
     for name in wanted:
         PARTS[name]()
 

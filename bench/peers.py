@@ -19,6 +19,7 @@ from apps import compile_c
 BENCH = harness.ROOT / "bench"
 WORK = harness.ROOT / "build/bench"  # folders of running servers, what is compiled for them, what was measured
 VENV = harness.ROOT / "build/peers/bin"
+BUILT = harness.BUILD / "bench"  # our own floor and client
 PHASES = ("booting", "idle", "serving", "child")
 
 
@@ -72,13 +73,6 @@ class Covey(Peer):
 
     def version(self):
         return "covey " + first_line("git", "-C", harness.ROOT, "describe", "--always", "--dirty")
-
-
-class Hello(Covey):
-    """examples/hello: what the costs of a request are measured with."""
-
-    def argv(self, server, quick):
-        return [harness.BUILD / "examples/hello", "--port", server.port, "--workers", server.n_workers]
 
 
 NGINX_CONF = """
@@ -229,9 +223,10 @@ class Granian(Packaged):
                 "--workers", server.n_workers, "--respawn-failed-workers", "--log-level", "warning", *flags, "asgi_app:app"]
 
 
-def first_line(*command, errors=False):
-    """The first line a command prints."""
-    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=30)
+def first_line(*command, errors=False, env=None):
+    """The first line a command prints; `env` is added to the environment."""
+    environment = os.environ | {name: str(value) for name, value in (env or {}).items()}
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=30, env=environment)
     return ((result.stderr if errors else result.stdout).splitlines() or ["unknown"])[0]
 
 

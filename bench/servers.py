@@ -86,14 +86,18 @@ class Server(harness.Job):
         return eventually(f"{self.n_workers} workers of {self.peer.name}", enough, limit)
 
     def cpu_seconds(self):
-        """User and system time of the whole tree so far."""
-        ticks = 0
+        """User and system time of the whole tree so far, by the scheduler's clock, which counts nanoseconds."""
+        ns = 0
         for process in self.tree():
-            fields = proc.read(f"/proc/{process.pid}/stat").rpartition(b")")[2].split()
-            ticks += int(fields[11]) + int(fields[12]) if fields else 0
-        return ticks / os.sysconf("SC_CLK_TCK")
+            for task in os.listdir(f"/proc/{process.pid}/task"):
+                ns += int((proc.read(f"/proc/{process.pid}/task/{task}/schedstat").split() or [0])[0])
+        return ns / 1e9
 
     # Clients
+
+    def wait_listening(self, limit=10.0):
+        """Until clients can connect."""
+        eventually(f"{self.peer.name} listens", lambda: proc.listens(self.port) or self.code is not None, limit)
 
     def wait_first_answer(self, limit=LIMIT):
         """Asks, on a new connection each time, until it has answered 200; seconds since the program was started."""

@@ -1,6 +1,8 @@
-"""Makes the table of build/bench/lifecycle.json, and puts what is generated between its marks in the pages of docs/."""
+"""Makes the tables of build/bench/lifecycle.json and http.json, and puts what is generated between its marks in the pages of docs/."""
 
 import statistics
+
+import shapes
 
 MS, SECONDS, PER_SECOND, MB = "ms", "s", "/s", "MB"
 SCALE = {MS: 1000, SECONDS: 1, PER_SECOND: 1, MB: 1 / 1024}
@@ -64,6 +66,42 @@ def lifecycle(data):
     closing = "covey is first, or level with the first, in every row." if not behind else \
         "A peer is ahead of covey in: " + "; ".join(behind) + "."
     return "\n".join([*lines, "", closing, ""])
+
+
+def goal_said(shape, x):
+    """Whether covey's x is within the shape's goal."""
+    return f"≤ {shape.goal:.2f}: " + ("reached" if round(x, 2) <= shape.goal else "**not reached**")
+
+
+ALONE = 0.85  # one of server and client is that busy when both have a CPU for themselves
+
+
+def disturbed(data):
+    """A sentence about rounds in which something else had the CPUs, "" if there are none: they are not to be believed."""
+    bad = [f"{name} ({key})" for key, found in data["requests"].items() for name, rounds in found.items()
+           if not isinstance(rounds, str)
+           and max(min(rounds, key=lambda each: each["cpu_us"])[which] for which in ("server_busy", "client_busy")) < ALONE]
+    return f"**Something else ran on the machine**, the figures are not to be relied on: {', '.join(bad)}.\n" if bad else ""
+
+
+def requests(data):
+    """What a request costs each server in each shape; the least of the rounds, x against the floor's least."""
+    lines = ["| | server | server CPU, us a request | x | goal | requests/s | server, client busy | p99, us |",
+             "|---|---|---:|---:|---|---:|---:|---:|"]
+    for key, shape in shapes.ALL.items():
+        found = data["requests"][key]
+        floor = min(each["cpu_us"] for each in found["floor"])
+        for name, rounds in found.items():
+            if isinstance(rounds, str):
+                lines.append(f"| {shape.title} | {name} | {rounds} | | | | | |")
+                continue
+            best = min(rounds, key=lambda each: each["cpu_us"])
+            x = best["cpu_us"] / floor
+            goal = goal_said(shape, x) if name == "covey" else ""
+            rate = max(each["rate"] for each in rounds)
+            lines.append(f"| {shape.title} | {name} | {best['cpu_us']:.2f} | {x:.2f} | {goal} | {rate:,.0f} | "
+                         f"{best['server_busy']:.0%}, {best['client_busy']:.0%} | {best['p99_us']:,.0f} |")
+    return "\n".join([*lines, "", disturbed(data)]).rstrip() + "\n"
 
 
 def replace(page, mark, text):

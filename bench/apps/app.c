@@ -6,6 +6,13 @@
  *     GET /block  blocks the worker for longer than anything waits
  *     GET /child  leaves one `sleep 300` running, however often it is asked; the worker's pid
  *
+ * For bench/shapes.py also
+ *
+ *     GET /hello.txt  Hello, World!
+ *     GET /1k.txt     1 KiB
+ *     GET /64k.txt    the file of that name in the folder BENCH_FILES
+ *     POST /echo      what was sent
+ *
  * COVEY_BOOT_DELAY=SECONDS blocks each worker's start-up.
  */
 #include <spawn.h>
@@ -44,8 +51,25 @@ static int child(covey_req *req)
     return pid(req);
 }
 
+static const char large[1024] = {[0 ... 1023] = 'k'};
+
+static int kilobyte(covey_req *req) { return covey_bytes(req, 200, "text/plain; charset=utf-8", large, sizeof(large)); }
+
+static int file(covey_req *req) { return covey_file(req, "64k.txt", .root = getenv("BENCH_FILES")); }
+
+static int echo(covey_req *req)
+{
+    size_t len;
+    const void *body = covey_body(req, &len);
+    return covey_bytes(req, 200, "text/plain; charset=utf-8", body, len);
+}
+
 static int setup(covey_app *app)
 {
+    covey_get(app, "/hello.txt", hello);
+    covey_get(app, "/1k.txt", kilobyte);
+    covey_get(app, "/64k.txt", file);
+    covey_post(app, "/echo", echo);
     covey_listener(app, COVEY_BEFORE_SERVER_START, block_start);
     covey_get(app, "/", hello);
     covey_get(app, "/pid", pid);
