@@ -13,6 +13,11 @@
 #define EVENTS_MAX 16
 #define ARRIVALS_MAX 64
 
+/* What the kernel is asked to hold for a client: the status of a full table, with what a datagram
+ * costs beside its bytes. Its usual 208 KiB are less than that of a thousand workers, and a
+ * client may be late to read on a busy machine. */
+#define ANSWER_BYTES (1 << 20)
+
 /* So long a client waits that there is no descriptor for. */
 #define SHORTAGE_PAUSE (100 * CV_MS)
 
@@ -150,6 +155,7 @@ static bool let_in(struct cv_control *control)
         refuse(fd, "too many commands are waiting for their end");
         return true;
     }
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ANSWER_BYTES}, sizeof(int));
     *client = (struct cv_control_client){.fd = -1, .arrival = ++control->arrivals};
     if (watch(control, fd, EPOLLIN, (uint64_t)(client - control->client)) == 0)
         client->fd = cv_take_fd(&fd);

@@ -12,8 +12,9 @@ import pytest
 
 import proc
 from client import Closed, eventually
+from control import DONE, HEAD, STATUS, answer, message, raw, socket_of
 from harness import sanitized
-from test_control import HEAD, STATUS, DONE, answer, control, message, raw, socket_of, status
+from test_control import control, status
 
 HELLO, READY, DRAINED, LEAVING, FAILED, EXTEND, DOING, BEAT, GO, STOP = 1, 2, 3, 4, 5, 6, 7, 8, 32, 64
 

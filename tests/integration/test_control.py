@@ -5,8 +5,6 @@ import ctypes
 import json
 import os
 import signal
-import socket
-import struct
 import subprocess
 import time
 from pathlib import Path
@@ -15,13 +13,11 @@ import pytest
 
 import proc
 from client import eventually
+from control import DONE, FLEET, HEAD, RELOAD, SCALE, STATUS, STOP, answer, folder_of, message, raw, socket_of
 from harness import BUILD, sanitized
 from server import TERM_BOUND, Server
 
 COVEY = BUILD / "covey"
-HEAD = struct.Struct("=II4Iq")  # kind, length of the body, 4 words, time: struct cv_message
-STATUS, SCALE, RELOAD, RESTART, STOP, LOGS, UPGRADE, FLEET, DONE = 128, 129, 130, 131, 132, 133, 134, 192, 194
-VERSION = 4
 ATTACH, DETACH = 16, 17  # of ptrace(2)
 
 # FATE=sleep makes new workers slow to start; a file named by FAIL_IF makes them fail.
@@ -43,14 +39,6 @@ static int setup(covey_app *app)
 """
 
 
-def folder_of(server):
-    return Path(server.cwd) / "covey"
-
-
-def socket_of(server):
-    return folder_of(server) / f"{Path(server.argv[0]).name}-{server.guardian}.sock"
-
-
 def covey(*words, runtime=None, timeout=30, **how):
     """Runs the covey command; the finished process."""
     env = {**os.environ, "XDG_RUNTIME_DIR": str(runtime or "/nowhere")}
@@ -67,36 +55,6 @@ def control(server, *words, code=0, **how):
 
 def status(server):
     return json.loads(control(server, "status", "--json"))
-
-
-@contextlib.contextmanager
-def raw(path):
-    """A connection to a control socket, whatever the length of its path."""
-    folder = os.open(Path(path).parent, os.O_PATH)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        try:
-            connection.connect(f"/proc/self/fd/{folder}/{Path(path).name}")
-            connection.settimeout(10)
-            yield connection
-        finally:
-            os.close(folder)
-
-
-def message(kind, number=0, version=VERSION, body=b""):
-    return HEAD.pack(kind, len(body), number, 0, 0, version, 0) + body
-
-
-def answer(connection):
-    """(kind, word[0], body) of the next message; None at the end."""
-    try:
-        data = connection.recv(65536)
-    except ConnectionResetError:
-        data = b""
-    if not data:
-        return None
-    kind, length, number, *_ = HEAD.unpack(data[:HEAD.size])
-    assert length == len(data) - HEAD.size
-    return kind, number, data[HEAD.size:]
 
 
 @pytest.fixture

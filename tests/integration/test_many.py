@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from control import DONE, FLEET, STATUS, answer, message, raw, socket_of
 from harness import BUILD, sanitized
 
 
@@ -24,7 +25,11 @@ def test_a_thousand_workers_start_are_counted_and_stop(jobs):
                                 capture_output=True, text=True, timeout=20)
         return json.loads(answer.stdout)
 
-    told = status()
+    with raw(socket_of(server)) as slow:  # it reads only after another has been told all
+        slow.send(message(STATUS))
+        told = status()
+        kinds = [kind for kind, *_ in iter(lambda: answer(slow), None)]
+    assert (kinds[0], kinds[-1]) == (FLEET, DONE)
     ready = [worker for worker in told["workers"] if worker["state"] == "READY"]
     assert len(told["workers"]) == count
     until = time.monotonic() + 60

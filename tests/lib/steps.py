@@ -4,18 +4,13 @@ import os
 import re
 import select
 import signal
-import socket
-import struct
 import time
 from pathlib import Path
 
 import proc
 from client import Closed, Connection
-from harness import ROOT
+from control import DONE, LOGS, RESTART, SCALE, STATUS, UPGRADE, answer, message, raw
 
-COMMAND = struct.Struct("=II4Iq")  # struct cv_message without its body
-STATUS, SCALE, RELOAD, RESTART, STOP, LOGS, UPGRADE, DONE = 128, 129, 130, 131, 132, 133, 134, 194
-VERSION = int(re.search(r"CV_CONTROL_VERSION (\d+)", (ROOT / "src/supervise/control_message.h").read_text())[1])
 BOUND = 15.0  # seconds for any one step: no time-out of the server's that a play may meet is longer
 
 
@@ -93,19 +88,18 @@ class Steps:
         own = self.stage.folder / "control"
         if not found and not own.exists():
             return None
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-            client.settimeout(BOUND)
-            try:
-                client.connect(str(found[0] if found else own))
-                client.send(COMMAND.pack(command, 0, number, 0, 0, VERSION, 0))
-                while (answer := client.recv(65536)):
-                    kind, _, code, *_ = COMMAND.unpack(answer[:COMMAND.size])
+        try:
+            with raw(found[0] if found else own) as client:
+                client.settimeout(BOUND)
+                client.send(message(command, number))
+                while told := answer(client):
+                    kind, code, _ = told
                     if kind == DONE:
                         return code
-            except ConnectionError:
-                pass
-            except TimeoutError:
-                self._fail(f"command {command} is not answered")
+        except (ConnectionError, FileNotFoundError):
+            pass  # it has ended meanwhile
+        except TimeoutError:
+            self._fail(f"command {command} is not answered")
         return None
 
     def _command(self, command, number=0):
