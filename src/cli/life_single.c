@@ -55,6 +55,7 @@ static void on_stop(struct cv_watch *watch, unsigned events)
 static int single(struct life *life, const struct cv_app_source *source)
 {
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     int code = cv_life_open(life, source);
     if (code != CV_EXIT_OK)
         return code;

@@ -127,6 +127,7 @@ void cv_child_signals(void)
     handle(SIGHUP, nothing);
     handle(SIGQUIT, nothing);
     handle(SIGPIPE, nothing);
+    handle(SIGXFSZ, nothing); /* write() says EFBIG */
     handle(SIGTERM, SIG_DFL);
     /* A handler would not do here: the kernel would restart the terminal call for ever. */
     handle(SIGTTIN, SIG_IGN);

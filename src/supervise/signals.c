@@ -33,6 +33,7 @@ void cv_signals_take(struct cv_signals *ret)
     all_default();
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL); /* a log that `ulimit -f` ends is dropped */
 }
 
 int cv_signals_open(void)

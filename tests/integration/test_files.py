@@ -423,7 +423,6 @@ static int fill_disk(covey_app *app)
     const struct rlimit most = {1 << 20, 1 << 20}; /* which is a full disk, to a write() */
     if (!covey_config_bool(app, "FULL", false))
         return 0;
-    (void)signal(SIGXFSZ, SIG_IGN);
     return setrlimit(RLIMIT_FSIZE, &most);
 }
 static int setup(covey_app *app)

@@ -137,7 +137,7 @@ static void test_a_reason_too_long_is_cut(void **state)
 static void test_a_blocked_start_ends_by_term_and_by_nothing_else(void **state)
 {
     (void)state;
-    static const int ignored[] = {SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGTTIN, SIGTTOU};
+    static const int ignored[] = {SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ, SIGTTIN, SIGTTOU};
     pid_t pid = brood_fork();
     if (pid == 0) {
         cv_child_signals();

@@ -117,9 +117,12 @@ static int taken(void)
             return (int)i + 1;
     if (is_blocked(SIGALRM) || !is_default(SIGALRM))
         return 50;
-    if (is_blocked(SIGPIPE) || is_default(SIGPIPE)) /* ignored */
-        return 51;
-    (void)raise(SIGPIPE);
+    static const int ignored[] = {SIGPIPE, SIGXFSZ};
+    for (size_t i = 0; i < CV_COUNT(ignored); i++) {
+        if (is_blocked(ignored[i]) || is_default(ignored[i]))
+            return 51;
+        (void)raise(ignored[i]);
+    }
     return 0;
 }
 
