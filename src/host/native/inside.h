@@ -48,7 +48,6 @@ struct cv_native {
     int64_t flushed_at;       /* inside a batch */
     struct cv_link canceled;  /* requests that were told to end, oldest first */
     struct cv_timer naming;   /* when the oldest of them is to be named */
-    int64_t stacks_at;        /* when they were last looked at */
     int64_t fibers_warned_at; /* the last line about FIBERS_MAX */
 };
 
