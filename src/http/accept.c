@@ -1,13 +1,8 @@
 /* Which format a client prefers, by its Accept field (declared in text.h). */
 #include "base/macros.h"
 #include "http/chars.h"
+#include "http/scan.h"
 #include "http/text.h"
-
-/* What is left to read of the field. Each reader moves `at` behind what it has taken. */
-struct reader {
-    const char *at;
-    const char *end;
-};
 
 /* One media range: "text/html;level=1;q=0.5" (parameters but q are read over). */
 struct range {
@@ -23,22 +18,8 @@ struct rating {
     size_t order;    /* of the range in the field */
 };
 
-static void skip_blanks(struct reader *in)
-{
-    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t'))
-        in->at++;
-}
-
-static bool take(struct reader *in, char c)
-{
-    if (in->at == in->end || *in->at != c)
-        return false;
-    in->at++;
-    return true;
-}
-
 /* Length 0 if there is none. '*' is a token's byte too. */
-static struct cv_span take_token(struct reader *in)
+static struct cv_span take_token(struct cv_scan *in)
 {
     const char *from = in->at;
     in->at = cv_chars_skip(in->at, in->end, CV_CHAR_TOKEN);
@@ -46,7 +27,7 @@ static struct cv_span take_token(struct reader *in)
 }
 
 /* The rest of a quoted string whose opening quote is taken. */
-static bool skip_quoted(struct reader *in)
+static bool skip_quoted(struct cv_scan *in)
 {
     while (in->at < in->end) {
         char c = *in->at++;
@@ -79,15 +60,15 @@ bool cv_weight_read(struct cv_span text, int *ret)
 }
 
 /* name=value, behind a semicolon; empty ones are allowed (RFC 9110, section 5.6.6). */
-static bool take_parameter(struct reader *in, struct range *range)
+static bool take_parameter(struct cv_scan *in, struct range *range)
 {
-    skip_blanks(in);
+    cv_scan_blanks(in);
     struct cv_span name = take_token(in);
     if (name.len == 0)
         return true;
-    if (!take(in, '='))
+    if (!cv_scan_take(in, '='))
         return false;
-    if (take(in, '"'))
+    if (cv_scan_take(in, '"'))
         return skip_quoted(in);
     struct cv_span value = take_token(in);
     if (cv_span_ieq(name, CV_SPAN("q")))
@@ -101,21 +82,21 @@ static bool is_any(struct cv_span token)
 }
 
 /* A range and the blanks behind it. */
-static bool take_range(struct reader *in, struct range *ret)
+static bool take_range(struct cv_scan *in, struct range *ret)
 {
     ret->weight = 1000;
     ret->type = take_token(in);
-    if (!take(in, '/'))
+    if (!cv_scan_take(in, '/'))
         return false;
     ret->subtype = take_token(in);
     if (ret->type.len == 0 || ret->subtype.len == 0 || (is_any(ret->type) && !is_any(ret->subtype)))
         return false;
 
-    skip_blanks(in);
-    while (take(in, ';')) {
+    cv_scan_blanks(in);
+    while (cv_scan_take(in, ';')) {
         if (!take_parameter(in, ret))
             return false;
-        skip_blanks(in);
+        cv_scan_blanks(in);
     }
     return true;
 }
@@ -149,15 +130,15 @@ static bool is_better(const struct rating *a, const struct rating *b)
  */
 static bool read_ranges(struct cv_span accept, struct rating *ratings)
 {
-    struct reader in = {accept.at, accept.at + accept.len};
+    struct cv_scan in = {accept.at, accept.at + accept.len};
 
     for (size_t order = 0; in.at < in.end; order++) {
         struct range range;
 
-        skip_blanks(&in);
-        if (in.at == in.end || take(&in, ','))
+        cv_scan_blanks(&in);
+        if (in.at == in.end || cv_scan_take(&in, ','))
             continue;
-        if (!take_range(&in, &range) || (in.at < in.end && !take(&in, ',')))
+        if (!take_range(&in, &range) || (in.at < in.end && !cv_scan_take(&in, ',')))
             return false;
         rate(&ratings[CV_FORMAT_TEXT], &range, order, CV_SPAN("text"), CV_SPAN("plain"));
         rate(&ratings[CV_FORMAT_HTML], &range, order, CV_SPAN("text"), CV_SPAN("html"));

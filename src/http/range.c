@@ -1,30 +1,10 @@
 #include "http/range.h"
 
-#include <stdbool.h>
-
-/* Each reader moves `at` behind what it has taken. */
-struct reader {
-    const char *at;
-    const char *end;
-};
-
-static void skip_blanks(struct reader *in)
-{
-    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t'))
-        in->at++;
-}
-
-static bool take(struct reader *in, char c)
-{
-    if (in->at == in->end || *in->at != c)
-        return false;
-    in->at++;
-    return true;
-}
+#include "http/scan.h"
 
 /* Digits; a number too large for 64 bits is the largest. False, and nothing changes, if there is
  * none. */
-static bool take_number(struct reader *in, uint64_t *ret)
+static bool take_number(struct cv_scan *in, uint64_t *ret)
 {
     const char *from = in->at;
     uint64_t value = 0;
@@ -39,19 +19,19 @@ static bool take_number(struct reader *in, uint64_t *ret)
 }
 
 /* "5-9", "5-" or "-5". False if it is none of them; len 0: nothing of it is there. */
-static bool take_range(struct reader *in, uint64_t size, struct cv_range *ret)
+static bool take_range(struct cv_scan *in, uint64_t size, struct cv_range *ret)
 {
     uint64_t first = 0;
     uint64_t last = UINT64_MAX;
     ret->len = 0;
-    if (take(in, '-')) {
+    if (cv_scan_take(in, '-')) {
         if (!take_number(in, &last))
             return false;
         ret->len = last < size ? last : size;
         ret->first = size - ret->len;
         return true;
     }
-    if (!take_number(in, &first) || !take(in, '-'))
+    if (!take_number(in, &first) || !cv_scan_take(in, '-'))
         return false;
     if (take_number(in, &last) && last < first)
         return false;
@@ -66,13 +46,13 @@ int cv_range_read(struct cv_span field, uint64_t size, struct cv_range ret[CV_RA
     static const struct cv_span unit = {"bytes=", 6};
     if (size == 0 || field.len < unit.len || !cv_span_ieq(cv_span(field.at, unit.len), unit))
         return 0;
-    struct reader in = {field.at + unit.len, field.at + field.len};
+    struct cv_scan in = {field.at + unit.len, field.at + field.len};
     bool any = false;
     int n = 0;
     uint64_t left = size;
     for (;;) {
-        skip_blanks(&in);
-        if (take(&in, ','))
+        cv_scan_blanks(&in);
+        if (cv_scan_take(&in, ','))
             continue; /* empty members are allowed */
         if (in.at == in.end)
             break;
@@ -80,7 +60,7 @@ int cv_range_read(struct cv_span field, uint64_t size, struct cv_range ret[CV_RA
         if (!take_range(&in, size, &range))
             return 0;
         any = true;
-        skip_blanks(&in);
+        cv_scan_blanks(&in);
         if (in.at < in.end && *in.at != ',')
             return 0;
         if (range.len == 0)

@@ -1,9 +1,8 @@
 /* What a worker counts: plain words in memory that others may read while it serves.
  *
  * One writer each, so that counting costs a load and a store. Whoever serves next in its place
- * counts on where it ended, only `now` begins anew. The memory is the owner's;
- * without one the server counts for itself. For a
- * reader all of it is hostile data.
+ * counts on where it ended, only `now` begins anew. The memory is the owner's; without one the
+ * server counts for itself. For a reader all of it is hostile data.
  */
 #ifndef CV_SERVE_METRICS_H
 #define CV_SERVE_METRICS_H
