@@ -401,7 +401,7 @@ static int read_request_line(struct cv_h1 *parser, const struct cv_h1_limits *li
                 break;
             rc = end_version(parser, (struct token){base, from, at});
             state = FIELDS;
-            break;
+            __attribute__((fallthrough));
         case FIELDS: break;
         }
     }

@@ -185,6 +185,19 @@ static void test_a_body_is_unfinished_until_its_last_byte(void **state)
     assert_int_equal(decode(bytes, 1).rc, CV_CHUNK_END);
 }
 
+static void test_nothing_is_read_behind_the_end(void **state)
+{
+    struct cv_chunk decoder;
+    struct cv_span data;
+    size_t used;
+    (void)state;
+
+    cv_chunk_init(&decoder);
+    assert_int_equal(cv_chunk_decode(&decoder, CV_SPAN("0\r\n\r\n1"), &used, &data), CV_CHUNK_END);
+    assert_int_equal(used, 5);
+    assert_int_equal(cv_chunk_decode(&decoder, CV_SPAN("1\r\n"), &used, &data), -400);
+}
+
 /* `n` bytes of an extension or trailer between two texts. */
 static int decode_with_extra(const char *before, size_t n, const char *after)
 {
@@ -268,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_the_largest_size_is_taken),
         cmocka_unit_test(test_data_comes_out_whatever_the_pieces),
         cmocka_unit_test(test_a_body_is_unfinished_until_its_last_byte),
+        cmocka_unit_test(test_nothing_is_read_behind_the_end),
         cmocka_unit_test(test_extensions_and_trailers_are_bounded),
         cmocka_unit_test(test_blanks_behind_the_size_are_bounded),
         cmocka_unit_test(test_extensions_of_all_chunks_count_together),
