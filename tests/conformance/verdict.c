@@ -1,9 +1,10 @@
-/* What covey makes of bytes: reads standard input as a stream of requests and prints a line for
- * each.
+/* What covey makes of bytes: reads standard input as requests and prints a line for each.
  *
  *     accepted METHOD TARGET BODY-LENGTH [close]
  *     refused STATUS            and reads no further
- *     incomplete                at the end of the input, within a head or body; empty lines are none
+ *     incomplete                at the end of the input, within a head or body
+ *
+ * Empty lines at the end are nothing.
  */
 #include "fuzz/message.h"
 
