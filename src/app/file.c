@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/rand.h"
 #include "http/conditional.h"
 #include "http/date.h"
 #include "http/media_types.h"
@@ -13,7 +14,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* Two numbers of 64 bits, a dash, quotes, and what the coding appends. */
 #define ETAG_MAX 64
@@ -217,12 +217,11 @@ static int stage_range(struct covey_req *req, struct sending *s, const struct cv
     return rc;
 }
 
-/* Not to be foreseen by whoever has written the file. */
+/* Not to be foreseen by whoever has written the file, where getrandom() is allowed. */
 static const char *boundary_new(struct covey_req *req)
 {
-    uint64_t random[2] = {0, 0};
-    if (getrandom(random, sizeof(random), GRND_NONBLOCK) < 0)
-        random[0] = (uint64_t)cv_clock_ns(); /* only while a machine boots */
+    uint64_t random[2];
+    cv_rand_bytes(random, sizeof(random));
     return cv_arena_printf(req->arena, "%016llx%016llx", (unsigned long long)random[0],
                            (unsigned long long)random[1]);
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills with getrandom(2); aborts only where the kernel has none. */
+/* Fills with getrandom(2); by a guess from clock and pid where a sandbox forbids that. */
 void cv_rand_bytes(void *to, size_t n);
 
 /* A small deterministic generator (splitmix64) for jitter and simulation. */
