@@ -29,14 +29,16 @@ pytestmark = pytest.mark.skipif(bool(sanitized()), reason="a sanitizer's own cal
 def stages(tmp_path_factory):
     """{story: its stage}, and what a play without a fault has called."""
     made = {}
-    for story in STORIES:
-        if not story.missing():
-            made[story.name] = stage = Stage(tmp_path_factory.mktemp("story") / "stage", story)
-            stage.play(NONE)
-            stage.calls, stage.after_faults = stage.plan.seen(), set()
-    yield made
-    for stage in made.values():
-        stage.close()
+    try:
+        for story in STORIES:
+            if not story.missing():
+                made[story.name] = stage = Stage(tmp_path_factory.mktemp("story") / "stage", story)
+                stage.play(NONE)
+                stage.calls, stage.after_faults = stage.plan.seen(), set()
+        yield made
+    finally:
+        for stage in made.values():
+            stage.close()
 
 
 def faults_of(stages, story, role):

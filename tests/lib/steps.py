@@ -204,7 +204,7 @@ class Steps:
         self._command(SCALE, 1)
 
     def restart(self):
-        """The worker, the main process, the managed ones."""
+        """The worker and the main process."""
         self._command(RESTART, 0)
         self._command(RESTART, 0xffffffff)
 
