@@ -215,8 +215,13 @@ class Steps:
         self.serve()
 
     def more(self):
+        """The second worker is ready before one goes, so that the same calls are made each time. A fault may lose the
+        signal: then the command starts it."""
         os.kill(self.guardian, signal.SIGTTIN)
-        self._command(STATUS)
+        until = time.monotonic() + 0.5
+        while "2 workers wanted" not in self.log() and time.monotonic() < until:
+            time.sleep(0.002)
+        self._command(SCALE, 2)
         os.kill(self.guardian, signal.SIGTTOU)
 
     def interrupt(self):
