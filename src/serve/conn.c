@@ -197,6 +197,12 @@ static bool is_watched(const struct cv_conn *c)
     return c->watch.wants != 0;
 }
 
+/* The host has not heard of its request yet: this flush is one in the middle of a batch. */
+static bool is_in_line(const struct cv_conn *c)
+{
+    return c->x != NULL && cv_exchange_is_new(c->x);
+}
+
 /* Registered late, so that a connection that ends with its first answer costs no call for it. What
  * has come meanwhile is reported as an edge. */
 static bool watch(struct cv_conn *c)
@@ -250,6 +256,10 @@ void cv_conn_flush(struct cv_conn *c)
     c->batch = 0;
     if (c->closing && c->x == NULL && c->out.unsent == 0 && c->state != CV_CONN_LINGER) {
         finish(c);
+        return;
+    }
+    if (!is_watched(c) && is_in_line(c)) {
+        cv_conn_dirty(c); /* its first answer may be its last */
         return;
     }
     if (!watch(c))

@@ -113,7 +113,7 @@ void cv_exchange_detach(struct cv_exchange *x, enum cv_gone why)
     cv_metrics_ended(c->server, x);
     cv_timer_stop(c->server->loop, &x->timer);
     c->server->running--;
-    bool unknown = (x->told & 1u << CV_EV_REQUEST) != 0;
+    bool unknown = cv_exchange_is_new(x);
     if (why != CV_GONE_NOT && !unknown) {
         x->told = 0;
         cv_exchange_warn(x, why);

@@ -80,6 +80,12 @@ struct cv_exchange *cv_exchange_new(struct cv_conn *c, const struct cv_h1_head *
 /* Queues an event for the host, once. */
 void cv_exchange_tell(struct cv_exchange *x, enum cv_event_kind kind);
 
+/* Whether the host has not taken CV_EV_REQUEST yet. */
+static inline bool cv_exchange_is_new(const struct cv_exchange *x)
+{
+    return (x->told & 1u << CV_EV_REQUEST) != 0;
+}
+
 /* The peer has shut down, or the server wants to stop: the host should know but may go on. */
 void cv_exchange_warn(struct cv_exchange *x, enum cv_gone why);
 
