@@ -13,7 +13,6 @@
 #include "serve/conn.h"
 #include "serve/inside.h"
 
-#define BUDGET_DEFAULT 64
 #define YIELD_PAUSE (10 * CV_MS)
 #define SHORTAGE_PAUSE (100 * CV_MS)
 
@@ -138,7 +137,7 @@ static int budget(struct cv_server *server)
         pause_for(server, CV_NEVER);
         return 0;
     }
-    int n = accept->budget != NULL ? accept->budget(accept->arg, server->open) : BUDGET_DEFAULT;
+    int n = accept->budget != NULL ? accept->budget(accept->arg, server->open) : CV_PACE_MAX;
     if (n > 0)
         return n;
     /* The kernel may have woken nobody else: whoever still waits after the pause is taken. */
@@ -154,14 +153,21 @@ static void ready(struct cv_watch *watch, unsigned events)
     (void)events;
     struct cv_listener *listener = CV_CONTAINER_OF(watch, struct cv_listener, watch);
     struct cv_server *server = listener->server;
+    struct cv_pace *pace = &server->accept.pace;
     cv_server_clock(server, cv_loop_now(server->loop));
-    int n = budget(server);
+    unsigned n = (unsigned)budget(server);
+    unsigned taken = 0;
     int rc = 0;
-    for (int i = 0; i < n && rc == 0 && !is_full(server); i++) {
+    while (taken < n && taken < pace->n && !is_full(server)) {
         rc = take_one(server, listener->fd);
         if (is_shortage(rc) && shed_idlest(server))
-            rc = 0;
+            rc = take_one(server, listener->fd);
+        if (rc < 0)
+            break;
+        taken++;
     }
+    if (taken == pace->n || rc == -EAGAIN)
+        cv_pace_learn(pace, taken, rc == -EAGAIN);
     if (rc < 0 && rc != -EAGAIN) {
         complain(server, rc);
         cv_metrics_refused(server, CV_REFUSED_NO_DESCRIPTORS);
@@ -199,6 +205,7 @@ int cv_accept_init(struct cv_server *server, const struct cv_server_config *conf
     struct cv_accept *accept = &server->accept;
     accept->budget = config->accept_budget;
     accept->arg = config->arg;
+    accept->pace = CV_PACE_INIT;
     accept->timer.fire = pause_ends;
     accept->complained_at = -CV_SECOND;
     accept->listeners = calloc(config->n_listeners + 1, sizeof(*accept->listeners));

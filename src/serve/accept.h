@@ -10,6 +10,7 @@
 
 #include "base/macros.h"
 #include "loop/loop.h"
+#include "serve/pace.h"
 
 struct cv_server;
 struct cv_server_config;
@@ -25,6 +26,7 @@ struct cv_accept {
     size_t n_listeners;
     int (*budget)(void *arg, unsigned open);
     void *arg;
+    struct cv_pace pace;
     struct cv_timer timer; /* end of a pause */
     bool paused;
     bool yielded;          /* the pause was for the sake of others */

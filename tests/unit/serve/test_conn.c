@@ -10,16 +10,43 @@
 /* Stand in front of libc's, to count. */
 static unsigned controls;
 static unsigned receives;
+static unsigned calls; /* all that a connection of one request may make */
 
 int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
     controls++;
+    calls++;
     return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int max, int timeout)
+{
+    calls++;
+    return (int)syscall(SYS_epoll_wait, epoll, events, max, timeout);
+}
+
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *len, int flags)
+{
+    calls++;
+    return (int)syscall(SYS_accept4, fd, address.__sockaddr__, len, flags);
+}
+
+ssize_t send(int fd, const void *bytes, size_t len, int flags)
+{
+    calls++;
+    return syscall(SYS_sendto, fd, bytes, len, flags, NULL, 0);
+}
+
+int close(int fd)
+{
+    calls++;
+    return (int)syscall(SYS_close, fd);
 }
 
 ssize_t recv(int fd, void *to, size_t cap, int flags)
 {
     receives += (flags & MSG_DONTWAIT) == 0; /* the clients' own do not count */
+    calls++;
     return syscall(SYS_recvfrom, fd, to, cap, flags, NULL, NULL);
 }
 
@@ -37,6 +64,61 @@ static void test_a_connection_of_one_request_is_read_once_and_never_registered(v
     assert_int_equal(controls, 0);
     assert_int_equal(receives, 1);
     close(fd);
+    rig_free(rig);
+}
+
+#define AT_HAND 64
+
+/* So many clients come at once; the calls that they cost the server. */
+static unsigned serve_many(struct rig *rig)
+{
+    int fds[AT_HAND];
+    unsigned before = rig->requests;
+    for (int i = 0; i < AT_HAND; i++) {
+        fds[i] = rig_connect(rig);
+        say_text(fds[i], GET("Connection: close\r\n"));
+    }
+    calls = 0;
+    rig_until(rig, rig->requests == before + AT_HAND);
+    unsigned cost = calls;
+    for (int i = 0; i < AT_HAND; i++) {
+        forget(rig);
+        hear(rig, fds[i], NULL);
+        assert_got(rig, "200 OK");
+        close(fds[i]);
+    }
+    return cost;
+}
+
+static void test_connections_of_one_request_cost_four_calls_each(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of(host_target);
+    for (int i = 0; i < 10; i++)
+        (void)serve_many(rig); /* the pace is learnt */
+    controls = 0;
+    unsigned cost = serve_many(rig);
+    assert_true(cost * 10 <= AT_HAND * 41);
+    assert_int_equal(controls, 0);
+    rig_free(rig);
+}
+
+/* As hosts do in a long batch. */
+static void host_target_and_flush(struct rig *rig, const struct cv_event *event)
+{
+    host_target(rig, event);
+    cv_server_flush(rig->server);
+}
+
+static void test_a_flush_within_a_batch_registers_nobody_who_waits_for_the_host(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of(host_target_and_flush);
+    for (int i = 0; i < 10; i++)
+        (void)serve_many(rig);
+    controls = 0;
+    (void)serve_many(rig);
+    assert_int_equal(controls, 0);
     rig_free(rig);
 }
 
@@ -108,6 +190,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_connection_of_one_request_is_read_once_and_never_registered),
+        cmocka_unit_test(test_connections_of_one_request_cost_four_calls_each),
+        cmocka_unit_test(test_a_flush_within_a_batch_registers_nobody_who_waits_for_the_host),
         cmocka_unit_test(test_a_kept_connection_is_registered_once_and_read_once_per_request),
         cmocka_unit_test(test_bytes_that_are_not_wanted_yet_cost_no_call),
         cmocka_unit_test(test_an_idle_connection_owns_no_buffer),
