@@ -46,7 +46,7 @@ COVEY_API const char *covey_client_ip(covey_req *req);
 COVEY_API const void *covey_body(covey_req *req, size_t *len);
 
 /* The next bytes of the body of a .stream route, waiting for them: > 0 bytes, 0 at the end, or
- * negative: -ECANCELED, -EMSGSIZE (past .body_max), -ETIMEDOUT (REQUEST_TIMEOUT without a byte),
+ * negative: -ECANCELED, -EMSGSIZE (past .body_max), -ETIMEDOUT (REQUEST_TIMEOUT has passed),
  * -EPERM off a fiber. */
 COVEY_API ssize_t covey_body_read(covey_req *req, void *to, size_t cap);
 

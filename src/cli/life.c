@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIELDS_MAX 100
-#define LINGER_MS 2000
-
 static const char *setting(void *arg, const char *name)
 {
     struct life *life = arg;
@@ -22,29 +19,32 @@ static const char *setting(void *arg, const char *name)
 struct cv_native_config cv_life_config(struct life *life, covey_setup_fn *setup)
 {
     const int64_t *value = life->conf->value;
-    uint32_t head_max = (uint32_t)value[CV_SET_REQUEST_MAX_HEADER_SIZE];
-    return (struct cv_native_config){
-        .setup = setup,
-        .server = {.limits = {.head = {.head_max = head_max,
-                                       .target_max = head_max,
-                                       .fields_max = FIELDS_MAX},
-                              .request_timeout = value[CV_SET_REQUEST_TIMEOUT],
-                              .response_timeout = value[CV_SET_RESPONSE_TIMEOUT],
-                              .keep_alive_timeout = value[CV_SET_KEEP_ALIVE_TIMEOUT],
-                              .body_max = value[CV_SET_REQUEST_MAX_SIZE],
-                              .linger_timeout = LINGER_MS,
-                              .connections_max = (uint32_t)value[CV_SET_CONNECTIONS_MAX]},
-                   .listeners = life->listeners,
-                   .n_listeners = life->n_listeners,
-                   .keep_alive = value[CV_SET_KEEP_ALIVE] != 0,
-                   .access_log = life->access_log,
-                   .arg = life},
-        .fibers_max = (size_t)value[CV_SET_FIBERS_MAX],
-        .offload_threads = (unsigned)value[CV_SET_OFFLOAD_THREADS],
-        .stop_timeout = value[CV_SET_STOP_TIMEOUT],
-        .debug = value[CV_SET_DEBUG] != 0,
-        .setting = setting,
-        .arg = life};
+    const struct cv_limits limits = {
+        .head = {.head_max = (uint32_t)value[CV_SET_REQUEST_MAX_HEADER_SIZE],
+                 .target_max = (uint32_t)value[CV_SET_REQUEST_MAX_TARGET],
+                 .fields_max = (uint32_t)value[CV_SET_REQUEST_MAX_FIELDS]},
+        .head_timeout = value[CV_SET_REQUEST_HEAD_TIMEOUT],
+        .request_timeout = value[CV_SET_REQUEST_TIMEOUT],
+        .response_timeout = value[CV_SET_RESPONSE_TIMEOUT],
+        .keep_alive_timeout = value[CV_SET_KEEP_ALIVE_TIMEOUT],
+        .linger_timeout = value[CV_SET_LINGER_TIMEOUT],
+        .body_max = value[CV_SET_REQUEST_MAX_SIZE],
+        .connections_max = (uint32_t)value[CV_SET_CONNECTIONS_MAX],
+        .keep_alive_requests = (uint32_t)value[CV_SET_KEEP_ALIVE_REQUESTS],
+        .in_flight_max = (uint32_t)value[CV_SET_IN_FLIGHT_MAX],
+        .fibers_max = (uint32_t)value[CV_SET_FIBERS_MAX]};
+    return (struct cv_native_config){.setup = setup,
+                                     .server = {.limits = limits,
+                                                .listeners = life->listeners,
+                                                .n_listeners = life->n_listeners,
+                                                .keep_alive = value[CV_SET_KEEP_ALIVE] != 0,
+                                                .access_log = life->access_log,
+                                                .arg = life},
+                                     .offload_threads = (unsigned)value[CV_SET_OFFLOAD_THREADS],
+                                     .stop_timeout = value[CV_SET_STOP_TIMEOUT],
+                                     .debug = value[CV_SET_DEBUG] != 0,
+                                     .setting = setting,
+                                     .arg = life};
 }
 
 int cv_life_failed(struct life *life, int code, const char *reason)

@@ -49,9 +49,11 @@ static void tell(struct cv_exchange *x)
 static void give_up(struct cv_conn *c, int error)
 {
     struct cv_exchange *x = c->x;
+    enum cv_refused reason = cv_refused_body(error);
     c->unread = true;
+    cv_refused(c->server, reason, NULL, x);
     if (x->mode == CV_BODY_COLLECT) {
-        cv_refuse_body(x, error);
+        c->protocol->refuse(x, reason, CV_GONE_BODY);
         return;
     }
     x->body_error = error;
@@ -167,6 +169,12 @@ static bool is_longer(const struct cv_exchange *x, int64_t max)
     return max >= 0 && !x->head->chunked && x->head->content_length > (uint64_t)max;
 }
 
+static void note_longer(const struct cv_exchange *x)
+{
+    if (x->conn != NULL)
+        cv_refused(x->conn->server, CV_REFUSED_BODY_TOO_LARGE, NULL, x);
+}
+
 /* CV_EV_BODY will tell, or CV_EV_GONE. Whose time runs depends on whether the host waits. */
 static void wait_for_body(struct cv_exchange *x)
 {
@@ -181,14 +189,14 @@ int cv_exchange_collect(struct cv_exchange *x, int64_t max)
     if (x->conn == NULL)
         return x->body_end && !is_longer(x, max) ? 1 : -ECONNRESET;
     x->mode = CV_BODY_COLLECT;
+    x->body_max = max;
     if (is_longer(x, max)) {
-        x->conn->unread = !x->conn->body_done;
-        cv_refuse_body(x, -EMSGSIZE);
+        note_longer(x);
+        x->conn->protocol->refuse(x, CV_REFUSED_BODY_TOO_LARGE, CV_GONE_BODY);
         return 0;
     }
     if (x->body_end)
         return 1;
-    x->body_max = max;
     x->conn->protocol->ask(x);
     if (x->body_end)
         return 1;
@@ -204,7 +212,10 @@ struct cv_span cv_exchange_body(const struct cv_exchange *x)
 int cv_exchange_limit(struct cv_exchange *x, int64_t max)
 {
     x->body_max = max;
-    return is_longer(x, max) ? -EMSGSIZE : 0;
+    if (!is_longer(x, max))
+        return 0;
+    note_longer(x);
+    return -EMSGSIZE;
 }
 
 /* Hands out what is there. 0: nothing. */

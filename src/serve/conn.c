@@ -297,6 +297,7 @@ int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)
     c->protocol = &cv_proto_h1;
     c->fd = fd;
     c->peer = *peer;
+    c->turns = server->limits.keep_alive_requests;
     c->may_read = true;
     c->body_done = true;
     cv_buf_init(&c->in, (size_t)server->limits.head.head_max + 2 * (size_t)CV_RECV_BYTES);
@@ -305,7 +306,7 @@ int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)
     cv_list_init(&c->resume);
     cv_server_count(server, +1);
     cv_metrics_add(&server->metrics.page->accepted, 1);
-    cv_deadline_renew(c, CV_DUE_REQUEST);
+    cv_deadline_renew(c, CV_DUE_HEAD);
     cv_conn_run(c);
     cv_conn_dirty(c); /* the next flush registers it */
     return 0;

@@ -63,6 +63,7 @@ struct cv_conn {
     int fd;
     uint32_t in_at;
     uint32_t dropped; /* body bytes read over, in DRAIN and LINGER */
+    uint32_t turns;   /* requests that may still come; 0: as many as like */
     struct cv_peer peer;
     uint8_t due_kind;
     uint8_t state;
@@ -77,6 +78,7 @@ struct cv_conn {
     bool cut : 1;         /* closes after one attempt to send */
     bool reset : 1;       /* closes by RST */
     bool unread : 1;      /* bytes of the peer's will never be read: linger */
+    bool last : 1;        /* its requests are used up: the answer closes */
     bool chunked : 1;
     bool body_done : 1;
     bool expects : 1; /* the peer waits for 100 Continue */

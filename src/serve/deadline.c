@@ -78,7 +78,8 @@ int cv_deadlines_init(struct cv_server *server)
     const struct cv_limits *limits = &server->limits;
     deadlines->lengths[CV_DUE_NONE] = -1;
     deadlines->lengths[CV_DUE_IDLE] = length_of(limits->keep_alive_timeout);
-    deadlines->lengths[CV_DUE_REQUEST] = length_of(limits->request_timeout);
+    deadlines->lengths[CV_DUE_HEAD] = length_of(limits->head_timeout);
+    deadlines->lengths[CV_DUE_BODY] = length_of(limits->request_timeout);
     deadlines->lengths[CV_DUE_RESPONSE] = length_of(limits->response_timeout);
     deadlines->lengths[CV_DUE_WRITE] = length_of(limits->response_timeout);
     deadlines->lengths[CV_DUE_LINGER] = length_of(limits->linger_timeout);

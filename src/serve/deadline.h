@@ -18,7 +18,8 @@ struct cv_server;
 enum cv_due {
     CV_DUE_NONE,     /* a streamed answer, an exchange with a limit of its own */
     CV_DUE_IDLE,     /* the next request */
-    CV_DUE_REQUEST,  /* the rest of a request, or the first on a connection */
+    CV_DUE_HEAD,     /* the rest of a head, or the first on a connection */
+    CV_DUE_BODY,     /* the rest of a request */
     CV_DUE_RESPONSE, /* the beginning of an answer */
     CV_DUE_WRITE,    /* the peer to take what is unsent */
     CV_DUE_LINGER,   /* the peer to close after an early answer */

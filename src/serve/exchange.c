@@ -308,6 +308,7 @@ void cv_exchange_timeout(struct cv_exchange *x, int64_t ms)
     if (x->conn == NULL)
         return;
     struct cv_loop *loop = x->conn->server->loop;
+    x->own_timeout = ms;
     x->timed = true;
     if (ms < 0 || ms > CV_NEVER / 2 / CV_MS)
         cv_timer_stop(loop, &x->timer);

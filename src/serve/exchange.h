@@ -55,6 +55,7 @@ struct cv_exchange {
     struct cv_metrics_route route;
     void *host;
     int64_t started;
+    int64_t own_timeout; /* ms, in the place of RESPONSE_TIMEOUT; 0: it has none, < 0: no limit */
 
     struct cv_span whole; /* the body, once it is collected or if it came with the head */
     struct cv_buf body;   /* a body that did not */

@@ -9,6 +9,7 @@
 #include "serve/deadline.h"
 #include "serve/drain.h"
 #include "serve/out.h"
+#include "serve/refusal_log.h"
 #include "serve/server.h"
 
 /* One read brings at most this much; all connections share the buffer. */
@@ -51,6 +52,7 @@ struct cv_server {
     struct cv_draining draining;
     struct cv_access_log access_log;
     struct cv_metrics metrics;
+    struct cv_refusal_log refusals;
     struct cv_pieces pieces;
 
     struct cv_preamble preamble;

@@ -114,28 +114,17 @@ void cv_metrics_refused(struct cv_server *server, enum cv_refused reason)
 
 void cv_metrics_timed_out(struct cv_server *server, unsigned due)
 {
-    _Static_assert(CV_DUE_IDLE == CV_METRICS_KEEP_ALIVE + 1 &&
-                       CV_DUE_LINGER == CV_METRICS_LINGER + 1,
-                   "they are in the same order");
-    cv_metrics_add(&server->metrics.page->timeouts[due - CV_DUE_IDLE], 1);
-}
-
-static enum cv_refused reason_of(int status)
-{
-    switch (status) {
-    case 400: return CV_REFUSED_MALFORMED;
-    case 408: return CV_REFUSED_HEAD_TIMEOUT;
-    case 414: return CV_REFUSED_TARGET_TOO_LONG;
-    case 431: return CV_REFUSED_HEAD_TOO_LARGE;
-    case 503: return CV_REFUSED_NO_MEMORY;
-    default: return CV_REFUSED_UNSUPPORTED;
-    }
+    static const uint8_t places[CV_DUE_COUNT] = {
+        [CV_DUE_IDLE] = CV_METRICS_KEEP_ALIVE, [CV_DUE_HEAD] = CV_METRICS_REQUEST,
+        [CV_DUE_BODY] = CV_METRICS_REQUEST,    [CV_DUE_RESPONSE] = CV_METRICS_RESPONSE,
+        [CV_DUE_WRITE] = CV_METRICS_WRITE,     [CV_DUE_LINGER] = CV_METRICS_LINGER,
+    };
+    cv_metrics_add(&server->metrics.page->timeouts[places[due]], 1);
 }
 
 void cv_metrics_head_refused(struct cv_server *server, int status)
 {
     cv_metrics_add(&server->metrics.page->requests[CV_METRICS_REFUSED][class_of(status)], 1);
-    cv_metrics_refused(server, reason_of(status));
 }
 
 /* ---- Turns ---- */
@@ -147,7 +136,8 @@ static void show_now(struct cv_server *server)
     cv_metrics_set(&now->connections[CV_METRICS_HANDLING],
                    counts[CV_DUE_NONE] + counts[CV_DUE_RESPONSE]);
     cv_metrics_set(&now->connections[CV_METRICS_IDLE], counts[CV_DUE_IDLE]);
-    cv_metrics_set(&now->connections[CV_METRICS_READING], counts[CV_DUE_REQUEST]);
+    cv_metrics_set(&now->connections[CV_METRICS_READING],
+                   counts[CV_DUE_HEAD] + counts[CV_DUE_BODY]);
     cv_metrics_set(&now->connections[CV_METRICS_WRITING], counts[CV_DUE_WRITE]);
     cv_metrics_set(&now->connections[CV_METRICS_CLOSING], counts[CV_DUE_LINGER]);
     cv_metrics_set(&now->exchanges, server->running);

@@ -8,6 +8,7 @@
 #define CV_SERVE_METRICS_H
 
 #include "base/macros.h"
+#include "serve/refusals.def"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,31 +19,16 @@ struct cv_server;
 struct cv_exchange;
 
 /* Changes with struct cv_metrics_page, and with what its words mean. */
-#define CV_METRICS_LAYOUT 1
+#define CV_METRICS_LAYOUT 2
 
 /* ---- What is counted ---- */
 
-/* In the order of the page; only ever added to at the end, of at most CV_METRICS_REFUSED_MAX. */
-#define CV_METRICS_REFUSALS(X)                                                                     \
-    X(MALFORMED, "malformed")             /* a head that cannot be a request: 400 */               \
-    X(HEAD_TOO_LARGE, "head_too_large")   /* 431 */                                                \
-    X(TARGET_TOO_LONG, "target_too_long") /* 414 */                                                \
-    X(UNSUPPORTED, "unsupported")         /* a version, a coding, an expectation: 505, 501, 417 */ \
-    X(HEAD_TIMEOUT, "head_timeout")       /* 408 */                                                \
-    X(BODY_MALFORMED, "body_malformed")   /* 400 */                                                \
-    X(BODY_TOO_LARGE, "body_too_large")   /* 413 */                                                \
-    X(BODY_TIMEOUT, "body_timeout")       /* 408 */                                                \
-    X(RESPONSE_TIMEOUT, "response_timeout") /* 503 */                                              \
-    X(FIBERS_MAX, "fibers_max")             /* 503 */                                              \
-    X(NO_MEMORY, "no_memory")               /* 503 */                                              \
-    X(CONNECTIONS_MAX, "connections_max")   /* 503, or left waiting: once each time it is full */  \
-    X(SHED, "shed")                         /* an idle connection, closed to get its descriptor */ \
-    X(NO_DESCRIPTORS, "no_descriptors")     /* could not be accepted; tried again */
+/* Why something was not done for a client: the lines of refusals.def. */
 #define CV_METRICS_REFUSED_MAX 32
 
 enum cv_refused {
-#define CV_METRICS_NAME(name, word) CV_REFUSED_##name,
-    CV_METRICS_REFUSALS(CV_METRICS_NAME)
+#define CV_METRICS_NAME(name, ...) CV_REFUSED_##name,
+    CV_REFUSALS(CV_METRICS_NAME)
 #undef CV_METRICS_NAME
         CV_REFUSED_COUNT
 };
@@ -184,7 +170,7 @@ void cv_metrics_on_wait(struct cv_server *server, bool running, int64_t now);
 /* For hosts: what their fibers are doing. */
 void cv_metrics_fibers(struct cv_server *server, size_t now, size_t most, size_t stack_most);
 
-/* Something was not done for a client, and why. */
+/* Something was not done for a client, and why. Mostly called by cv_refused(), which logs it. */
 void cv_metrics_refused(struct cv_server *server, enum cv_refused reason);
 
 /* ---- Within serve ---- */
@@ -215,7 +201,7 @@ void cv_metrics_done(struct cv_server *server);
 /* A deadline of this kind (enum cv_due) has passed. */
 void cv_metrics_timed_out(struct cv_server *server, unsigned due);
 
-/* A head was refused with this status before there was a request. */
+/* A head was answered with this status before there was a request. */
 void cv_metrics_head_refused(struct cv_server *server, int status);
 
 /* An exchange has ended, in whatever way. */

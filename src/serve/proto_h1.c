@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/log.h"
 #include "serve/body.h"
 #include "serve/exchange.h"
 #include "serve/h1_answer.h"
@@ -17,36 +16,43 @@
 
 /* ---- Refusing ---- */
 
-static void log_refusal(const struct cv_conn *c, int status, const char *text)
-{
-    if (!cv_log_on(CV_LOG_DEBUG))
-        return;
-    char peer[CV_PEER_TEXT];
-    cv_peer_write(&c->peer, peer);
-    cv_debug("%s: refused with %d: %.*s", peer[0] != '\0' ? peer : "unix", status,
-             (int)(strlen(text) - 1), text);
-}
-
 /* Answers and closes; nothing more is read as a request. */
-static void refuse(struct cv_conn *c, int status, const char *text, bool with_body)
+static void refuse(struct cv_conn *c, enum cv_refused reason, bool with_body)
 {
-    log_refusal(c, status, text);
     c->state = CV_CONN_HEAD;
     c->closing = true;
-    if (!cv_h1_refusal(c, status, text, with_body))
+    if (!cv_h1_refusal(c, cv_refused_status(reason), cv_refused_text(reason), with_body))
         cv_conn_close(c, CV_GONE_PEER);
 }
 
-static void refuse_head(struct cv_conn *c, int status)
+static void refuse_head(struct cv_conn *c, enum cv_refused reason)
 {
     const struct cv_h1 *parser = c->torn != NULL ? c->torn : &c->server->parser;
     bool with_body = parser->head.method != CV_METHOD_HEAD;
     c->unread = true;
-    cv_metrics_head_refused(c->server, status);
-    refuse(c, status, cv_refuse_head_text(status), with_body);
+    cv_refused(c->server, reason, &c->peer, NULL);
+    cv_metrics_head_refused(c->server, cv_refused_status(reason));
+    refuse(c, reason, with_body);
 }
 
-static void refuse_exchange(struct cv_exchange *x, int status, const char *text, enum cv_gone why)
+/* Why a head was refused, for the parser's verdict. */
+static enum cv_refused head_reason(const struct cv_h1 *parser, const struct cv_h1_limits *limits,
+                                   int status)
+{
+    switch (status) {
+    case 414: return CV_REFUSED_TARGET_TOO_LONG;
+    case 417: return CV_REFUSED_EXPECTATION;
+    case 431:
+        return parser->head.n_fields >= limits->fields_max && parser->seen < limits->head_max
+                   ? CV_REFUSED_TOO_MANY_FIELDS
+                   : CV_REFUSED_HEAD_TOO_LARGE;
+    case 501: return CV_REFUSED_UNSUPPORTED;
+    case 505: return CV_REFUSED_VERSION;
+    default: return CV_REFUSED_MALFORMED;
+    }
+}
+
+static void refuse_exchange(struct cv_exchange *x, enum cv_refused reason, enum cv_gone why)
 {
     struct cv_conn *c = x->conn;
     bool with_body = x->head->method != CV_METHOD_HEAD;
@@ -54,11 +60,11 @@ static void refuse_exchange(struct cv_exchange *x, int status, const char *text,
         cv_conn_close(c, why);
         return;
     }
-    x->status = status;
-    x->sent = with_body ? strlen(text) : 0;
+    x->status = cv_refused_status(reason);
+    x->sent = with_body ? strlen(cv_refused_text(reason)) : 0;
     c->unread |= !c->body_done;
     cv_exchange_detach(x, why);
-    refuse(c, status, text, with_body);
+    refuse(c, reason, with_body);
     cv_conn_settle(c);
 }
 
@@ -84,7 +90,7 @@ static void keep_parser(struct cv_conn *c)
         return;
     c->torn = malloc(sizeof(*c->torn));
     if (c->torn == NULL)
-        refuse_head(c, 503);
+        refuse_head(c, CV_REFUSED_NO_MEMORY);
     else
         *c->torn = c->server->parser;
 }
@@ -105,9 +111,11 @@ static size_t start_exchange(struct cv_conn *c, const struct cv_h1_head *head, s
     cv_body_start(c, head);
     if (with > 0)
         c->body_done = true;
+    if (c->turns > 0)
+        c->last = --c->turns == 0;
     c->expects &= bytes.len == head->len; /* a peer that has sent more does not wait */
     if (cv_exchange_new(c, head, bytes.at, with) == NULL) {
-        refuse_head(c, 503);
+        refuse_head(c, CV_REFUSED_NO_MEMORY);
         return used;
     }
     c->state = CV_CONN_RUN;
@@ -116,6 +124,8 @@ static size_t start_exchange(struct cv_conn *c, const struct cv_h1_head *head, s
     cv_conn_dirty(c);                /* the flush sets it, if there is no answer by then */
     free(c->torn);
     c->torn = NULL;
+    if (c->server->running > c->server->limits.in_flight_max)
+        cv_refuse_in_flight(c->x);
     return used;
 }
 
@@ -126,14 +136,15 @@ static size_t take_head(struct cv_conn *c, struct cv_span bytes)
         parser = &c->server->parser;
         cv_h1_init(parser);
     }
-    int rc = cv_h1_parse(parser, &c->server->limits.head, bytes);
+    const struct cv_h1_limits *limits = &c->server->limits.head;
+    int rc = cv_h1_parse(parser, limits, bytes);
     if (rc == CV_H1_DONE)
         return start_exchange(c, &parser->head, bytes);
     if (rc == CV_H1_MORE) {
         keep_parser(c);
         return 0;
     }
-    refuse_head(c, -rc);
+    refuse_head(c, head_reason(parser, limits, -rc));
     return bytes.len;
 }
 
@@ -184,7 +195,7 @@ static enum cv_due due_running(const struct cv_conn *c)
     const struct cv_exchange *x = c->x;
     bool reads = !c->body_done && x->mode != CV_BODY_HELD && x->body_error == 0;
     if (reads && (!c->late || x->waits_body))
-        return CV_DUE_REQUEST;
+        return CV_DUE_BODY;
     return x->begun || x->timed ? CV_DUE_NONE : CV_DUE_RESPONSE;
 }
 
@@ -193,38 +204,52 @@ static enum cv_due due(const struct cv_conn *c)
     switch ((enum cv_conn_state)c->state) {
     case CV_CONN_HEAD:
         /* The first request's time begins with the accept. */
-        if (cv_conn_is_idle(c) && c->due_kind != CV_DUE_REQUEST)
+        if (cv_conn_is_idle(c) && c->due_kind != CV_DUE_HEAD)
             return CV_DUE_IDLE;
-        return CV_DUE_REQUEST;
+        return CV_DUE_HEAD;
     case CV_CONN_RUN: return due_running(c);
-    case CV_CONN_DRAIN: return CV_DUE_REQUEST;
+    case CV_CONN_DRAIN: return CV_DUE_BODY;
     case CV_CONN_LINGER: return CV_DUE_LINGER;
     case CV_CONN_CLOSED: break;
     }
     return CV_DUE_NONE;
 }
 
+static void head_expired(struct cv_conn *c)
+{
+    if (cv_conn_is_idle(c) || c->closing)
+        cv_conn_close(c, CV_GONE_NOT);
+    else
+        refuse_head(c, CV_REFUSED_HEAD_TIMEOUT);
+}
+
 /* The request's time has passed. While the host is not waiting for it, that is not the peer's
  * fault: it gets the time again once the host waits. */
-static void request_expired(struct cv_conn *c)
+static void body_expired(struct cv_conn *c)
 {
-    if (c->state == CV_CONN_RUN && !c->x->waits_body)
-        c->late = true;
-    else if (c->state == CV_CONN_RUN)
-        cv_body_fail(c, -ETIMEDOUT);
-    else if (c->state == CV_CONN_HEAD && !cv_conn_is_idle(c) && !c->closing)
-        refuse_head(c, 408);
-    else
+    if (c->state != CV_CONN_RUN)
         cv_conn_close(c, CV_GONE_NOT);
+    else if (!c->x->waits_body)
+        c->late = true;
+    else
+        cv_body_fail(c, -ETIMEDOUT);
+}
+
+/* No answer can be given: one is on its way. */
+static void send_expired(struct cv_conn *c)
+{
+    cv_refused(c->server, CV_REFUSED_SEND_TIMEOUT, &c->peer, c->x);
+    cv_conn_close(c, CV_GONE_TIMEOUT);
 }
 
 static void expired(struct cv_conn *c, enum cv_due kind)
 {
     switch (kind) {
     case CV_DUE_IDLE: cv_conn_close_idle(c); break;
-    case CV_DUE_REQUEST: request_expired(c); break;
+    case CV_DUE_HEAD: head_expired(c); break;
+    case CV_DUE_BODY: body_expired(c); break;
     case CV_DUE_RESPONSE: cv_refuse_late(c->x); break;
-    case CV_DUE_WRITE: cv_conn_close(c, CV_GONE_TIMEOUT); break;
+    case CV_DUE_WRITE: send_expired(c); break;
     case CV_DUE_LINGER: cv_conn_close(c, CV_GONE_NOT); break;
     case CV_DUE_NONE:
     case CV_DUE_COUNT: break;

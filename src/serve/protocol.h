@@ -9,6 +9,7 @@
 #include "base/span.h"
 #include "serve/deadline.h"
 #include "serve/handler.h"
+#include "serve/metrics.h"
 
 struct cv_conn;
 
@@ -34,7 +35,7 @@ struct cv_protocol {
     /* The host would like the body, or more of it. */
     void (*ask)(struct cv_exchange *x);
     /* The server answers in the host's place, and closes; detaches with `why`. */
-    void (*refuse)(struct cv_exchange *x, int status, const char *text, enum cv_gone why);
+    void (*refuse)(struct cv_exchange *x, enum cv_refused reason, enum cv_gone why);
 };
 
 extern const struct cv_protocol cv_proto_h1;

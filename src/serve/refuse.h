@@ -1,21 +1,37 @@
-/* Answers that the server gives itself, in the host's place: one sentence of text with the cause,
- * and the connection closes. Each is logged at debug level.
+/* What is not done for a client: counted, named in the log, and answered where there is an answer.
+ *
+ * Why, and what is said of it, is a line of refusals.def. An answer in the host's place is one
+ * sentence of text, and the connection closes.
  */
 #ifndef CV_SERVE_REFUSE_H
 #define CV_SERVE_REFUSE_H
 
 #include "serve/handler.h"
+#include "serve/metrics.h"
+#include "serve/peer.h"
 
-/* The sentence for a head that cannot be served: 400, 414, 417, 431, 501, 503, 505, 408. */
-const char *cv_refuse_head_text(int status);
+/* The status of an answer, 0 if there is none; a sentence for it, which names the setting; and the
+ * same as a text of its own, with a point and a newline. */
+int cv_refused_status(enum cv_refused reason);
+const char *cv_refused_sentence(enum cv_refused reason);
+const char *cv_refused_text(enum cv_refused reason);
+
+/* Counts a refusal and logs it, with the limit that applied: refusal_log.h. To be called before the
+ * answer, with the request or, where there is none (NULL), with the peer. */
+void cv_refused(struct cv_server *server, enum cv_refused reason, const struct cv_peer *peer,
+                const struct cv_exchange *x);
 
 /* The host has released an exchange without a word: 500. The connection goes on. */
 void cv_refuse_unanswered(struct cv_exchange *x);
 
+/* More requests are being worked on than may be: 503. The connection goes on, because new ones
+ * would only add to the load. */
+void cv_refuse_in_flight(struct cv_exchange *x);
+
 /* The host is too late: 503, or a cut if it has begun. */
 void cv_refuse_late(struct cv_exchange *x);
 
-/* The body cannot be collected: for -EMSGSIZE 413, -ETIMEDOUT 408, -ENOMEM 503, else 400. */
-void cv_refuse_body(struct cv_exchange *x, int error);
+/* The body cannot be had. Why, for what went wrong with it. */
+enum cv_refused cv_refused_body(int error);
 
 #endif

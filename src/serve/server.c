@@ -75,9 +75,23 @@ bool cv_server_next(struct cv_server *server, struct cv_event *ret)
 
 /* ---- Life ---- */
 
+/* Of two times, of which either may be off. */
+static int64_t shorter(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static void take_limits(struct cv_limits *limits, const struct cv_limits *given)
+{
+    *limits = *given;
+    limits->head_timeout = shorter(given->head_timeout, given->request_timeout);
+    if (given->in_flight_max == 0)
+        limits->in_flight_max = UINT32_MAX;
+}
+
 static int init(struct cv_server *server, const struct cv_server_config *config)
 {
-    server->limits = config->limits;
+    take_limits(&server->limits, &config->limits);
     server->keep_alive = config->keep_alive;
     server->load = config->load;
     server->arg = config->arg;
@@ -91,6 +105,8 @@ static int init(struct cv_server *server, const struct cv_server_config *config)
     if (rc == 0)
         rc = cv_deadlines_init(server);
     if (rc == 0)
+        rc = cv_refusal_log_init(server);
+    if (rc == 0)
         rc = cv_drain_init(server);
     if (rc == 0)
         rc = cv_access_log_init(server, config->access_log);
@@ -103,6 +119,7 @@ static void done(struct cv_server *server)
     cv_accept_done(server);
     cv_access_log_done(server);
     cv_drain_done(server);
+    cv_refusal_log_done(server);
     cv_deadlines_done(server);
     cv_loop_not_soon(&server->kick);
     cv_pieces_done(&server->pieces);

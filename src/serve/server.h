@@ -12,7 +12,8 @@
 /* Every cap and deadline of a server, in bytes, counts and milliseconds. < 0: off. */
 struct cv_limits {
     struct cv_h1_limits head;
-    int64_t request_timeout; /* from the first byte of a request (or the accept) to its last: 408 */
+    int64_t head_timeout;    /* from a head's first byte (or the accept) to its last: 408 */
+    int64_t request_timeout; /* from the head to the last byte of its body; and for the head: 408 */
     int64_t response_timeout;   /* from the request's last byte to the answer's first: 503; and per
                                    stalled write */
     int64_t keep_alive_timeout; /* between requests */
@@ -20,6 +21,9 @@ struct cv_limits {
         body_max; /* default of collect() for hosts; the server itself reads over at most 64 KiB */
     int64_t linger_timeout; /* reading on after an early answer, so that the client sees it */
     uint32_t connections_max;
+    uint32_t keep_alive_requests; /* on one connection; 0: no limit */
+    uint32_t in_flight_max; /* requests that are worked on at once: 503 past it; 0: no limit */
+    uint32_t fibers_max;    /* the host's: requests that wait at once */
 };
 
 struct cv_server_config {

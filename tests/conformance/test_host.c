@@ -446,6 +446,7 @@ static int listen_unix(const char *path)
 
 static struct cv_server_config config = {
     .limits = {.head = {.head_max = 8192, .target_max = 4096, .fields_max = 100},
+               .head_timeout = 60000,
                .request_timeout = 60000,
                .response_timeout = 60000,
                .keep_alive_timeout = 120000,
@@ -464,6 +465,7 @@ static bool set_limit(const char *text_)
         const char *name;
         int64_t *value;
     } limits[] = {
+        {"head_timeout=", &config.limits.head_timeout},
         {"request_timeout=", &config.limits.request_timeout},
         {"response_timeout=", &config.limits.response_timeout},
         {"keep_alive_timeout=", &config.limits.keep_alive_timeout},

@@ -45,10 +45,9 @@ struct cv_native {
     int64_t drain_until;
     int64_t stop_left; /* ns of stop_timeout that have not been used yet */
 
-    int64_t flushed_at;       /* inside a batch */
-    struct cv_link canceled;  /* requests that were told to end, oldest first */
-    struct cv_timer naming;   /* when the oldest of them is to be named */
-    int64_t fibers_warned_at; /* the last line about FIBERS_MAX */
+    int64_t flushed_at;      /* inside a batch */
+    struct cv_link canceled; /* requests that were told to end, oldest first */
+    struct cv_timer naming;  /* when the oldest of them is to be named */
 };
 
 /* ---- requests.c ---- */

@@ -19,7 +19,8 @@
 static int open_parts(struct cv_native *native)
 {
     const struct cv_native_config *config = &native->config;
-    const struct cv_fibers_config fibers = {.max = config->fibers_max + 1}; /* listeners */
+    const struct cv_fibers_config fibers = {.max = (size_t)config->server.limits.fibers_max +
+                                                   1}; /* listeners */
 
     int rc = cv_loop_new(&native->loop);
     if (rc == 0)

@@ -25,7 +25,6 @@ struct cv_native;
 struct cv_native_config {
     covey_setup_fn *setup;
     struct cv_server_config server; /* limits, listeners, access log, sharing of connections */
-    size_t fibers_max;
     unsigned offload_threads;
     int64_t stop_timeout; /* ms; the stop listeners together may take this long (waits are cancelled
                              then) */

@@ -11,6 +11,7 @@
 #include "app/request.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/refuse.h"
 
 #include <errno.h>
 
@@ -32,17 +33,6 @@ static void run_request(void *arg)
     cv_req_unref(req);
 }
 
-static void warn_of_fibers_max(struct cv_native *native)
-{
-    int64_t now = cv_loop_now(native->loop);
-    if (native->fibers_warned_at != 0 && now - native->fibers_warned_at < CV_SECOND)
-        return;
-    native->fibers_warned_at = now;
-    cv_error("all %zu fibers of this worker (FIBERS_MAX) are waiting; requests are answered "
-             "with 503",
-             native->config.fibers_max);
-}
-
 static void apply_timeout(const struct covey_req *req)
 {
     int64_t ms = req->route != NULL ? req->route->how.response_timeout : 0;
@@ -53,7 +43,7 @@ static void apply_timeout(const struct covey_req *req)
 /* One fiber is kept for the listeners. */
 static int start_fiber(struct cv_native *native, struct covey_req *req)
 {
-    if (cv_fibers_count(native->fibers) >= native->config.fibers_max)
+    if (cv_fibers_count(native->fibers) >= native->config.server.limits.fibers_max)
         return -EAGAIN;
     return cv_fiber_start(native->fibers, run_request, req, &req->fiber);
 }
@@ -71,12 +61,9 @@ static void start(struct cv_native *native, struct covey_req *req)
     int rc = start_fiber(native, req);
     if (rc == 0)
         return; /* the request may be gone already */
-    if (rc == -EAGAIN)
-        warn_of_fibers_max(native);
-    cv_metrics_refused(native->server,
-                       rc == -EAGAIN ? CV_REFUSED_FIBERS_MAX : CV_REFUSED_NO_MEMORY);
-    cv_req_refuse(req, 503,
-                  rc == -EAGAIN ? "Too many requests are waiting (FIBERS_MAX)" : "Out of memory");
+    enum cv_refused reason = rc == -EAGAIN ? CV_REFUSED_FIBERS_MAX : CV_REFUSED_NO_MEMORY;
+    cv_refused(native->server, reason, NULL, req->x);
+    cv_req_refuse(req, cv_refused_status(reason), cv_refused_sentence(reason));
     cv_req_unref(req);
 }
 

@@ -11,7 +11,7 @@ int cv_native_turn(struct cv_native *native, int64_t until)
 
     if (native->server != NULL)
         cv_native_handle_events(native);
-    cv_tasks_start(&native->app.tasks, native->fibers, native->config.fibers_max);
+    cv_tasks_start(&native->app.tasks, native->fibers, native->config.server.limits.fibers_max);
     (void)cv_fibers_run(native->fibers); /* what became ready meanwhile: the next step won't wait */
     if (native->server != NULL)
         cv_server_flush(native->server);

@@ -119,6 +119,7 @@ static struct rig *rig_new(void (*host)(struct rig *rig, const struct cv_event *
     rig->host = host;
     rig->config = (struct cv_server_config){
         .limits = {.head = {.head_max = 8192, .target_max = 4096, .fields_max = 100},
+                   .head_timeout = 60000,
                    .request_timeout = 60000,
                    .response_timeout = 60000,
                    .keep_alive_timeout = 60000,

@@ -19,7 +19,7 @@ static struct rig *rig_with(void (*host)(struct rig *, const struct cv_event *),
 static void test_a_torn_head_is_408(void **state)
 {
     (void)state;
-    struct rig *rig = rig_with(host_target, LIMIT(request_timeout));
+    struct rig *rig = rig_with(host_target, LIMIT(head_timeout));
     int64_t begun = cv_clock_ns();
     say_and_hear_all(rig, "GET / HTTP/1.1\r\nHost:");
     assert_true(cv_clock_ns() - begun >= SHORT * CV_MS);
@@ -223,7 +223,8 @@ static void test_limits_that_are_off_arm_nothing(void **state)
     (void)state;
     struct rig *rig = rig_new(host_target);
     struct cv_limits *limits = &rig->config.limits;
-    limits->request_timeout = limits->response_timeout = limits->keep_alive_timeout = -1;
+    limits->head_timeout = limits->request_timeout = -1;
+    limits->response_timeout = limits->keep_alive_timeout = -1;
     rig_start(rig);
     int fd = rig_connect(rig);
     rig_settle(rig);

@@ -107,7 +107,7 @@ static void test_what_is_refused_is_counted_with_its_reason(void **state)
     say_and_hear_all(rig, "nonsense\r\n\r\n");
     say_and_hear_all(rig, "GET / HTTP/2.5\r\n\r\n");
     assert_int_equal(cv_metrics_get(&page->refused[CV_REFUSED_MALFORMED]), 1);
-    assert_int_equal(cv_metrics_get(&page->refused[CV_REFUSED_UNSUPPORTED]), 1);
+    assert_int_equal(cv_metrics_get(&page->refused[CV_REFUSED_VERSION]), 1);
     assert_int_equal(requests(page, CV_METRICS_REFUSED, CV_METRICS_4XX), 1);
     assert_int_equal(requests(page, CV_METRICS_REFUSED, CV_METRICS_5XX), 1);
     assert_int_equal(all_requests(page), 2);

@@ -524,14 +524,15 @@ static void test_without_a_fiber_left_the_answer_names_the_setting(void **state)
     (void)state;
     reset();
     rig_init(&rig, setup);
-    rig.config.fibers_max = 2;
+    rig.config.server.limits.fibers_max = 2;
     rig_start(&rig);
     int one = ask_and_keep("/waits"), two = ask_and_keep("/waits");
     rig_until(n_waiting == 2);
     const char *answer = rig_get(&rig, "/quick");
     assert_status(answer, 503);
     assert_has(answer, "FIBERS_MAX");
-    rig_assert_logged(&rig, "all 2 fibers of this worker (FIBERS_MAX) are waiting");
+    rig_assert_logged(
+        &rig, "refused with 503 at /quick: Too many requests are waiting (FIBERS_MAX is 2)");
     assert_status(rig_get(&rig, "/nowhere"), 404); /* needs none */
 
     /* A task waits for a fiber. */
@@ -552,7 +553,7 @@ static void test_stop_listeners_run_also_when_no_fiber_is_left(void **state)
     (void)state;
     reset();
     rig_init(&rig, setup);
-    rig.config.fibers_max = 1;
+    rig.config.server.limits.fibers_max = 1;
     rig_start(&rig);
     int fd = ask_and_keep("/waits");
     rig_until(n_waiting == 1);
