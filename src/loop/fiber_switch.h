@@ -1,8 +1,8 @@
 /* Leaving one stack and going on on another.
  *
- * On x86-64 some twenty instructions (fiber_x86_64.S); elsewhere, and where CV_FIBER_UCONTEXT is
- * defined (meson setup -Dc_args=-DCV_FIBER_UCONTEXT), libc's ucontext, which also makes a system
- * call to save the signal mask.
+ * On x86-64 and aarch64 a few dozen instructions (fiber_x86_64.S, fiber_aarch64.S); elsewhere, and
+ * where CV_FIBER_UCONTEXT is defined (meson setup -Dc_args=-DCV_FIBER_UCONTEXT), libc's ucontext,
+ * which also makes a system call to save the signal mask.
  */
 #ifndef CV_LOOP_FIBER_SWITCH_H
 #define CV_LOOP_FIBER_SWITCH_H
@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__x86_64__) && !defined(__ILP32__) && !defined(CV_FIBER_UCONTEXT)
+#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(__ILP32__) &&                        \
+    !defined(CV_FIBER_UCONTEXT)
 
 struct cv_context {
     void *sp; /* everything else is saved on the stack it points to */
@@ -20,12 +21,18 @@ struct cv_context {
 #define CV_CONTEXT_CALMS 1
 static inline void cv_context_calm(struct cv_context *context)
 {
+#if defined(__x86_64__)
     uint32_t *saved = context->sp;
     saved[0] = 0x1f80; /* MXCSR */
     saved[1] = 0x037f; /* x87 CW */
+#else
+    uint64_t *saved = context->sp;
+    saved[0] = 0; /* FPCR */
+#endif
 }
 
 #else
+#define CV_CONTEXT_IS_LIBCS 1
 #include <ucontext.h>
 
 struct cv_context {

@@ -1,7 +1,7 @@
 /* The switch where there is none in assembler. See fiber_switch.h for the contract. */
 #include "loop/fiber_switch.h"
 
-#if !defined(__x86_64__) || defined(__ILP32__) || defined(CV_FIBER_UCONTEXT)
+#ifdef CV_CONTEXT_IS_LIBCS
 
 #include <stdint.h>
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import BUILD
+from harness import BUILD, EMULATOR
 
 PATIENCE = 20.0
 
@@ -15,7 +15,7 @@ class Host:
     """A running test_host. `limits` are its arguments: request_timeout=500 and so on."""
 
     def __init__(self, *arguments, path=None, **limits):
-        command = [str(BUILD / "tests" / "conformance" / "test_host"), *arguments]
+        command = [*EMULATOR, str(BUILD / "tests" / "conformance" / "test_host"), *arguments]
         command += ["--unix", str(path)] if path else []
         command += [f"{name}={value}" for name, value in limits.items()]
         self.path = path

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 from exchanges import Step, dump, load
-from harness import BUILD
+from harness import BUILD, EMULATOR
 
 # Long enough for the server to have read what was sent so far, mostly; correctness does not depend on it.
 PAUSE = 0.0005
@@ -196,4 +196,4 @@ def test_twice_in_one_go_is_two_exchanges(exchange, shared_host):
 
 def test_the_parser_reads_each_alike_in_pieces_and_as_a_second_reader_does(tmp_path):
     dump(tmp_path)
-    subprocess.run([BUILD / "tests/differential/differential", "0", "1", tmp_path], check=True)
+    subprocess.run([*EMULATOR, BUILD / "tests/differential/differential", "0", "1", tmp_path], check=True)

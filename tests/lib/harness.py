@@ -23,6 +23,7 @@ TAG = "COVEYTEST_TAG"
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("COVEY_BUILD", "build"))
 BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
+EMULATOR = os.environ.get("COVEY_EMULATOR", "").split()  # what runs the programs of a build for another processor
 
 # The environment of what ends where /proc does not show it: LeakSanitizer would fail there.
 LEAKS_UNSEEN = {"LSAN_OPTIONS": "detect_leaks=0"}

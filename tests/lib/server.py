@@ -6,7 +6,7 @@ import time
 
 import proc
 from client import Connection, eventually
-from harness import BUILD, LEAKS_UNSEEN, Job, free_port, port_is_free, sanitized
+from harness import BUILD, EMULATOR, LEAKS_UNSEEN, Job, free_port, port_is_free, sanitized
 
 # The bounds of DESIGN section 1, in seconds, from the signal to nothing left.
 TERM_BOUND = 20.1
@@ -47,7 +47,7 @@ class Server(Job):
         self.method, self.workers_wanted = method, workers
         self.port = None if address else free_port()
         self.address = address or ("127.0.0.1", self.port)
-        command = [program if os.sep in str(program) else example(program), *args]
+        command = [*EMULATOR, program if os.sep in str(program) else example(program), *args]
         if self.port:
             command += ["--host", "127.0.0.1", "--port", self.port]
         if workers:

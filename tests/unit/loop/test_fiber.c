@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "loop/fiber_sanitize.h"
+#include "unit/loop/machine.h"
 
 static int log_[64];
 static int logged;
@@ -241,37 +242,18 @@ static void test_stack_use_is_measured(void **state)
     assert_in_range(cv_fibers_stack_used(rig.fibers), 100 * 1024, 256 * 1024);
 }
 
-#if defined(__x86_64__)
-enum { ROUND_UP_SSE = 0x4000, ROUND_UP_X87 = 0x0800, SSE_CONTROL = 0xffc0 };
-
-static unsigned sse_control(void)
-{
-    return __builtin_ia32_stmxcsr() & SSE_CONTROL;
-}
-
-static unsigned x87_control(void)
-{
-    uint16_t word;
-    __asm__ volatile("fnstcw %0" : "=m"(word));
-    return word;
-}
-
+#ifdef MACHINE_KNOWN
 static void round_up(void *arg)
 {
     (void)arg;
-    assert_int_equal(sse_control(), 0x1f80);
-    assert_int_equal(x87_control(), 0x037f);
-    uint16_t word = 0x037f | ROUND_UP_X87;
-    __builtin_ia32_ldmxcsr(0x1f80 | ROUND_UP_SSE);
-    __asm__ volatile("fldcw %0" : : "m"(word));
+    assert_int_equal(machine_modes(), MODES);
+    machine_set_modes(MODES_UP);
     int rc = cv_fiber_yield();
-    unsigned sse = sse_control();
-    unsigned x87 = x87_control();
-    __builtin_ia32_ldmxcsr(0x1f80);
+    uint64_t modes = machine_modes();
+    machine_set_modes(MODES);
     assert_int_equal(rc, 0);
-    assert_int_equal(sse, 0x1f80 | ROUND_UP_SSE);
-    assert_int_equal(x87, 0x037f | ROUND_UP_X87);
-    __builtin_ia32_ldmxcsr(0x1f80 | ROUND_UP_SSE);
+    assert_int_equal(modes, MODES_UP);
+    machine_set_modes(MODES_UP);
 }
 
 static void test_rounding_mode_belongs_to_the_fiber(void **state)
@@ -279,39 +261,64 @@ static void test_rounding_mode_belongs_to_the_fiber(void **state)
     (void)state;
     for (int i = 0; i < 3; i++) { /* the second takes the first one's place */
         rig_start(round_up, NULL);
-        assert_int_equal(sse_control(), 0x1f80);
-        assert_int_equal(x87_control(), 0x037f);
+        assert_int_equal(machine_modes(), MODES);
         assert_false(cv_fibers_run(rig.fibers));
-        assert_int_equal(sse_control(), 0x1f80);
-        assert_int_equal(x87_control(), 0x037f);
+        assert_int_equal(machine_modes(), MODES);
     }
 }
 
-/* Fills every callee-saved register, lets another fiber do the same, and compares. */
+#define FILLED(register, n) register __asm__(#register) = x + (n)
+#define KEPT(register, n) "+r"(register)
+#define KEPT_FLOATING(register, n) "+w"(register)
+#define NOW(register, n) register
+
+/* Fills every register that a call must leave as it is, lets another fiber do the same, and
+ * compares. */
 static void keep_registers(void *arg)
 {
     uint64_t x = (uint64_t)(uintptr_t)arg;
     for (int i = 0; i < 100; i++) {
-        register uint64_t rbx __asm__("rbx") = x + 1;
-        register uint64_t r12 __asm__("r12") = x + 2;
-        register uint64_t r13 __asm__("r13") = x + 3;
-        register uint64_t r14 __asm__("r14") = x + 4;
-        register uint64_t r15 __asm__("r15") = x + 5;
-        __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15));
+        register uint64_t GENERAL(FILLED);
+        __asm__ volatile("" : GENERAL(KEPT));
         int rc = cv_fiber_yield();
-        __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15));
-        uint64_t sum =
-            (rbx - x) | (r12 - x) << 8 | (r13 - x) << 16 | (r14 - x) << 24 | (r15 - x) << 32;
+        __asm__ volatile("" : GENERAL(KEPT));
+        uint64_t now[] = {GENERAL(NOW)};
         assert_int_equal(rc, 0);
-        assert_true(sum == UINT64_C(0x0504030201));
+        for (uint64_t n = 1; n <= sizeof now / sizeof *now; n++)
+            assert_int_equal(now[n - 1], x + n);
     }
 }
 
-static void test_callee_saved_registers_survive_a_switch(void **state)
+static void test_registers_survive_a_switch(void **state)
 {
     (void)state;
     rig_start(keep_registers, (void *)(uintptr_t)1000);
     rig_start(keep_registers, (void *)(uintptr_t)2000000);
+    rig_finish();
+}
+#endif
+
+#ifdef FLOATING
+static void keep_floating_registers(void *arg)
+{
+    double x = (double)(uintptr_t)arg;
+    for (int i = 0; i < 100; i++) {
+        register double FLOATING(FILLED);
+        __asm__ volatile("" : FLOATING(KEPT_FLOATING));
+        int rc = cv_fiber_yield();
+        __asm__ volatile("" : FLOATING(KEPT_FLOATING));
+        double now[] = {FLOATING(NOW)};
+        assert_int_equal(rc, 0);
+        for (int n = 1; n <= (int)(sizeof now / sizeof *now); n++)
+            assert_true(now[n - 1] == x + n);
+    }
+}
+
+static void test_floating_registers_survive_a_switch(void **state)
+{
+    (void)state;
+    rig_start(keep_floating_registers, (void *)(uintptr_t)1000);
+    rig_start(keep_floating_registers, (void *)(uintptr_t)2000000);
     rig_finish();
 }
 #endif
@@ -362,9 +369,12 @@ int main(void)
         WITH_RIG(test_ten_thousand_fibers_live_at_once),
         WITH_RIG(test_stack_overflow_hits_the_guard),
         WITH_RIG(test_stack_use_is_measured),
-#if defined(__x86_64__)
+#ifdef MACHINE_KNOWN
         WITH_RIG(test_rounding_mode_belongs_to_the_fiber),
-        WITH_RIG(test_callee_saved_registers_survive_a_switch),
+        WITH_RIG(test_registers_survive_a_switch),
+#endif
+#ifdef FLOATING
+        WITH_RIG(test_floating_registers_survive_a_switch),
 #endif
         WITH_RIG(test_backtrace_ends_at_the_bottom_of_the_fiber),
         WITH_RIG(test_stack_of_a_fiber_is_aligned),
