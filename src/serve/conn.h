@@ -85,8 +85,8 @@ struct cv_conn {
     bool late : 1;    /* the request's time has passed while the host did not read */
 };
 
-/* What an idle connection costs; the kernel's part comes on top. */
-_Static_assert(sizeof(struct cv_conn) <= 256, "an idle connection stays small");
+/* What an idle connection costs, with malloc's word; the kernel's part comes on top. */
+_Static_assert(sizeof(struct cv_conn) + sizeof(size_t) <= 256, "an idle connection stays small");
 
 /* Takes over `fd`, reads what has come already. 0, or -ENOMEM (closed). */
 CV_MUST_CHECK int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer);

@@ -35,6 +35,7 @@ struct cv_server {
 
     int64_t now;       /* never goes back, so that lists of deadlines stay in order */
     unsigned open;     /* connections */
+    unsigned most;     /* at once, since memory was last given back */
     unsigned running;  /* exchanges attached to one */
     uint64_t requests; /* so far */
 
@@ -46,6 +47,8 @@ struct cv_server {
     /* Set while any of these is left over, so that a step does not wait, and does what the host has
      * not. */
     struct cv_soon kick;
+
+    struct cv_timer tidy; /* many have gone: their memory is given back a second later */
 
     struct cv_deadlines deadlines;
     struct cv_accept accept;
