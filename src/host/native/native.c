@@ -38,7 +38,13 @@ static int init_app(struct cv_native *native)
                                      .was_asked = native->config.was_asked,
                                      .arg = native->config.arg,
                                      .debug = native->config.debug};
-    return cv_app_init(&native->app, &host, native->loop, native->fibers, native->offload);
+    return cv_app_init(&native->app, &host, NULL, NULL, NULL);
+}
+
+static int attach(struct cv_native *native)
+{
+    int rc = open_parts(native);
+    return rc < 0 ? rc : cv_app_attach(&native->app, native->loop, native->fibers, native->offload);
 }
 
 static int no_loop(struct cv_native *native, int rc)
@@ -79,9 +85,9 @@ int cv_native_open(const struct cv_native_config *config, struct cv_native **ret
     *ret = native != NULL ? native : &no_memory;
     if (native == NULL)
         return CV_EXIT_OS;
-    int rc = open_parts(native);
+    int rc = init_app(native);
     if (rc == 0)
-        rc = init_app(native);
+        rc = attach(native);
     return rc < 0 ? no_loop(native, rc) : run_setup(native);
 }
 
@@ -98,15 +104,13 @@ int cv_native_declare(const struct cv_native_config *config, struct cv_native **
 int cv_native_attach(struct cv_native *native, const struct cv_native_config *config)
 {
     native->config = *config;
-    int rc = open_parts(native);
-    if (rc == 0)
-        rc = cv_app_attach(&native->app, native->loop, native->fibers, native->offload);
+    int rc = attach(native);
     return rc < 0 ? no_loop(native, rc) : CV_EXIT_OK;
 }
 
 void cv_native_close(struct cv_native *native)
 {
-    if (native == NULL || native->loop == NULL)
+    if (native == NULL || native == &no_memory)
         return;
     if (native->fibers != NULL && cv_fibers_count(native->fibers) > 0) {
         /* Their stacks and all they may reach stay until the process ends, which is near. */
@@ -116,7 +120,8 @@ void cv_native_close(struct cv_native *native)
     }
     if (native->server != NULL)
         cv_server_free(native->server);
-    cv_timer_stop(native->loop, &native->naming);
+    if (native->loop != NULL)
+        cv_timer_stop(native->loop, &native->naming);
     cv_app_done(&native->app);
     if (native->offload != NULL)
         cv_offload_free(native->offload);
