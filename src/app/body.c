@@ -39,7 +39,10 @@ int covey_body_file(covey_req *req)
 /* The next bytes of a body on disk. */
 static ssize_t read_spooled(struct covey_req *req, void *to, size_t cap)
 {
-    ssize_t n = pread(cv_exchange_spooled(req->x), to, cap, (off_t)req->body_offset);
+    ssize_t n;
+    do
+        n = pread(cv_exchange_spooled(req->x), to, cap, (off_t)req->body_offset);
+    while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
     req->body_offset += (size_t)n;
