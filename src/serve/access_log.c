@@ -62,7 +62,7 @@ static const char *stamp(struct cv_access_log *log)
 {
     time_t now = (time_t)cv_clock_wall_s();
     if (log->stamp_at != now) {
-        struct tm parts;
+        struct tm parts = {0};
         (void)localtime_r(&now, &parts);
         if (strftime(log->stamp, sizeof(log->stamp), "%Y-%m-%d %H:%M:%S", &parts) == 0)
             log->stamp[0] = '\0';
