@@ -1,0 +1,292 @@
+/* What the workers of test_faults.c serve, and the conversations they have. */
+#ifndef TEST_NATIVE_TALKS_H
+#define TEST_NATIVE_TALKS_H
+
+#include "unit/host/native/talk.h"
+
+#include <covey/covey.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* The working directory, with a file of either kind: kept in memory, sent by the kernel. */
+static char talks_folder[] = "/tmp/covey-faults-XXXXXX";
+#define TALKS_SMALL 2000
+#define TALKS_LARGE 40000
+
+/* ---- The app ---- */
+
+static int hello(covey_req *req)
+{
+    return covey_textf(req, 200, "Hello, %s!", covey_query(req, "name"));
+}
+
+static int echo(covey_req *req)
+{
+    size_t len = 0;
+    const void *body = covey_body(req, &len);
+    return covey_bytes(req, 200, "text/plain", body, len);
+}
+
+static int echo_stream(covey_req *req)
+{
+    char piece[4000];
+    ssize_t n = covey_body_read(req, piece, sizeof(piece));
+    int rc = n > 0 ? covey_respond(req, 200, .type = "text/plain") : (int)n;
+    while (rc == 0 && n > 0) {
+        rc = covey_send(req, piece, (size_t)n);
+        n = rc == 0 ? covey_body_read(req, piece, sizeof(piece)) : rc;
+    }
+    return (int)n;
+}
+
+static int spooled(covey_req *req)
+{
+    char body[2000];
+    size_t len = 0;
+    ssize_t n;
+    while ((n = covey_body_read(req, body + len, sizeof(body) - len)) > 0)
+        len += (size_t)n;
+    int fd = n < 0 ? (int)n : covey_body_file(req);
+    return fd < 0 ? fd : covey_bytes(req, 200, "text/plain", body, len);
+}
+
+static int lent(covey_req *req)
+{
+    char *bytes = malloc(40000);
+    if (bytes == NULL)
+        return -ENOMEM;
+    memset(bytes, 'x', 40000);
+    return covey_bytes_take(req, 200, "text/plain", bytes, 40000, free);
+}
+
+static int pieces(covey_req *req)
+{
+    static const char piece[10000];
+    int rc = covey_respond(req, 200, .length = 20 * (int64_t)sizeof(piece));
+    for (int i = 0; i < 20 && rc == 0; i++)
+        rc = covey_send(req, piece, sizeof(piece));
+    return rc;
+}
+
+static int slow(covey_req *req)
+{
+    int rc = covey_sleep_ms(100);
+    return rc < 0 ? rc : covey_text(req, 200, "slow");
+}
+
+static int file(covey_req *req)
+{
+    return covey_file(req, covey_path(req)[1] == 'l' ? "large" : "small");
+}
+
+static int nothing(covey_app *app)
+{
+    (void)app;
+    return covey_sleep_ms(1);
+}
+
+static int setup(covey_app *app)
+{
+    covey_listener(app, COVEY_BEFORE_SERVER_START, nothing);
+    covey_listener(app, COVEY_AFTER_SERVER_STOP, nothing);
+    covey_get(app, "/hello", hello);
+    covey_post(app, "/echo", echo, .body_max = 5000);
+    covey_post(app, "/stream", echo_stream, .stream = true);
+    covey_post(app, "/spooled", spooled, .spool_above = 1000);
+    covey_get(app, "/lent", lent);
+    covey_get(app, "/pieces", pieces);
+    covey_get(app, "/slow", slow);
+    covey_get(app, "/late", slow, .response_timeout = 10);
+    covey_get(app, "/small", file);
+    covey_get(app, "/large", file);
+    covey_static(app, "/files", talks_folder);
+    return 0;
+}
+
+/* ---- Conversations ---- */
+
+#define GET(target) "GET " target " HTTP/1.1\r\nHost: x\r\n\r\n"
+#define FOUR(text) text text text text
+#define FILL(n) FOUR(FOUR(FOUR(FOUR(n))))
+#define PAGE FILL("0123") /* 1,024 bytes */
+
+static const struct talk_act life[] = {
+    OPEN(0), SAY(0, GET("/hello?name=you")), HEAR(0, 1, 200), STOP, ENDED(0), {TALK_END}};
+
+static const struct talk_act kept[] = {
+    OPEN(0),         SAY(0, GET("/hello?name=a%20b")),
+    HEAR(0, 1, 200), SAY(0, GET("/nowhere")),
+    HEAR(0, 2, 404), SAY(0, "\r\nGET /hello HTTP/1.1\r\n"),
+    NAP(10),         SAY(0, "Host: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"),
+    HEAR(0, 3, 200), SAY(0, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"),
+    HEAR(0, 4, 204), SAY(0, "GET /hello HTTP/1.0\r\n\r\n"),
+    ENDED(0),        {TALK_END}};
+
+static const struct talk_act pipelined[] = {
+    OPEN(0),
+    SAY(0,
+        FOUR(GET("/hello") GET("/slow") GET("/lent")) "POST /echo HTTP/1.1\r\nHost: x\r\n"
+                                                      "Content-Length: 3\r\n\r\nabc" GET("/hello")),
+    HEAR(0, 14, 200),
+    {TALK_END}};
+
+static const struct talk_act bodies[] = {
+    OPEN(0),
+    SAY(0, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1024\r\n\r\n" PAGE),
+    HEAR(0, 1, 200),
+    SAY(0, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"),
+    NAP(10),
+    SAY(0, "cde"),
+    HEAR(0, 2, 200),
+    SAY(0,
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nabcde\r\n4"),
+    NAP(10),
+    SAY(0, "00\r\n" PAGE "\r\n0\r\nTrailer: x\r\n\r\n" GET("/hello")),
+    HEAR(0, 4, 200),
+    SAY(0, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"),
+    HEAR(0, 5, 100),
+    SAY(0, "abc"),
+    HEAR(0, 6, 200),
+    SAY(0, "POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 1024\r\n\r\n"),
+    HEAR(0, 7, 405),
+    SAY(0, PAGE GET("/hello")),
+    HEAR(0, 8, 200),
+    {TALK_END}};
+
+static const struct talk_act streams[] = {
+    OPEN(0),
+    SAY(0, "POST /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 2048\r\n\r\n" PAGE),
+    NAP(10),
+    SAY(0, PAGE),
+    HEAR(0, 1, 200),
+    SAY(0, "POST /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+           "Expect: 100-continue\r\n\r\n"),
+    HEAR(0, 2, 100),
+    SAY(0, "400\r\n" PAGE "\r\n0\r\n\r\n"),
+    HEAR(0, 3, 200),
+    SAY(0, GET("/pieces")),
+    HEAR(0, 4, 200),
+    OPEN(1),
+    SAY(1, "POST /stream HTTP/1.0\r\nContent-Length: 1024\r\n\r\n" PAGE),
+    ENDED(1),
+    {TALK_END}};
+
+static const struct talk_act on_disk[] = {
+    OPEN(0),
+    SAY(0, "POST /spooled HTTP/1.1\r\nHost: x\r\nContent-Length: 1027\r\n\r\nabc"),
+    NAP(10),
+    SAY(0, PAGE),
+    SAY(0, "POST /spooled HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"),
+    HEAR(0, 2, 200),
+    {TALK_END}};
+
+static const struct talk_act files[] = {
+    OPEN(0),
+    SAY(0, GET("/small")),
+    HEAR(0, 1, 200),
+    SAY(0, GET("/files/small") GET("/files/none") GET("/files/large")),
+    HEAR(0, 4, 200),
+    SAY(0, "GET /large HTTP/1.1\r\nHost: x\r\nRange: bytes=0-99,500-599,-10\r\n\r\n"),
+    HEAR(0, 5, 206),
+    SAY(0, "GET /small HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Sun, 06 Nov 2044 08:49:37 "
+           "GMT\r\n\r\n"),
+    HEAR(0, 6, 304),
+    NAP(5000),
+    SAY(0, GET("/files/small")),
+    HEAR(0, 7, 200),
+    {TALK_END}};
+
+static const struct talk_act heads[] = {
+    OPEN(0),
+    SAY(0, "HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\nHEAD /large HTTP/1.1\r\nHost: x\r\n\r\n"),
+    HEAR(0, 2, 200),
+    SAY(0, "HEAD /nowhere HTTP/1.1\r\nHost: x\r\n\r\nHEAD /pieces HTTP/1.1\r\nHost: x\r\n\r\n"),
+    HEAR(0, 4, 200),
+    {TALK_END}};
+
+static const struct talk_act late[] = {
+    OPEN(0),
+    OPEN(1),
+    OPEN(2),
+    OPEN(3),
+    SAY(0, "GET / HTTP/1.1\r\nHo"),
+    SAY(1, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"),
+    SAY(2, "POST /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+    SAY(3, GET("/late")),
+    HEAR(3, 1, 503),
+    ENDED(0),
+    ENDED(1),
+    ENDED(2),
+    OPEN(4),
+    SAY(4, GET("/hello")),
+    HEAR(4, 1, 200),
+    ENDED(4),
+    {TALK_END}};
+
+static const struct talk_act refused[] = {
+    OPEN(0),
+    SAY(0, "GARBAGE\r\n\r\n"),
+    HEAR(0, 1, 400),
+    ENDED(0),
+    OPEN(1),
+    SAY(1, "GET / HTTP/1.1\r\nHost: x\r\nX: " PAGE PAGE),
+    HEAR(1, 1, 431),
+    ENDED(1),
+    OPEN(2),
+    SAY(2, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5001\r\n\r\n" PAGE),
+    HEAR(2, 1, 413),
+    SHUT(2),
+    ENDED(2),
+    OPEN(3),
+    SAY(3, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"),
+    HEAR(3, 1, 400),
+    ENDED(3),
+    OPEN(4),
+    SAY(4, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"),
+    SHUT(4),
+    ENDED(4),
+    {TALK_END}};
+
+static const struct talk_act leaving[] = {
+    OPEN(0),
+    SAY(0, GET("/slow")),
+    OPEN(1),
+    SAY(1, GET("/slow")),
+    SHUT(1),
+    OPEN(2),
+    SAY(2, GET("/pieces")),
+    OPEN(3),
+    SAY(3, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"),
+    NAP(10),
+    LEAVE(0),
+    LEAVE(2),
+    LEAVE(3),
+    ENDED(1),
+    OPEN(4),
+    SAY(4, GET("/hello")),
+    SHUT(4),
+    ENDED(4),
+    {TALK_END}};
+
+#define ASK(client) OPEN(client), SAY(client, GET("/slow") GET("/hello"))
+#define GOT(client) HEAR(client, 2, 200)
+static const struct talk_act crowd[] = {ASK(0), ASK(1), ASK(2), ASK(3), ASK(4), ASK(5), ASK(6),
+                                        ASK(7), ASK(8), ASK(9), GOT(0), GOT(1), GOT(2), GOT(3),
+                                        GOT(4), GOT(5), GOT(6), GOT(7), GOT(8), GOT(9), {TALK_END}};
+
+static const struct talk_act drain[] = {OPEN(0),
+                                        SAY(0, GET("/slow")),
+                                        OPEN(1),
+                                        SAY(1, GET("/hello")),
+                                        HEAR(1, 1, 200),
+                                        NAP(10),
+                                        OPEN(2),
+                                        SAY(2, GET("/hello")),
+                                        STOP,
+                                        ENDED(0),
+                                        ENDED(1),
+                                        ENDED(2),
+                                        {TALK_END}};
+
+#endif
