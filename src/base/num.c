@@ -12,10 +12,12 @@ int cv_num_u64(struct cv_span text, uint64_t max, uint64_t *ret)
         unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
         if (digit > 9)
             return -EINVAL;
-        if (value > (max - (digit <= max ? digit : max)) / 10 || digit > max)
+        uint64_t next;
+        if (__builtin_mul_overflow(value, 10, &next) ||
+            __builtin_add_overflow(next, digit, &next) || next > max)
             rc = -ERANGE; /* go on: letters behind it matter more */
         else
-            value = value * 10 + digit;
+            value = next;
     }
     if (rc == 0)
         *ret = value;

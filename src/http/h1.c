@@ -130,6 +130,72 @@ static int end_version(struct cv_h1 *parser, struct token token)
     return split_target(parser, token.base);
 }
 
+/* ---- Names of fields ---- */
+
+/* Whether some bytes are those of a literal, which consists of small letters and '-', but for the
+ * case of the letters: these alone have 0x40, and their capitals lack only 0x20. */
+#define DEFINE_IS_LIKE(type, each)                                                                 \
+    static inline bool is_like_##type(const char *at, const char *small)                           \
+    {                                                                                              \
+        type##_t given, wanted;                                                                    \
+        memcpy(&given, at, sizeof(given));                                                         \
+        memcpy(&wanted, small, sizeof(wanted));                                                    \
+        return (given | (wanted & (each)) >> 1) == wanted;                                         \
+    }
+DEFINE_IS_LIKE(uint32, 0x40404040)
+DEFINE_IS_LIKE(uint64, 0x4040404040404040)
+
+/* The same for `len` >= 4 bytes. The last word may overlap the one before. */
+static inline bool is_like(const char *at, const char *small, size_t len)
+{
+    if (len < 8)
+        return is_like_uint32(at, small) && is_like_uint32(at + len - 4, small + len - 4);
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        if (!is_like_uint64(at + i, small + i))
+            return false;
+    }
+    return is_like_uint64(at + len - 8, small + len - 8);
+}
+
+#define IS_LIKE(span, literal)                                                                     \
+    ((span).len == sizeof(literal) - 1 && is_like((span).at, literal, sizeof(literal) - 1))
+
+static enum cv_field find_field(struct cv_span name)
+{
+    switch (name.len) {
+    case 4: return IS_LIKE(name, "host") ? CV_FIELD_HOST : CV_FIELD_OTHER;
+    case 6:
+        if (IS_LIKE(name, "accept"))
+            return CV_FIELD_ACCEPT;
+        if (IS_LIKE(name, "cookie"))
+            return CV_FIELD_COOKIE;
+        return IS_LIKE(name, "expect") ? CV_FIELD_EXPECT : CV_FIELD_OTHER;
+    case 7: return IS_LIKE(name, "upgrade") ? CV_FIELD_UPGRADE : CV_FIELD_OTHER;
+    case 10: return IS_LIKE(name, "connection") ? CV_FIELD_CONNECTION : CV_FIELD_OTHER;
+    case 12: return IS_LIKE(name, "content-type") ? CV_FIELD_CONTENT_TYPE : CV_FIELD_OTHER;
+    case 14: return IS_LIKE(name, "content-length") ? CV_FIELD_CONTENT_LENGTH : CV_FIELD_OTHER;
+    case 17:
+        return IS_LIKE(name, "transfer-encoding") ? CV_FIELD_TRANSFER_ENCODING : CV_FIELD_OTHER;
+    default: return CV_FIELD_OTHER;
+    }
+}
+
+/* A name that we know is a token: its bytes need no look at each. Its length if it can be seen in
+ * the first sixteen bytes, else 0; notes in the field which it is. */
+static size_t begin_name(struct cv_h1_field *field, const char *at, const char *end)
+{
+    cv_chars_16 bytes;
+    unsigned colons = 0;
+
+    if (end - at >= (ptrdiff_t)sizeof(bytes)) {
+        memcpy(&bytes, at, sizeof(bytes));
+        colons = cv_chars_bits((cv_chars_16)(bytes == ':'));
+    }
+    size_t len = colons != 0 ? (size_t)__builtin_ctz(colons) : 0;
+    field->known = (uint16_t)find_field(cv_span(at, len));
+    return field->known != CV_FIELD_OTHER ? len : 0;
+}
+
 /* ---- Fields ---- */
 
 /* A blank where a name should begin (a folded line) or before the colon is no token's byte. */
@@ -144,6 +210,8 @@ static int end_name(struct cv_h1 *parser, struct token token)
         return -431;
     field->name_at = token_at(token);
     field->name_len = (uint16_t)len;
+    if (field->known == CV_FIELD_OTHER)
+        field->known = (uint16_t)find_field(cv_span(token.at, len));
     return 0;
 }
 
@@ -170,43 +238,6 @@ static int end_value(struct cv_h1 *parser, struct token token)
     field->value_at = token_at(token);
     field->value_len = token_len(token);
     return 0;
-}
-
-/* Whether a name of the literal's length is that literal, which consists of small letters and '-'.
- * Among a token's bytes only those and the capitals become them by | 0x20. */
-static inline bool name_is(struct cv_span name, const char *literal)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if ((name.at[i] | 0x20) != literal[i])
-            return false;
-    }
-    return true;
-}
-
-static enum cv_field find_field(struct cv_span name)
-{
-    static const struct {
-        const char *name;
-        enum cv_field field;
-    } by_len[] = {
-        [4] = {"host", CV_FIELD_HOST},
-        [7] = {"upgrade", CV_FIELD_UPGRADE},
-        [10] = {"connection", CV_FIELD_CONNECTION},
-        [12] = {"content-type", CV_FIELD_CONTENT_TYPE},
-        [14] = {"content-length", CV_FIELD_CONTENT_LENGTH},
-        [17] = {"transfer-encoding", CV_FIELD_TRANSFER_ENCODING},
-    };
-
-    if (name.len == 6) {
-        if (name_is(name, "accept"))
-            return CV_FIELD_ACCEPT;
-        if (name_is(name, "cookie"))
-            return CV_FIELD_COOKIE;
-        return name_is(name, "expect") ? CV_FIELD_EXPECT : CV_FIELD_OTHER;
-    }
-    if (name.len >= CV_COUNT(by_len) || by_len[name.len].name == NULL)
-        return CV_FIELD_OTHER;
-    return name_is(name, by_len[name.len].name) ? by_len[name.len].field : CV_FIELD_OTHER;
 }
 
 /* For fields that say where the message ends or whom it is for: two of them would be two
@@ -277,6 +308,10 @@ static int take_expect(struct cv_h1 *parser, struct cv_span value)
 
 static int take_connection(struct cv_h1 *parser, struct cv_span value)
 {
+    if (IS_LIKE(value, "keep-alive")) { /* alone, what is nearly always said */
+        parser->keep_alive = true;
+        return 0;
+    }
     parser->close |= cv_list_has(value, CV_SPAN("close"));
     parser->keep_alive |= cv_list_has(value, CV_SPAN("keep-alive"));
     return 0;
@@ -284,12 +319,10 @@ static int take_connection(struct cv_h1 *parser, struct cv_span value)
 
 static int take_field(struct cv_h1 *parser, const char *base)
 {
-    struct cv_h1_field *field = &parser->head.fields[parser->head.n_fields++];
+    const struct cv_h1_field *field = &parser->head.fields[parser->head.n_fields++];
     struct cv_span value = cv_h1_span(base, field->value_at, field->value_len);
-    enum cv_field known = find_field(cv_h1_span(base, field->name_at, field->name_len));
 
-    field->known = (uint16_t)known;
-    switch (known) {
+    switch ((enum cv_field)field->known) {
     case CV_FIELD_HOST: return take_host(parser, value);
     case CV_FIELD_CONNECTION: return take_connection(parser, value);
     case CV_FIELD_CONTENT_LENGTH: return take_content_length(parser, value);
@@ -375,7 +408,7 @@ static int read_request_line(struct cv_h1 *parser, const struct cv_h1_limits *li
             from = at;
             __attribute__((fallthrough));
         case METHOD:
-            at = cv_chars_skip(at, end, CV_CHAR_TOKEN);
+            at = cv_chars_skip_each(at, end, CV_CHAR_TOKEN); /* of few bytes */
             if (at == end)
                 break;
             rc = end_method(parser, (struct token){base, from, at});
@@ -431,9 +464,11 @@ static int read_fields(struct cv_h1 *parser, const struct cv_h1_limits *limits, 
             }
             state = NAME;
             from = at;
+            at += begin_name(&parser->head.fields[parser->head.n_fields], at, end);
             __attribute__((fallthrough));
         case NAME:
-            at = cv_chars_skip(at, end, CV_CHAR_TOKEN);
+            if (parser->head.fields[parser->head.n_fields].known == CV_FIELD_OTHER)
+                at = cv_chars_skip(at, end, CV_CHAR_TOKEN);
             if (at == end)
                 break;
             rc = end_name(parser, (struct token){base, from, at});
@@ -450,7 +485,7 @@ static int read_fields(struct cv_h1 *parser, const struct cv_h1_limits *limits, 
             from = at;
             __attribute__((fallthrough));
         case VALUE:
-            at = cv_chars_skip_value(at, end);
+            at = cv_chars_skip(at, end, CV_CHAR_VALUE);
             if (at == end)
                 break;
             rc = end_value(parser, (struct token){base, from, at});

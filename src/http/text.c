@@ -117,7 +117,7 @@ bool cv_is_field_value(struct cv_span text)
     if (text.len == 0)
         return true;
     const char *end = text.at + text.len;
-    return cv_chars_skip_value(text.at, end) == end;
+    return cv_chars_skip(text.at, end, CV_CHAR_VALUE) == end;
 }
 
 int64_t cv_percent_decode(struct cv_span text, bool plus, char *to)

@@ -251,6 +251,7 @@ static const struct head_case head_cases[] = {
     REFUSE(400, POST "Content-Length: 9223372036854775808\r\n" END),
     REFUSE(400, POST "Content-Length: 18446744073709551621\r\n" END), /* 2^64 + 5 */
     REFUSE(400, POST "Content-Length:\r\n" END),
+    REFUSE(400, POST "Content\rLength: 5\r\n" END "hello"), /* CR is '-' but for 0x20 */
     REFUSE(400, POST "Content-Length: -1\r\n" END),
     REFUSE(400, POST "Content-Length: +5\r\n" END),
     REFUSE(400, POST "Content-Length: 0x5\r\n" END),

@@ -1,4 +1,4 @@
-/* The classes of bytes, and the eight-byte scan against the plain one. */
+/* The classes of bytes, and the scan of sixteen bytes a step against the plain one. */
 #include "http/chars.h"
 
 #include <setjmp.h>
@@ -9,25 +9,35 @@
 
 #include <cmocka.h>
 
+static const uint8_t classes[] = {CV_CHAR_TOKEN, CV_CHAR_VALUE, CV_CHAR_TARGET, CV_CHAR_HOST};
+
 static void test_the_fast_scan_stops_where_the_plain_one_does(void **state)
 {
-    const char specials[] = {'\0', '\t', '\r',       '\n',       0x1f,      0x20,
-                             0x7e, 0x7f, (char)0x80, (char)0x9f, (char)0xff};
     (void)state;
 
-    /* Two special bytes at all distances: a borrow of one must not hide or invent the other. */
-    for (size_t len = 2; len <= 20; len++) {
-        for (size_t i = 0; i < len * len * sizeof(specials) * sizeof(specials); i++) {
-            size_t rest = i;
+    /* Every byte at every place, behind bytes of the class. */
+    for (size_t len = 1; len <= 34; len++) {
+        for (size_t i = 0; i < len * 256 * sizeof(classes); i++) {
+            uint8_t class = classes[i % sizeof(classes)];
             char *text = malloc(len); /* exactly, for the sanitizer */
             memset(text, 'a', len);
-            text[rest % len] = specials[rest / len % sizeof(specials)];
-            rest /= len * sizeof(specials);
-            text[rest % len] = specials[rest / len];
-            assert_ptr_equal(cv_chars_skip_value(text, text + len),
-                             cv_chars_skip(text, text + len, CV_CHAR_VALUE));
+            text[i / sizeof(classes) / 256] = (char)(i / sizeof(classes) % 256);
+            assert_ptr_equal(cv_chars_skip(text, text + len, class),
+                             cv_chars_skip_each(text, text + len, class));
             free(text);
         }
+    }
+}
+
+static void test_bits_are_the_same_without_instructions_for_them(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits <= 0xffff; bits++) {
+        cv_chars_16 holds;
+        for (unsigned i = 0; i < sizeof(holds); i++)
+            holds[i] = (bits >> i & 1) != 0 ? 0xff : 0;
+        assert_int_equal(cv_chars_bits_by_words(holds), bits);
+        assert_int_equal(cv_chars_bits(holds), bits);
     }
 }
 
@@ -59,6 +69,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_fast_scan_stops_where_the_plain_one_does),
+        cmocka_unit_test(test_bits_are_the_same_without_instructions_for_them),
         cmocka_unit_test(test_hexadecimal_digits_have_their_values),
         cmocka_unit_test(test_a_byte_of_a_target_or_token_is_one_of_a_value),
     };
