@@ -25,7 +25,8 @@ void cv_stage_drop(struct covey_req *req)
 
 void cv_stage(struct covey_req *req, const struct cv_staged *staged)
 {
-    cv_stage_drop(req);
+    if (req->staged.status != 0)
+        cv_stage_drop(req);
     req->staged = *staged;
 }
 
@@ -63,7 +64,7 @@ int cv_stage_check(struct covey_req *req, int status, const char *call)
 {
     if (!cv_app_here(req->app, call))
         return -EPERM;
-    if (covey_status(req) != 0) {
+    if (req->staged.status != 0) {
         cv_warn("%s: %s() after the request had been answered; the first answer stands",
                 cv_req_name(req), call);
         return -EALREADY;

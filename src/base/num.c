@@ -7,21 +7,18 @@ int cv_num_u64(struct cv_span text, uint64_t max, uint64_t *ret)
     if (text.len == 0)
         return -EINVAL;
     uint64_t value = 0;
-    int rc = 0;
+    bool wraps = false; /* go on: letters behind it matter more */
     for (size_t i = 0; i < text.len; i++) {
         unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
         if (digit > 9)
             return -EINVAL;
-        uint64_t next;
-        if (__builtin_mul_overflow(value, 10, &next) ||
-            __builtin_add_overflow(next, digit, &next) || next > max)
-            rc = -ERANGE; /* go on: letters behind it matter more */
-        else
-            value = next;
+        wraps |= __builtin_mul_overflow(value, 10, &value);
+        wraps |= __builtin_add_overflow(value, digit, &value);
     }
-    if (rc == 0)
-        *ret = value;
-    return rc;
+    if (wraps || value > max)
+        return -ERANGE;
+    *ret = value;
+    return 0;
 }
 
 int cv_num_i64(struct cv_span text, int64_t *ret)
@@ -103,7 +100,7 @@ int cv_num_duration_ms(struct cv_span text, int64_t *ret)
 size_t cv_num_write_u64(char *at, uint64_t value)
 {
     size_t n = 1;
-    for (uint64_t left = value; left >= 10; left /= 10)
+    for (uint64_t limit = 10; n < 20 && value >= limit; limit *= 10)
         n++;
     for (size_t i = n; i-- > 0; value /= 10)
         at[i] = (char)('0' + value % 10);

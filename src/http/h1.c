@@ -157,25 +157,24 @@ static inline bool is_like(const char *at, const char *small, size_t len)
     return is_like_uint64(at + len - 8, small + len - 8);
 }
 
-#define IS_LIKE(span, literal)                                                                     \
-    ((span).len == sizeof(literal) - 1 && is_like((span).at, literal, sizeof(literal) - 1))
+#define IS_LIKE(at, literal) is_like(at, literal, sizeof(literal) - 1)
 
 static enum cv_field find_field(struct cv_span name)
 {
     switch (name.len) {
-    case 4: return IS_LIKE(name, "host") ? CV_FIELD_HOST : CV_FIELD_OTHER;
+    case 4: return IS_LIKE(name.at, "host") ? CV_FIELD_HOST : CV_FIELD_OTHER;
     case 6:
-        if (IS_LIKE(name, "accept"))
+        if (IS_LIKE(name.at, "accept"))
             return CV_FIELD_ACCEPT;
-        if (IS_LIKE(name, "cookie"))
+        if (IS_LIKE(name.at, "cookie"))
             return CV_FIELD_COOKIE;
-        return IS_LIKE(name, "expect") ? CV_FIELD_EXPECT : CV_FIELD_OTHER;
-    case 7: return IS_LIKE(name, "upgrade") ? CV_FIELD_UPGRADE : CV_FIELD_OTHER;
-    case 10: return IS_LIKE(name, "connection") ? CV_FIELD_CONNECTION : CV_FIELD_OTHER;
-    case 12: return IS_LIKE(name, "content-type") ? CV_FIELD_CONTENT_TYPE : CV_FIELD_OTHER;
-    case 14: return IS_LIKE(name, "content-length") ? CV_FIELD_CONTENT_LENGTH : CV_FIELD_OTHER;
+        return IS_LIKE(name.at, "expect") ? CV_FIELD_EXPECT : CV_FIELD_OTHER;
+    case 7: return IS_LIKE(name.at, "upgrade") ? CV_FIELD_UPGRADE : CV_FIELD_OTHER;
+    case 10: return IS_LIKE(name.at, "connection") ? CV_FIELD_CONNECTION : CV_FIELD_OTHER;
+    case 12: return IS_LIKE(name.at, "content-type") ? CV_FIELD_CONTENT_TYPE : CV_FIELD_OTHER;
+    case 14: return IS_LIKE(name.at, "content-length") ? CV_FIELD_CONTENT_LENGTH : CV_FIELD_OTHER;
     case 17:
-        return IS_LIKE(name, "transfer-encoding") ? CV_FIELD_TRANSFER_ENCODING : CV_FIELD_OTHER;
+        return IS_LIKE(name.at, "transfer-encoding") ? CV_FIELD_TRANSFER_ENCODING : CV_FIELD_OTHER;
     default: return CV_FIELD_OTHER;
     }
 }
@@ -308,7 +307,7 @@ static int take_expect(struct cv_h1 *parser, struct cv_span value)
 
 static int take_connection(struct cv_h1 *parser, struct cv_span value)
 {
-    if (IS_LIKE(value, "keep-alive")) { /* alone, what is nearly always said */
+    if (value.len == 10 && IS_LIKE(value.at, "keep-alive")) { /* what is nearly always said */
         parser->keep_alive = true;
         return 0;
     }

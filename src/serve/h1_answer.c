@@ -58,9 +58,10 @@ static void write_preamble(struct cv_preamble *preamble, int status, int64_t sec
 
 static char *put_preamble(char *at, struct cv_preamble *preamble, int status)
 {
-    int64_t now = cv_clock_wall_s();
+    int64_t now = preamble->is_fresh ? preamble->second : cv_clock_wall_s();
     if (preamble->status != status || preamble->second != now)
         write_preamble(preamble, status, now);
+    preamble->is_fresh = true;
     memcpy(at, preamble->text, sizeof(preamble->text)); /* a whole that needs no call */
     return at + preamble->len;
 }

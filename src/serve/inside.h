@@ -18,8 +18,10 @@
 /* "HTTP/1.1 511 Network Authentication Required\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
 #define CV_PREAMBLE_MAX 96
 
-/* The status line and Date, which most answers of one second have in common. */
+/* The status line and Date, which most answers of one second have in common. Whether the second is
+ * still this one is asked once between two flushes. */
 struct cv_preamble {
+    bool is_fresh;
     int status;
     size_t len;
     int64_t second; /* of Date */

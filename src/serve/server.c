@@ -56,6 +56,7 @@ void cv_server_flush(struct cv_server *server)
     if (!server->kick.is_set)
         return;
     cv_server_clock(server, cv_clock_ns());
+    server->preamble.is_fresh = false;
     struct cv_link dirty;
     cv_list_move(&server->todo, &dirty);
     struct cv_link *link;

@@ -15,8 +15,10 @@
 
 #include <errno.h>
 
-/* Answers wait at most this long for the rest of their batch. */
+/* Answers wait about this long for the rest of their batch, looked at behind so many handlers:
+ * reading the clock takes a tenth of what a short one takes. */
 #define FLUSH_EVERY INT64_C(200000)
+#define LOOK_EVERY 4
 
 /* A cancelled handler that is still there after this long is named in the log. */
 #define NAME_AFTER (1 * CV_SECOND)
@@ -235,11 +237,14 @@ static void on_event(struct cv_native *native, const struct cv_event *event)
 void cv_native_handle_events(struct cv_native *native)
 {
     struct cv_event event;
+    unsigned handlers = 0;
     native->flushed_at = cv_loop_now(native->loop);
     while (cv_server_next(native->server, &event)) {
         on_event(native, &event);
         if (event.kind != CV_EV_REQUEST && event.kind != CV_EV_BODY)
             continue; /* no handler has run */
+        if (++handlers % LOOK_EVERY != 0)
+            continue;
         int64_t now = cv_clock_ns();
         if (now - native->flushed_at >= FLUSH_EVERY) {
             cv_server_flush(native->server);

@@ -183,7 +183,7 @@ static void test_names_like_known_ones_are_not_known(void **state)
         for (unsigned n = 0; n < strlen(cases[i].name) * 256; n++) {
             char name[32], raw[128];
             char c = (char)(n % 256);
-            strcpy(name, cases[i].name);
+            snprintf(name, sizeof(name), "%s", cases[i].name);
             name[n / 256] = c != '\0' ? c : '\x01';
             int len = snprintf(raw, sizeof(raw), "POST / HTTP/1.0\r\n%s: %s\r\n\r\n", name,
                                cases[i].value);
