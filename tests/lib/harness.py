@@ -106,7 +106,7 @@ class Job:
         self.started_at = time.monotonic()
         self.pid, self._text = None, b""
         self.reaper, self._report, self._control = reaper.start(lambda: self._launch(prepare, terminal))
-        eventually("the reaper has started the job", lambda: self._hear() or self.pid, 5)
+        eventually("the reaper has started the job", lambda: self._hear(1.0) or self.pid, 5)
 
     def _launch(self, prepare, terminal):
         os.setsid()
