@@ -62,13 +62,13 @@ class Floor(Rival):
 
 
 class Covey(peers.Covey):
-    """With all that is on by default; `log`: and an access log, into a file next to it."""
+    """With all that is on by default; `log`: and an access log, into a file next to it; `settings`: of covey or the app."""
 
     can = frozenset(shapes.ALL)
 
-    def __init__(self, log=False):
+    def __init__(self, log=False, **settings):
         super().__init__("spawn")
-        self.log = log
+        self.log, self.settings = log, settings
         if log:
             self.name, self.can = "covey, access log", frozenset({"keep-alive"})
 
@@ -78,7 +78,7 @@ class Covey(peers.Covey):
         return super().argv(server, quick) + (["--access-log-file", server.folder / "access.log"] if self.log else [])
 
     def env(self, server):
-        return {"BENCH_FILES": server.folder}
+        return {"BENCH_FILES": server.folder} | {f"COVEY_{name.upper()}": value for name, value in self.settings.items()}
 
 
 NGINX_CONF = """
@@ -107,6 +107,7 @@ http {{
         root {folder};
         location = /hello.txt {{ return 200 "Hello, World!"; }}
         location = /1k.txt {{ return 200 "{kilo}"; }}
+        location = /pid {{ return 200 "$pid"; }}
     }}
 }}
 """

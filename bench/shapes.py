@@ -17,10 +17,11 @@ class Shape:
     close: bool = False  # a connection per request
     echo: bool = False  # POST; the answer is what was sent
     goal: float = 0  # x, the CPU of a request against the floor's, is to be at most that
+    paths: tuple = ()  # all as long as `path`: asked in turn, in its place
 
-    def head(self):
+    def head(self, path=None):
         """The request's head: four fields, those of TechEmpower's benchmark, and what the shape needs."""
-        lines = [f"{'POST' if self.echo else 'GET'} {self.path} HTTP/1.1", "Host: localhost",
+        lines = [f"{'POST' if self.echo else 'GET'} {path or self.path} HTTP/1.1", "Host: localhost",
                  "Accept: text/plain,text/html;q=0.9,application/xhtml+xml;q=0.9,application/xml;q=0.8,*/*;q=0.7",
                  f"Connection: {'close' if self.close else 'keep-alive'}"]
         if self.echo:
@@ -29,6 +30,10 @@ class Shape:
 
     def request(self):
         return self.head() + (ECHO if self.echo else b"")
+
+    def requests(self):
+        """Those that are asked in turn."""
+        return [self.head(path) for path in self.paths] or [self.request()]
 
 
 ALL = {shape.key: shape for shape in (

@@ -6,8 +6,10 @@ saturated first. And of that the least of the rounds, against the least of the f
 """
 
 import contextlib
+import dataclasses
 import sys
 
+import peers
 import rivals
 import servers
 import shapes
@@ -26,24 +28,52 @@ def one_round(server, client):
             "p50_us": found["p50_us"], "p99_us": found["p99_us"]}
 
 
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One server that takes its turns with others, and what it is asked."""
+
+    rival: peers.Peer
+    shape: shapes.Shape
+    workers: int = 1
+    connections: int = traffic.CONNECTIONS
+    pinned: bool = True  # the server has CPU 0 and its client CPU 1, or each has all
+
+
+def start(stack, case, seconds):
+    """(server, client) of a case, until the stack is left."""
+    cpus = (traffic.SERVER_CPU, traffic.CLIENT_CPU) if case.pinned else (None, None)
+    server = stack.enter_context(servers.Server(case.rival, case.workers, cpu=cpus[0]))
+    try:
+        server.wait_listening()
+        if case.workers > 1:
+            for connection in server.reach().values():
+                connection.close()
+        client = traffic.Client(server, case.shape, seconds, case.connections, cpus[1])
+    except (AssertionError, OSError, RuntimeError) as error:
+        raise RuntimeError(f"failed: {error}; {server.tail(3)}") from error
+    return server, stack.enter_context(client)
+
+
+def take_turns(cases, rounds, seconds):
+    """{key: rounds} of {key: case}, a sentence for one that failed."""
+    running, found = {}, {}
+    with contextlib.ExitStack() as stack:
+        for key, case in cases.items():
+            try:
+                running[key], found[key] = start(stack, case, seconds), []
+            except (OSError, RuntimeError) as error:
+                found[key] = str(error)
+                print(f"  {key}: {error}", file=sys.stderr)
+        for number in range(rounds):
+            for key in list(running)[::1 if number % 2 == 0 else -1]:
+                found[key].append(one_round(*running[key]))
+    return found
+
+
 def compare(shape, quick=False):
     """{server: rounds}, a sentence for one that failed."""
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
-    running, found = {}, {}
-    with contextlib.ExitStack() as stack:
-        for rival in rivals.of(shape):
-            try:
-                server = stack.enter_context(servers.Server(rival, cpu=traffic.SERVER_CPU))
-                server.wait_listening()
-                client = stack.enter_context(traffic.Client(server, shape, seconds))
-                running[rival.name], found[rival.name] = (server, client), []
-            except (AssertionError, OSError, RuntimeError) as error:
-                found[rival.name] = f"failed: {error}; {server.tail(3)}"
-                print(f"  {rival.name}: {found[rival.name]}", file=sys.stderr)
-        for number in range(rounds):
-            for name in list(running)[::1 if number % 2 == 0 else -1]:
-                found[name].append(one_round(*running[name]))
-    return found
+    return take_turns({rival.name: Case(rival, shape) for rival in rivals.of(shape)}, rounds, seconds)
 
 
 def least(rounds, key="cpu_us"):

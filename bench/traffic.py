@@ -14,15 +14,17 @@ SERVER_CPU, CLIENT_CPU = (0, 1) if PINNED else (None, None)
 class Client:
     """bench/load, connected to a server; as a context manager it is gone at the end."""
 
-    def __init__(self, server, shape, seconds):
-        request = server.folder / "request"
-        request.write_bytes(shape.request())
-        words = [peers.BUILT / "load", server.port, CONNECTIONS, shape.depth, seconds, request, *["close"] * shape.close]
+    def __init__(self, server, shape, seconds, connections=CONNECTIONS, cpu=CLIENT_CPU):
+        requests = shape.requests()
+        file = server.folder / "requests"
+        file.write_bytes(b"".join(requests))
+        words = [peers.BUILT / "load", server.port, connections, shape.depth, seconds, file, "kinds", len(requests),
+                 *["close"] * shape.close]
         self.name = server.peer.name
 
         def prepare():
-            if CLIENT_CPU is not None:
-                os.sched_setaffinity(0, {CLIENT_CPU})
+            if cpu is not None:
+                os.sched_setaffinity(0, {cpu})
 
         self.process = subprocess.Popen(list(map(str, words)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, preexec_fn=prepare)

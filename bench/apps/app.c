@@ -13,7 +13,8 @@
  *     GET /64k.txt    the file of that name in the folder BENCH_FILES
  *     POST /echo      what was sent
  *
- * COVEY_BOOT_DELAY=SECONDS blocks each worker's start-up.
+ * COVEY_BOOT_DELAY=SECONDS blocks each worker's start-up. COVEY_ROUTES=COUNT adds so many routes of either kind, which say
+ * hello, too: /exact/00000 and so on, and /param/00000/<id:int>.
  */
 #include <spawn.h>
 
@@ -64,8 +65,21 @@ static int echo(covey_req *req)
     return covey_bytes(req, 200, "text/plain; charset=utf-8", body, len);
 }
 
+static void many_routes(covey_app *app)
+{
+    long count = (long)covey_config_int(app, "ROUTES", 0);
+    for (long i = 0; i < count; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/exact/%05ld", i);
+        covey_get(app, path, hello);
+        snprintf(path, sizeof(path), "/param/%05ld/<id:int>", i);
+        covey_get(app, path, hello);
+    }
+}
+
 static int setup(covey_app *app)
 {
+    many_routes(app);
     covey_get(app, "/hello.txt", hello);
     covey_get(app, "/1k.txt", kilobyte);
     covey_get(app, "/64k.txt", file);

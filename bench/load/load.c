@@ -2,10 +2,11 @@
  * what is measured is the server. (wrk parses every answer and is saturated before a good server
  * is.)
  *
- *     load PORT CONNECTIONS DEPTH SECONDS FILE [close]
+ *     load PORT CONNECTIONS DEPTH SECONDS FILE [close] [kinds COUNT]
  *
- * FILE has one request. Each of the connections sends DEPTH copies at once and waits for all
- * answers; `close`: a new connection for each request (which must ask for that itself).
+ * FILE has one request, or COUNT of one length, which are asked in turn. Each of the connections
+ * sends DEPTH at once and waits for all answers; `close`: a new connection for each request (which
+ * must ask for that itself).
  *
  * The first answer is parsed; every other one must be 200 and have the same length. Says `ready`
  * when each connection has been answered once, begins when a line comes on standard input, says
@@ -31,14 +32,15 @@ enum { BATCH = 256, ROOM = 1 << 20, BUCKETS = 400, MS = 1000000 };
 
 static struct {
     struct sockaddr_in server;
-    size_t connections, depth;
+    size_t connections, depth, kinds;
     double seconds;
     bool close;
-} opt;
+} opt = {.kinds = 1};
 
-static char *request;       /* `depth` times */
+static char *requests; /* one of each kind, and again from the first on as many as go out at once */
 static size_t request_size; /* of one */
-static size_t answer_size;  /* of one; 0: not known yet */
+static size_t next_kind;
+static size_t answer_size; /* of one; 0: not known yet */
 static char input[ROOM];
 
 static struct conn {
@@ -62,11 +64,18 @@ static uint64_t clock_ns(void)
     return (uint64_t)time.tv_sec * 1000 * MS + (uint64_t)time.tv_nsec;
 }
 
-static void send_request(struct conn *conn)
+/* Sends so many, beginning with the kind whose turn it is. */
+static void send_requests(int fd, size_t count)
 {
-    size_t size = request_size * opt.depth;
-    if (send(conn->fd, request, size, MSG_NOSIGNAL) != (ssize_t)size)
+    size_t size = request_size * count;
+    if (send(fd, requests + next_kind * request_size, size, MSG_NOSIGNAL) != (ssize_t)size)
         err(1, "send");
+    next_kind = (next_kind + count) % opt.kinds;
+}
+
+static void ask(struct conn *conn)
+{
+    send_requests(conn->fd, opt.depth);
     conn->left = answer_size * opt.depth;
 }
 
@@ -114,8 +123,7 @@ static size_t read_first(int fd)
 static void warm_up(struct conn *conn)
 {
     open_connection(conn, 0);
-    if (send(conn->fd, request, request_size, MSG_NOSIGNAL) != (ssize_t)request_size)
-        err(1, "send");
+    send_requests(conn->fd, 1);
     size_t size = read_first(conn->fd);
     if (answer_size != 0 && answer_size != size)
         errx(1, "an answer has %zu bytes, another %zu", size, answer_size);
@@ -141,7 +149,7 @@ static void begin(struct conn *conn)
     }
     conn->asked = now;
     if (!opt.close) {
-        send_request(conn);
+        ask(conn);
         return;
     }
     open_connection(conn, SOCK_NONBLOCK);
@@ -187,7 +195,7 @@ static void turn(struct conn *conn)
 {
     if (opt.close && !conn->open) {
         conn->open = true;
-        send_request(conn);
+        ask(conn);
     } else {
         while (hear(conn))
             ;
@@ -231,25 +239,28 @@ static double cpu_seconds(void)
     return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
-static void read_request(const char *path)
+static void read_requests(const char *path)
 {
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         err(1, "%s", path);
-    request_size = fread(input, 1, ROOM, file);
+    size_t size = fread(input, 1, ROOM, file);
     fclose(file);
-    request = malloc(request_size * opt.depth);
+    if (size == 0 || opt.kinds == 0 || size % opt.kinds != 0)
+        errx(1, "%s: %zu bytes are not %zu requests of one length", path, size, opt.kinds);
+    request_size = size / opt.kinds;
+    requests = malloc(request_size * (opt.kinds + opt.depth));
     conns = calloc(opt.connections, sizeof(*conns));
-    if (request == NULL || conns == NULL || request_size == 0)
-        errx(1, "no request, or no memory");
-    for (size_t i = 0; i < opt.depth; i++)
-        memcpy(request + i * request_size, input, request_size);
+    if (requests == NULL || conns == NULL)
+        errx(1, "no memory");
+    for (size_t i = 0; i < opt.kinds + opt.depth; i++)
+        memcpy(requests + i * request_size, input + i % opt.kinds * request_size, request_size);
 }
 
 static void understand(int argc, char **argv)
 {
     if (argc < 6)
-        errx(2, "usage: load PORT CONNECTIONS DEPTH SECONDS FILE [close]");
+        errx(2, "usage: load PORT CONNECTIONS DEPTH SECONDS FILE [close] [kinds COUNT]");
     opt.server.sin_family = AF_INET;
     opt.server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     opt.server.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10));
@@ -259,10 +270,12 @@ static void understand(int argc, char **argv)
     for (char **word = argv + 6; *word != NULL; word++) {
         if (strcmp(*word, "close") == 0)
             opt.close = true;
+        else if (strcmp(*word, "kinds") == 0 && word[1] != NULL)
+            opt.kinds = strtoul(*++word, NULL, 10);
         else
             errx(2, "what is '%s'?", *word);
     }
-    read_request(argv[5]);
+    read_requests(argv[5]);
 }
 
 /* Asks for some time; says what it found. */
