@@ -2,18 +2,19 @@
 
     python3 bench/balance.py        prints the table of docs/supervision.md
 
-Uses the tests' harness (tests/lib). What a worker holds is the kernel's word.
+What a worker holds is the kernel's word.
 """
 
-import pathlib
 import statistics
-import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "lib"))
+import servers  # noqa: F401  first: it makes tests/lib known
 
-from load import accepted  # noqa: E402
-from server import Server  # noqa: E402
+import rivals
+import shapes
+import throughput
+from load import accepted
+from server import Server
 
 WORKERS, CONNECTIONS, ROUNDS = 8, 256, 10
 
@@ -43,6 +44,24 @@ def spread(per_slot, at_once):
             server.close()
 
 
+def most_to_least(at_once):
+    """How many connections the worker with most has for each of that with least, with the shared listener."""
+    counts = spread(False, at_once)
+    return max(counts) / max(min(counts), 1)
+
+
+def rate_of_shared(rounds=7, seconds=0.5):
+    """Requests a second with the shared listener against those with one per worker, the best rounds of each. The workers
+    and the client have all CPUs."""
+    cases = {per_slot: throughput.Case(rivals.Covey(per_slot_listeners=per_slot), shapes.ALL["keep-alive"], WORKERS,
+                                       CONNECTIONS, pinned=False) for per_slot in (0, 1)}
+    found = throughput.take_turns(cases, rounds, seconds)
+    for outcome in found.values():
+        if isinstance(outcome, str):
+            raise RuntimeError(outcome)
+    return throughput.best_rate(found[0]) / throughput.best_rate(found[1])
+
+
 def row(name, how, per_slot, at_once):
     rounds = [spread(per_slot, at_once) for _ in range(ROUNDS)]
     least, most = (statistics.median(f(counts) for counts in rounds) for f in (min, max))
@@ -59,4 +78,5 @@ def main():
             row(name, how, per_slot, at_once)
 
 
-main()
+if __name__ == "__main__":
+    main()
