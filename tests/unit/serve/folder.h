@@ -37,7 +37,7 @@ static int remove_folder(void **state)
     return chdir("/") < 0 || system(command) != 0;
 }
 
-static void write_file(const char *path, const char *text)
+__attribute__((unused)) static void write_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     assert_true(fd >= 0);
@@ -46,7 +46,7 @@ static void write_file(const char *path, const char *text)
 }
 
 /* As if it had last been changed an hour ago. */
-static void age(const char *path)
+__attribute__((unused)) static void age(const char *path)
 {
     struct timespec times[2];
     (void)clock_gettime(CLOCK_REALTIME, &times[0]);
