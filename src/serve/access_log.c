@@ -21,13 +21,25 @@ static void set_timer(struct cv_server *server, int64_t at)
     CV_ASSERT(rc == 0); /* it is always set, or was until just now */
 }
 
+static void drop_line(struct cv_access_log *log)
+{
+    if (log->dropped++ == 0)
+        cv_warn("the access log does not take its lines: they are dropped, and counted, until it "
+                "does");
+}
+
+static void say_dropped(struct cv_access_log *log)
+{
+    if (log->dropped > 0)
+        cv_warn("%" PRIu64 " lines of the access log were dropped: it was not taken", log->dropped);
+    log->dropped = 0;
+}
+
 static void write_lines(struct cv_access_log *log)
 {
     cv_buf_consume(&log->lines, cv_log_raw(log->fd, log->lines.at, log->lines.len));
-    if (log->dropped > 0 && log->lines.len == 0) {
-        cv_warn("%" PRIu64 " lines of the access log were dropped: it was not taken", log->dropped);
-        log->dropped = 0;
-    }
+    if (log->lines.len == 0)
+        say_dropped(log);
 }
 
 static void fire(struct cv_timer *timer)
@@ -51,8 +63,10 @@ int cv_access_log_init(struct cv_server *server, int fd)
 void cv_access_log_done(struct cv_server *server)
 {
     struct cv_access_log *log = &server->access_log;
-    if (log->lines.len > 0)
-        write_lines(log);
+    write_lines(log);
+    for (size_t i = 0; i < log->lines.len; i++)
+        log->dropped += log->lines.at[i] == '\n';
+    say_dropped(log);
     cv_timer_stop(server->loop, &log->timer);
     cv_buf_done(&log->lines);
 }
@@ -114,7 +128,7 @@ void cv_access_log_add(struct cv_server *server, const struct cv_exchange *x)
         return;
     size_t before = log->lines.len;
     if (add_line(log, x) < 0)
-        log->dropped++;
+        drop_line(log);
     /* Only when the mark is passed: a descriptor that takes nothing is tried once a second. */
     if (before < WRITE_AT && log->lines.len >= WRITE_AT)
         write_lines(log);

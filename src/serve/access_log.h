@@ -8,8 +8,8 @@
  * target longer than 1,024 bytes the beginning is written.
  *
  * Lines are collected and written at 16 KiB, after 1 s, and when the server is freed. What the
- * descriptor does not take waits for the next time, up to 64 KiB; then lines are dropped, and the
- * log says how many.
+ * descriptor does not take waits for the next time, up to 64 KiB; then lines are dropped: the log
+ * says so once, and how many it were once they are taken again, or at the end.
  */
 #ifndef CV_SERVE_ACCESS_LOG_H
 #define CV_SERVE_ACCESS_LOG_H

@@ -1,6 +1,8 @@
 /* Access lines: their form, when they are written, what becomes of those that nobody takes. */
 #include "rig.h"
 
+#include "logged.h"
+
 static char lines[1 << 20];
 
 /* A rig whose access log goes to a pipe. */
@@ -37,6 +39,29 @@ static void done(struct rig *rig, int pipe_fds[2])
     close(pipe_fds[1]);
 }
 
+/* So many requests with a line of more than 1,000 bytes each. */
+static void ask_much(struct rig *rig, unsigned n)
+{
+    static char long_request[1200];
+    int fd = rig_connect(rig);
+    snprintf(long_request, sizeof(long_request), "GET /%01000d HTTP/1.1\r\nHost: x\r\n\r\n", 0);
+    for (unsigned i = 1; i <= n; i++) {
+        say_text(fd, long_request);
+        rig_until(rig, rig->requests == i);
+        fetch(rig, fd);
+    }
+    close(fd);
+    rig_until(rig, cv_server_connections(rig->server) == 0);
+}
+
+static unsigned count_lines(const char *text)
+{
+    unsigned n = 0;
+    for (; *text != '\0'; text++)
+        n += *text == '\n';
+    return n;
+}
+
 static void test_lines_that_nobody_takes_are_dropped_past_a_bound(void **state)
 {
     (void)state;
@@ -45,16 +70,7 @@ static void test_lines_that_nobody_takes_are_dropped_past_a_bound(void **state)
     static char fill[4096];
     while (write(pipe_fds[1], fill, sizeof(fill)) > 0)
         continue;
-    int fd = rig_connect(rig);
-    static char long_request[1200];
-    snprintf(long_request, sizeof(long_request), "GET /%01000d HTTP/1.1\r\nHost: x\r\n\r\n", 0);
-    for (unsigned i = 1; i <= 100; i++) {
-        say_text(fd, long_request);
-        rig_until(rig, rig->requests == i);
-        fetch(rig, fd);
-    }
-    close(fd);
-    rig_until(rig, cv_server_connections(rig->server) == 0);
+    ask_much(rig, 100);
     while (read(pipe_fds[0], fill, sizeof(fill)) > 0)
         continue;
     cv_server_free(rig->server);
@@ -63,6 +79,45 @@ static void test_lines_that_nobody_takes_are_dropped_past_a_bound(void **state)
     assert_in_range(len, 30000, 65536);
     assert_int_equal(lines[len - 1], '\n'); /* whole lines only */
     done(rig, pipe_fds);
+}
+
+static void test_it_is_said_once_that_lines_are_dropped_and_once_how_many(void **state)
+{
+    (void)state;
+    int pipe_fds[2];
+    struct rig *rig = rig_logging(pipe_fds, host_target);
+    static char fill[4096];
+    while (write(pipe_fds[1], fill, sizeof(fill)) > 0)
+        continue;
+    ask_much(rig, 100);
+    assert_logged("the access log does not take its lines");
+    assert_int_equal(lines_logged(), 1);
+    while (read(pipe_fds[0], fill, sizeof(fill)) > 0)
+        continue;
+    rig_until(rig, lines_logged() == 2);
+    char said[64];
+    snprintf(said, sizeof(said), ": %u lines of the access log were dropped",
+             100 - count_lines(written(pipe_fds[0])));
+    assert_logged(said);
+    cv_server_free(rig->server);
+    rig->server = NULL;
+    assert_int_equal(lines_logged(), 2);
+    done(rig, pipe_fds);
+}
+
+static void test_what_a_full_disk_has_never_taken_is_counted_at_the_end(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(host_target);
+    rig->config.access_log = open("/dev/full", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    rig_start(rig);
+    ask_much(rig, 100);
+    cv_server_free(rig->server);
+    rig->server = NULL;
+    assert_logged(": 100 lines of the access log were dropped");
+    assert_int_equal(lines_logged(), 2);
+    close(rig->config.access_log);
+    rig_free(rig);
 }
 
 static void test_a_line_says_who_what_and_how(void **state)
@@ -136,6 +191,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_that_nobody_takes_are_dropped_past_a_bound),
+        logging(test_it_is_said_once_that_lines_are_dropped_and_once_how_many),
+        logging(test_what_a_full_disk_has_never_taken_is_counted_at_the_end),
         cmocka_unit_test(test_a_line_says_who_what_and_how),
         cmocka_unit_test(test_lines_are_written_after_a_second),
         cmocka_unit_test(test_an_exchange_without_an_answer_has_no_status),

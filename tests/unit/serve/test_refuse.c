@@ -1,9 +1,7 @@
 /* What is refused: each limit by its own name, in the answer, in the log and in the metrics. */
 #include "rig.h"
 
-#include <sys/mman.h>
-
-#include "base/log.h"
+#include "logged.h"
 #include "serve/refuse.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -22,48 +20,6 @@ static struct rig *rig_counting(void (*host)(struct rig *, const struct cv_event
 static uint64_t refused(enum cv_refused reason)
 {
     return cv_metrics_get(&page.refused[reason]);
-}
-
-/* ---- What the log says, in a file ---- */
-
-static int log_file = -1;
-
-/* Standard error itself stays: failures are told there. */
-static int catch_log(void **state)
-{
-    int kept = dup(STDERR_FILENO);
-    (void)state;
-    log_file = memfd_create("log", MFD_CLOEXEC);
-    if (kept < 0 || log_file < 0 || dup2(log_file, STDERR_FILENO) < 0)
-        return -1;
-    cv_log_open("test", CV_LOG_INFO);
-    return dup2(kept, STDERR_FILENO) < 0 || close(kept) < 0;
-}
-
-static int drop_log(void **state)
-{
-    (void)state;
-    return close(log_file);
-}
-
-static void assert_logged(const char *text)
-{
-    char all[65536];
-    ssize_t n = pread(log_file, all, sizeof(all) - 1, 0);
-    assert_true(n >= 0);
-    all[n] = '\0';
-    if (strstr(all, text) == NULL)
-        fail_msg("no \"%s\" in: %s", text, all);
-}
-
-static unsigned lines_logged(void)
-{
-    char all[65536];
-    unsigned n = 0;
-    ssize_t len = pread(log_file, all, sizeof(all), 0);
-    for (ssize_t i = 0; i < len; i++)
-        n += all[i] == '\n';
-    return n;
 }
 
 /* ---- Heads ---- */
@@ -207,8 +163,6 @@ static void test_the_body_of_a_request_too_many_is_read_over(void **state)
     close(first);
     rig_free(rig);
 }
-
-#define logging(test) cmocka_unit_test_setup_teardown(test, catch_log, drop_log)
 
 int main(void)
 {
