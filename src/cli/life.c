@@ -30,6 +30,7 @@ struct cv_native_config cv_life_config(struct life *life, covey_setup_fn *setup)
         .linger_timeout = value[CV_SET_LINGER_TIMEOUT],
         .body_max = value[CV_SET_REQUEST_MAX_SIZE],
         .connections_max = (uint32_t)value[CV_SET_CONNECTIONS_MAX],
+        .turn_away = value[CV_SET_CONNECTIONS_MAX_ACTION] != 0, /* not "wait" */
         .keep_alive_requests = (uint32_t)value[CV_SET_KEEP_ALIVE_REQUESTS],
         .in_flight_max = (uint32_t)value[CV_SET_IN_FLIGHT_MAX],
         .fibers_max = (uint32_t)value[CV_SET_FIBERS_MAX]};

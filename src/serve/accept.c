@@ -12,9 +12,16 @@
 #include "base/log.h"
 #include "serve/conn.h"
 #include "serve/inside.h"
+#include "serve/refuse.h"
 
 #define YIELD_PAUSE (10 * CV_MS)
 #define SHORTAGE_PAUSE (100 * CV_MS)
+
+/* Failures that are no further apart are one spell of them. */
+#define SPELL (10 * CV_SECOND)
+
+/* Connections that are being told that there are too many; more wait. */
+#define SURPLUS_MAX 64
 
 /* Idle connections looked at to get a descriptor. */
 #define SHED_TRIES 16
@@ -73,9 +80,17 @@ static void pause_ends(struct cv_timer *timer)
         resume(server);
 }
 
+/* Of those that are turned away there may be a few beyond the limit. */
 static bool is_full(const struct cv_server *server)
 {
-    return server->limits.connections_max > 0 && server->open >= server->limits.connections_max;
+    return cv_accept_is_at_limit(server) &&
+           (!server->limits.turn_away || server->accept.surplus >= SURPLUS_MAX);
+}
+
+bool cv_accept_is_at_limit(const struct cv_server *server)
+{
+    uint32_t max = server->limits.connections_max;
+    return max > 0 && server->open - server->accept.surplus >= max;
 }
 
 void cv_accept_on_close(struct cv_server *server)
@@ -99,12 +114,27 @@ static bool shed_idlest(struct cv_server *server)
     return true;
 }
 
+static const char *remedy(int error)
+{
+    switch (error) {
+    case -EMFILE:
+        return "; idle connections are closed to take others: raise ulimit -n (LimitNOFILE= "
+               "under systemd)";
+    case -ENFILE: return "; idle connections are closed to take others: raise sysctl fs.file-max";
+    case -ENOBUFS:
+    case -ENOMEM: return "; idle connections are closed to take others: the machine needs memory";
+    default: return "";
+    }
+}
+
+/* Once for a spell of failures, however long it is. */
 static void complain(struct cv_server *server, int error)
 {
-    if (server->now - server->accept.complained_at < CV_SECOND)
-        return;
-    server->accept.complained_at = server->now;
-    cv_warn("cannot accept connections (%u open): %s", server->open, strerror(-error));
+    bool goes_on = server->now - server->accept.failed_at < SPELL;
+    server->accept.failed_at = server->now;
+    if (!goes_on)
+        cv_warn("cannot accept connections (%u open): %s%s", server->open, strerror(-error),
+                remedy(error));
 }
 
 static bool is_shortage(int error)
@@ -128,17 +158,27 @@ static int take_one(struct cv_server *server, int listener)
     return error == -EAGAIN || hopeless || is_shortage(error) ? error : 0;
 }
 
+/* The same, with the descriptor of an idle connection if there is no other. */
+static int take_or_shed(struct cv_server *server, int listener)
+{
+    int rc = take_one(server, listener);
+    if (rc < 0 && rc != -EAGAIN)
+        complain(server, rc);
+    return is_shortage(rc) && shed_idlest(server) ? take_one(server, listener) : rc;
+}
+
 /* How many to take now; 0 after a pause has been begun. */
 static int budget(struct cv_server *server)
 {
     struct cv_accept *accept = &server->accept;
     if (is_full(server)) {
-        cv_metrics_refused(server, CV_REFUSED_CONNECTIONS_MAX);
+        cv_refused(server, CV_REFUSED_CONNECTIONS_MAX, NULL, NULL);
         pause_for(server, CV_NEVER);
         return 0;
     }
     int n = accept->budget != NULL ? accept->budget(accept->arg, server->open) : CV_PACE_MAX;
-    if (n > 0)
+    /* Nobody is turned away whom another would take. */
+    if (n >= CV_PACE_MAX || (n > 0 && !cv_accept_is_at_limit(server)))
         return n;
     /* The kernel may have woken nobody else: whoever still waits after the pause is taken. */
     if (accept->yielded)
@@ -159,9 +199,7 @@ static void ready(struct cv_watch *watch, unsigned events)
     unsigned taken = 0;
     int rc = 0;
     while (taken < n && taken < pace->n && !is_full(server)) {
-        rc = take_one(server, listener->fd);
-        if (is_shortage(rc) && shed_idlest(server))
-            rc = take_one(server, listener->fd);
+        rc = take_or_shed(server, listener->fd);
         if (rc < 0)
             break;
         taken++;
@@ -169,7 +207,6 @@ static void ready(struct cv_watch *watch, unsigned events)
     if (taken == pace->n || rc == -EAGAIN)
         cv_pace_learn(pace, taken, rc == -EAGAIN);
     if (rc < 0 && rc != -EAGAIN) {
-        complain(server, rc);
         cv_metrics_refused(server, CV_REFUSED_NO_DESCRIPTORS);
         pause_for(server, SHORTAGE_PAUSE);
     }
@@ -192,9 +229,7 @@ void cv_accept_rest(struct cv_server *server)
     for (size_t i = 0; i < server->accept.n_listeners; i++) {
         int rc = 0;
         for (int n = 0; n < REST_MAX && rc == 0; n++)
-            rc = take_one(server, server->accept.listeners[i].fd);
-        if (rc < 0 && rc != -EAGAIN)
-            complain(server, rc);
+            rc = take_or_shed(server, server->accept.listeners[i].fd);
     }
 }
 
@@ -207,7 +242,7 @@ int cv_accept_init(struct cv_server *server, const struct cv_server_config *conf
     accept->arg = config->arg;
     accept->pace = CV_PACE_INIT;
     accept->timer.fire = pause_ends;
-    accept->complained_at = -CV_SECOND;
+    accept->failed_at = -SPELL;
     accept->listeners = calloc(config->n_listeners + 1, sizeof(*accept->listeners));
     if (accept->listeners == NULL)
         return -ENOMEM;

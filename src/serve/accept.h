@@ -1,9 +1,9 @@
 /* Taking connections, no more than this process can and should serve.
  *
  * Listeners are watched level-triggered and exclusively: of the processes that share one, the
- * kernel wakes one. It is left alone for a while when there are no descriptors (the idlest
- * connections are closed first, to get some), at connections_max, or when the owner says that
- * others should go first.
+ * kernel wakes one. They are left alone for a while when there are no descriptors (the idlest
+ * connections are closed first, to get some), at connections_max (unless those that come are to be
+ * turned away), or when the owner says that others should go first.
  */
 #ifndef CV_SERVE_ACCEPT_H
 #define CV_SERVE_ACCEPT_H
@@ -29,19 +29,23 @@ struct cv_accept {
     struct cv_pace pace;
     struct cv_timer timer; /* end of a pause */
     bool paused;
-    bool yielded;          /* the pause was for the sake of others */
-    int64_t complained_at; /* when the log last said that there are no descriptors */
+    bool yielded;      /* the pause was for the sake of others */
+    unsigned surplus;  /* connections beyond connections_max, which are turned away */
+    int64_t failed_at; /* when accepting last failed */
 };
 
 /* 0 or -errno. */
 CV_MUST_CHECK int cv_accept_init(struct cv_server *server, const struct cv_server_config *config);
 CV_MUST_CHECK int cv_accept_start(struct cv_server *server);
 
-/* Looks whether somebody waits in the queues, if it listens: the kernel has perhaps told another. */
+/* Looks whether somebody waits in the queues, if it listens: the kernel may have told another. */
 void cv_accept_look(struct cv_server *server);
 
 /* Stops watching and takes what is in the queues, without regard to the budget. */
 void cv_accept_rest(struct cv_server *server);
+
+/* Whether there are as many connections as there may be. */
+bool cv_accept_is_at_limit(const struct cv_server *server);
 
 /* A connection has closed: an ended pause may end earlier. */
 void cv_accept_on_close(struct cv_server *server);

@@ -304,6 +304,11 @@ int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)
     cv_list_init(&c->due);
     cv_list_init(&c->todo);
     cv_list_init(&c->resume);
+    if (server->limits.turn_away && cv_accept_is_at_limit(server)) {
+        c->surplus = true;
+        c->turns = 1;
+        server->accept.surplus++;
+    }
     cv_server_count(server, +1);
     cv_metrics_add(&server->metrics.page->accepted, 1);
     cv_deadline_renew(c, CV_DUE_HEAD);
@@ -327,6 +332,7 @@ void cv_conn_close(struct cv_conn *c, enum cv_gone why)
     cv_list_remove(&c->resume);
     cv_list_remove(&c->todo);
     cv_list_push(&server->dead, &c->todo);
+    server->accept.surplus -= c->surplus;
     cv_server_count(server, -1);
     cv_deadline_drop(c);
     cv_accept_on_close(server);

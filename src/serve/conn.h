@@ -82,6 +82,7 @@ struct cv_conn {
     bool chunked : 1;
     bool body_done : 1;
     bool expects : 1; /* the peer waits for 100 Continue */
+    bool surplus : 1; /* too many: its first request is refused */
     bool late : 1;    /* the request's time has passed while the host did not read */
 };
 

@@ -124,8 +124,10 @@ static size_t start_exchange(struct cv_conn *c, const struct cv_h1_head *head, s
     cv_conn_dirty(c);                /* the flush sets it, if there is no answer by then */
     free(c->torn);
     c->torn = NULL;
-    if (c->server->running > c->server->limits.in_flight_max)
-        cv_refuse_in_flight(c->x);
+    if (c->surplus)
+        cv_refuse_busy(c->x, CV_REFUSED_TURNED_AWAY);
+    else if (c->server->running > c->server->limits.in_flight_max)
+        cv_refuse_busy(c->x, CV_REFUSED_IN_FLIGHT_MAX);
     return used;
 }
 
@@ -203,6 +205,8 @@ static enum cv_due due(const struct cv_conn *c)
 {
     switch ((enum cv_conn_state)c->state) {
     case CV_CONN_HEAD:
+        if (c->surplus)
+            return CV_DUE_LINGER;
         /* The first request's time begins with the accept. */
         if (cv_conn_is_idle(c) && c->due_kind != CV_DUE_HEAD)
             return CV_DUE_IDLE;

@@ -122,9 +122,13 @@ static void tell(const struct cv_server *server, enum cv_refused reason, const s
     char who[CV_PEER_TEXT];
     char verb[32];
     char limit[LIMIT_TEXT];
+    describe_limit(server, reason, x, limit);
+    if (x == NULL && peer == NULL) {
+        cv_log(level_of(row), "%s%s", row->sentence, limit);
+        return;
+    }
     cv_peer_write(x != NULL ? &x->peer : peer, who);
     write_verb(x != NULL && x->begun ? 0 : row->status, verb);
-    describe_limit(server, reason, x, limit);
     bool routed = x != NULL && x->name != NULL && x->name[0] != '\0';
     cv_log(level_of(row), "%s: %s%s%s: %s%s", who[0] != '\0' ? who : "unix", verb,
            routed ? " at " : "", routed ? x->name : "", row->sentence, limit);
@@ -133,10 +137,11 @@ static void tell(const struct cv_server *server, enum cv_refused reason, const s
 static void tell_number(enum cv_refused reason, uint64_t n)
 {
     const struct row *row = &rows[reason];
-    char verb[32];
-    write_verb(row->status, verb);
-    cv_log(level_of(row), "%llu more in the last %d s: %s: %s", (unsigned long long)n,
-           (int)(CV_TALLY_SPAN / CV_SECOND), verb, row->sentence);
+    char verb[32] = "";
+    if (row->status != 0)
+        write_verb(row->status, verb);
+    cv_log(level_of(row), "%llu more in the last %d s: %s%s%s", (unsigned long long)n,
+           (int)(CV_TALLY_SPAN / CV_SECOND), verb, row->status != 0 ? ": " : "", row->sentence);
 }
 
 /* ---- When ---- */

@@ -9,8 +9,11 @@
 /* A whole answer of one sentence. */
 static void answer(struct cv_exchange *x, int status, const char *text)
 {
+    const struct cv_answer_field soon = {CV_SPAN("Retry-After"), CV_SPAN("1")};
     struct cv_answer a = {
         .status = status,
+        .fields = &soon,
+        .n_fields = status == 503,
         .type = CV_SPAN("text/plain; charset=utf-8"),
         .body = cv_span_str(text),
     };
@@ -23,9 +26,8 @@ void cv_refuse_unanswered(struct cv_exchange *x)
     answer(x, 500, "The application has not answered.\n");
 }
 
-void cv_refuse_in_flight(struct cv_exchange *x)
+void cv_refuse_busy(struct cv_exchange *x, enum cv_refused reason)
 {
-    const enum cv_refused reason = CV_REFUSED_IN_FLIGHT_MAX;
     cv_refused(x->conn->server, reason, NULL, x);
     x->route.place = CV_METRICS_REFUSED;
     cv_exchange_ref(x); /* the host, which has not heard of it, will not hold it */

@@ -17,16 +17,17 @@ const char *cv_refused_sentence(enum cv_refused reason);
 const char *cv_refused_text(enum cv_refused reason);
 
 /* Counts a refusal and logs it, with the limit that applied: refusal_log.h. To be called before the
- * answer, with the request or, where there is none (NULL), with the peer. */
+ * answer, with the request or, where there is none (NULL), with the peer; without either, what it
+ * is about is the server. */
 void cv_refused(struct cv_server *server, enum cv_refused reason, const struct cv_peer *peer,
                 const struct cv_exchange *x);
 
 /* The host has released an exchange without a word: 500. The connection goes on. */
 void cv_refuse_unanswered(struct cv_exchange *x);
 
-/* More requests are being worked on than may be: 503. The connection goes on, because new ones
- * would only add to the load. */
-void cv_refuse_in_flight(struct cv_exchange *x);
+/* There is too much to do already: 503, and to come again. The connection goes on, because new ones
+ * would only add to the load, unless it is one too many itself. */
+void cv_refuse_busy(struct cv_exchange *x, enum cv_refused reason);
 
 /* The host is too late: 503, or a cut if it has begun. */
 void cv_refuse_late(struct cv_exchange *x);

@@ -21,6 +21,7 @@ struct cv_limits {
         body_max; /* default of collect() for hosts; the server itself reads over at most 64 KiB */
     int64_t linger_timeout; /* reading on after an early answer, so that the client sees it */
     uint32_t connections_max;
+    bool turn_away; /* those that are too many get 503; else they wait to be accepted */
     uint32_t keep_alive_requests; /* on one connection; 0: no limit */
     uint32_t in_flight_max; /* requests that are worked on at once: 503 past it; 0: no limit */
     uint32_t fibers_max;    /* the host's: requests that wait at once */
@@ -36,7 +37,8 @@ struct cv_server_config {
 
     /* How many connections to take in one turn while `open` are open: 0 leaves the listener alone
      * for a moment (the server asks again after 10 ms or when a connection closes, and then takes
-     * one whatever the answer, because the kernel may have woken nobody else). NULL: 64. */
+     * one whatever the answer, because the kernel may have woken nobody else); 64: nobody has
+     * fewer. NULL: 64. */
     int (*accept_budget)(void *arg, unsigned open);
     /* Told whenever the number of open connections changes. NULL: nobody. */
     void (*load)(void *arg, unsigned open);

@@ -125,6 +125,82 @@ static void test_past_connections_max_clients_wait_in_the_queue(void **state)
     rig_free(rig);
 }
 
+static void test_past_connections_max_clients_can_be_turned_away(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(host_target);
+    rig->config.limits.connections_max = 1;
+    rig->config.limits.turn_away = true;
+    rig_start(rig);
+    int first = rig_connect(rig);
+    say_text(first, GET);
+    hear(rig, first, "200 OK");
+    say_and_hear_all(rig, GET GET);
+    assert_got(rig, "HTTP/1.1 503 ");
+    assert_got(rig, "\r\nRetry-After: 1\r\n");
+    assert_got(rig, "\r\nConnection: close\r\n");
+    assert_got(rig, "(CONNECTIONS_MAX)");
+    assert_int_equal(count_of(rig, "HTTP/1.1"), 1);
+    say_and_hear_all(rig, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_got(rig, "HTTP/1.1 503 ");
+    assert_not_got(rig, "CONNECTIONS_MAX");
+    assert_int_equal(rig->requests, 1); /* the host has heard of none of them */
+    forget(rig);
+    say_text(first, GET);
+    hear(rig, first, "200 OK");
+    close(first);
+    rig_until(rig, cv_server_connections(rig->server) == 0);
+    say_and_hear_all(rig, "GET / HTTP/1.0\r\n\r\n");
+    assert_got(rig, "200 OK");
+    rig_free(rig);
+}
+
+static void test_who_is_one_too_many_and_silent_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(host_target);
+    rig->config.limits.connections_max = 1;
+    rig->config.limits.turn_away = true;
+    rig->config.limits.linger_timeout = 50;
+    rig_start(rig);
+    int first = rig_connect(rig);
+    say_text(first, GET);
+    hear(rig, first, "200 OK");
+    int silent = rig_connect(rig);
+    forget(rig);
+    hear(rig, silent, NULL);
+    assert_int_equal(rig->got_len, 0);
+    assert_int_equal(cv_server_connections(rig->server), 1);
+    close(first);
+    close(silent);
+    rig_free(rig);
+}
+
+static void test_nobody_is_turned_away_whom_another_would_take(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(host_target);
+    rig->config.limits.connections_max = 1;
+    rig->config.limits.turn_away = true;
+    rig->config.accept_budget = some_budget;
+    rig_start(rig);
+    budget_now = CV_PACE_MAX;
+    int first = rig_connect(rig);
+    say_text(first, GET);
+    hear(rig, first, "200 OK");
+    budget_now = 1; /* another has fewer */
+    asked = 0;
+    int second = rig_connect(rig);
+    say_text(second, GET);
+    rig_until(rig, asked == 1);
+    assert_int_equal(cv_server_connections(rig->server), 1);
+    hear(rig, second, "HTTP/1.1 503 "); /* the other was not able to */
+    assert_int_equal(asked, 2);
+    close(first);
+    close(second);
+    rig_free(rig);
+}
+
 static void test_the_budget_bounds_what_one_turn_takes(void **state)
 {
     (void)state;
@@ -189,6 +265,9 @@ int main(void)
         cmocka_unit_test(test_without_descriptors_or_idle_ones_it_pauses_and_goes_on_by_itself),
         cmocka_unit_test(test_a_shortage_ends_when_a_connection_closes),
         cmocka_unit_test(test_past_connections_max_clients_wait_in_the_queue),
+        cmocka_unit_test(test_past_connections_max_clients_can_be_turned_away),
+        cmocka_unit_test(test_who_is_one_too_many_and_silent_is_not_waited_for),
+        cmocka_unit_test(test_nobody_is_turned_away_whom_another_would_take),
         cmocka_unit_test(test_the_budget_bounds_what_one_turn_takes),
         cmocka_unit_test(test_without_a_budget_it_steps_back_but_leaves_nobody_waiting),
         cmocka_unit_test(test_a_peer_that_has_left_the_queue_is_no_error),
