@@ -23,7 +23,8 @@ bool cv_tally_note(struct cv_tally *tally, int64_t now);
 /* When the number is to be told; CV_NEVER if there is none. */
 int64_t cv_tally_due(const struct cv_tally *tally);
 
-/* The number of those that nothing has told of, and from now on they count anew. */
+/* The number of those that nothing has told of, and from now on they count anew. `now` may be
+ * CV_NEVER: nothing will come after it. */
 uint64_t cv_tally_take(struct cv_tally *tally, int64_t now);
 
 #endif

@@ -69,6 +69,16 @@ static void test_a_number_that_is_overdue_grows(void **state)
     assert_int_equal(cv_tally_take(&tally, BEGIN + CV_TALLY_SPAN + 2), 2);
 }
 
+static void test_the_last_number_is_taken_at_the_end_of_time(void **state)
+{
+    (void)state;
+    struct cv_tally tally = {0};
+    assert_true(cv_tally_note(&tally, BEGIN));
+    assert_false(cv_tally_note(&tally, BEGIN + 1));
+    assert_int_equal(cv_tally_take(&tally, CV_NEVER), 1);
+    assert_false(cv_tally_note(&tally, BEGIN + 100 * CV_TALLY_SPAN)); /* nothing comes after it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -77,6 +87,7 @@ int main(void)
         cmocka_unit_test(test_while_it_goes_on_only_numbers_are_told),
         cmocka_unit_test(test_after_a_quiet_span_the_next_is_told_again),
         cmocka_unit_test(test_a_number_that_is_overdue_grows),
+        cmocka_unit_test(test_the_last_number_is_taken_at_the_end_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
