@@ -12,6 +12,10 @@ int cv_num_u64(struct cv_span text, uint64_t max, uint64_t *ret)
         unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
         if (digit > 9)
             return -EINVAL;
+        if (i < 19) { /* so many nines fit */
+            value = value * 10 + digit;
+            continue;
+        }
         wraps |= __builtin_mul_overflow(value, 10, &value);
         wraps |= __builtin_add_overflow(value, digit, &value);
     }

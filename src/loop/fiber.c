@@ -182,6 +182,13 @@ static struct cv_fiber *take(struct cv_fibers *fibers)
     return fiber;
 }
 
+static void begin(struct cv_fiber *fiber, struct cv_fibers *fibers, void (*fn)(void *arg),
+                  void *arg)
+{
+    *fiber = (struct cv_fiber){.side = fiber->side, .fibers = fibers, .fn = fn, .arg = arg};
+    cv_list_init(&fiber->link);
+}
+
 int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
                    struct cv_fiber **ret)
 {
@@ -190,8 +197,7 @@ int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
     struct cv_fiber *fiber = take(fibers);
     if (fiber == NULL)
         return -ENOMEM;
-    *fiber = (struct cv_fiber){.side = fiber->side, .fibers = fibers, .fn = fn, .arg = arg};
-    cv_list_init(&fiber->link);
+    begin(fiber, fibers, fn, arg);
     if (++fibers->count > fibers->peak)
         fibers->peak = fibers->count;
     if (ret != NULL)
@@ -201,6 +207,19 @@ int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
     else
         run(fiber);
     return 0;
+}
+
+bool cv_fiber_can_renew(void)
+{
+    return RESTS;
+}
+
+void cv_fiber_renew(struct cv_fiber *self)
+{
+    CV_ASSERT(RESTS && self == running && self->timer.slot == 0);
+    cv_context_calm_self();
+    begin(self, self->fibers, self->fn, self->arg);
+    self->state = CV_FIBER_RUNNING;
 }
 
 bool cv_fibers_run(struct cv_fibers *fibers)

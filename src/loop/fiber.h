@@ -39,6 +39,12 @@ void cv_fibers_free(struct cv_fibers *fibers);
 CV_MUST_CHECK int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
                                  struct cv_fiber **ret);
 
+/* Whether a fiber that has done what it was started for may do the same for others, without giving
+ * the thread back; and for the running one: it begins anew, nothing is left of what was done to it.
+ */
+bool cv_fiber_can_renew(void);
+void cv_fiber_renew(struct cv_fiber *self);
+
 /* Resumes every fiber that was ready when called. True while more have become ready meanwhile. */
 bool cv_fibers_run(struct cv_fibers *fibers);
 

@@ -31,6 +31,29 @@ static inline void cv_context_calm(struct cv_context *context)
 #endif
 }
 
+/* The same for the context that runs. They hardly ever are others, and loading them is slow. */
+static inline void cv_context_calm_self(void)
+{
+#if defined(__x86_64__)
+    uint32_t mxcsr;
+    uint16_t cw;
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(cw));
+    if ((mxcsr & 0xffc0) != 0x1f80) {
+        mxcsr = 0x1f80;
+        __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+    }
+    if (cw != 0x037f) {
+        cw = 0x037f;
+        __asm__ volatile("fldcw %0" : : "m"(cw));
+    }
+#else
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    if (fpcr != 0)
+        __asm__ volatile("msr fpcr, xzr");
+#endif
+}
+
 #else
 #define CV_CONTEXT_IS_LIBCS 1
 #include <ucontext.h>
@@ -43,6 +66,9 @@ struct cv_context {
 static inline void cv_context_calm(struct cv_context *context)
 {
     (void)context;
+}
+static inline void cv_context_calm_self(void)
+{
 }
 
 #endif

@@ -127,13 +127,15 @@ void cv_exchange_detach(struct cv_exchange *x, enum cv_gone why)
         cv_exchange_release(x);
 }
 
-bool cv_exchange_next(struct cv_server *server, struct cv_event *ret)
+bool cv_exchange_next(struct cv_server *server, unsigned kinds, struct cv_event *ret)
 {
     if (cv_list_empty(&server->events))
         return false;
     struct cv_exchange *x = CV_CONTAINER_OF(server->events.next, struct cv_exchange, queued);
     CV_ASSERT(x->told != 0);
     enum cv_event_kind kind = (enum cv_event_kind)__builtin_ctz(x->told);
+    if ((kinds & 1u << kind) == 0)
+        return false;
     x->told &= (uint8_t) ~(1u << kind);
     if (x->told == 0)
         cv_list_remove(&x->queued);

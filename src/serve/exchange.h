@@ -94,7 +94,8 @@ void cv_exchange_warn(struct cv_exchange *x, enum cv_gone why);
  * dropped (and `x` freed). */
 void cv_exchange_detach(struct cv_exchange *x, enum cv_gone why);
 
-/* Takes the next event. False when there is none. */
-bool cv_exchange_next(struct cv_server *server, struct cv_event *ret);
+/* Takes the next event if it is one of these kinds, a bit each. False if not, or if there is none.
+ */
+bool cv_exchange_next(struct cv_server *server, unsigned kinds, struct cv_event *ret);
 
 #endif

@@ -47,6 +47,9 @@ struct cv_event {
 /* Takes the next event. False when there is none. */
 bool cv_server_next(struct cv_server *server, struct cv_event *ret);
 
+/* The same if the next event is a request; else nothing is taken. */
+bool cv_server_next_request(struct cv_server *server, struct cv_exchange **ret);
+
 /* Sends what the dirty connections hold, one send each, and frees closed connections. What a host
  * has not flushed leaves with the next step, which does not wait then. Calls `release` of answers
  * that have been sent, and those must not call the server. */

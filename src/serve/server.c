@@ -82,17 +82,30 @@ static void kick_fires(struct cv_soon *kick)
         cv_conn_run(CV_CONTAINER_OF(link, struct cv_conn, resume));
 }
 
+/* While there is no event, goes on with the input of one connection after another. */
+static void look_for_events(struct cv_server *server)
+{
+    struct cv_link *link;
+    while (cv_list_empty(&server->events) && (link = cv_list_pop(&server->resume)) != NULL)
+        cv_conn_run(CV_CONTAINER_OF(link, struct cv_conn, resume));
+}
+
 bool cv_server_next(struct cv_server *server, struct cv_event *ret)
 {
-    while (!cv_exchange_next(server, ret)) {
-        struct cv_link *link = cv_list_pop(&server->resume);
-        if (link != NULL) {
-            cv_conn_run(CV_CONTAINER_OF(link, struct cv_conn, resume));
-        } else {
-            *ret = (struct cv_event){CV_EV_DRAINED, NULL};
-            return cv_drain_take(server);
-        }
-    }
+    look_for_events(server);
+    if (cv_exchange_next(server, ~0u, ret))
+        return true;
+    *ret = (struct cv_event){CV_EV_DRAINED, NULL};
+    return cv_drain_take(server);
+}
+
+bool cv_server_next_request(struct cv_server *server, struct cv_exchange **ret)
+{
+    struct cv_event event;
+    look_for_events(server);
+    if (!cv_exchange_next(server, 1u << CV_EV_REQUEST, &event))
+        return false;
+    *ret = event.exchange;
     return true;
 }
 

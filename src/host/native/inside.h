@@ -46,6 +46,7 @@ struct cv_native {
     int64_t stop_left; /* ns of stop_timeout that have not been used yet */
 
     int64_t flushed_at;      /* inside a batch */
+    struct cv_fiber *going;  /* one started for a request that has not waited; NULL: none */
     struct cv_link canceled; /* requests that were told to end, oldest first */
     struct cv_timer naming;  /* when the oldest of them is to be named */
 };

@@ -289,6 +289,39 @@ static void keep_registers(void *arg)
     }
 }
 
+static void leave_traces_and_begin_anew(void *arg)
+{
+    struct cv_fiber *self = cv_fiber_self();
+    cv_fiber_set_owner(self, arg, "first");
+    cv_fiber_wake(self, 3);
+    cv_fiber_cancel(self, 1);
+    assert_int_equal(cv_fiber_shield(CV_MS), 0);
+    machine_set_modes(MODES_UP);
+    if (!cv_fiber_can_renew()) {
+        machine_set_modes(MODES);
+        return; /* where one that has ended is not used again */
+    }
+    cv_fiber_renew(self);
+    uint64_t modes = machine_modes();
+    machine_set_modes(MODES);
+    assert_int_equal(modes, MODES);
+    assert_ptr_equal(cv_fiber_self(), self);
+    assert_null(cv_fiber_owner(self));
+    assert_null(cv_fiber_name(self));
+    assert_int_equal(cv_fiber_cause(self), 0);
+    assert_int_equal(cv_fiber_park(0), -ETIMEDOUT);
+    assert_int_equal(cv_fiber_shield(CV_MS), 0);
+    note(1);
+}
+
+static void test_nothing_is_left_of_what_was_done_to_one_that_begins_anew(void **state)
+{
+    (void)state;
+    rig_start(leave_traces_and_begin_anew, &rig);
+    rig_finish();
+    assert_int_equal(logged, cv_fiber_can_renew() ? 1 : 0);
+}
+
 static void test_registers_survive_a_switch(void **state)
 {
     (void)state;
@@ -371,6 +404,7 @@ int main(void)
         WITH_RIG(test_stack_use_is_measured),
 #ifdef MACHINE_KNOWN
         WITH_RIG(test_rounding_mode_belongs_to_the_fiber),
+        WITH_RIG(test_nothing_is_left_of_what_was_done_to_one_that_begins_anew),
         WITH_RIG(test_registers_survive_a_switch),
 #endif
 #ifdef FLOATING

@@ -1,6 +1,8 @@
 /* The handle: how long it lives, what a host is told, what happens to it when others fail. */
 #include "rig.h"
 
+#include "serve/exchange.h"
+
 #define GET(target) "GET " target " HTTP/1.1\r\nHost: x\r\nX-Some: thing\r\n\r\n"
 
 static void reset_by(int fd)
@@ -219,6 +221,33 @@ static void test_abort_cuts_but_the_answers_before_it_arrive(void **state)
     rig_free(rig);
 }
 
+static void test_only_a_request_is_taken_as_one(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of(host_hold);
+    int fd = rig_connect(rig);
+    struct cv_exchange *x;
+    assert_false(cv_server_next_request(rig->server, &x));
+    say_text(fd, GET("/1") GET("/2"));
+    rig_until(rig, rig->requests == 1);
+    assert_false(cv_server_next_request(rig->server, &x)); /* the first is not answered */
+    answer_text(rig->held, "first");
+    cv_exchange_release(rig->held);
+    assert_true(cv_server_next_request(rig->server, &x));
+    assert_int_equal(cv_exchange_head(x)->path_len, 2);
+    cv_exchange_warn(x, CV_GONE_HALF);
+    struct cv_exchange *none = NULL;
+    assert_false(cv_server_next_request(rig->server, &none)); /* what comes first is none */
+    struct cv_event event;
+    assert_true(cv_server_next(rig->server, &event));
+    assert_int_equal(event.kind, CV_EV_GONE);
+    answer_text(x, "second");
+    cv_exchange_release(x);
+    hear(rig, fd, "second");
+    close(fd);
+    rig_free(rig);
+}
+
 static void test_an_aborted_answer_that_ends_with_the_connection_is_reset(void **state)
 {
     (void)state;
@@ -311,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_released_within_an_answer_cuts),
         cmocka_unit_test(test_the_last_of_several_references_counts),
         cmocka_unit_test(test_abort_cuts_but_the_answers_before_it_arrive),
+        cmocka_unit_test(test_only_a_request_is_taken_as_one),
         cmocka_unit_test(test_an_aborted_answer_that_ends_with_the_connection_is_reset),
         cmocka_unit_test(test_an_answer_can_be_begun_once),
         cmocka_unit_test(test_a_status_that_is_none_is_refused),
