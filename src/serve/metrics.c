@@ -1,6 +1,7 @@
 #include "serve/metrics.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
@@ -30,6 +31,58 @@ void cv_metrics_done(struct cv_server *server)
     if (metrics->page != NULL && metrics->config.page == NULL)
         (void)munmap(metrics->page, sizeof(*metrics->page));
     metrics->page = NULL;
+}
+
+/* Bytes of the name at `at` with its NUL; 0: there is none. The one who wrote it may have been of
+ * unsound mind. */
+static size_t name_bytes(const struct cv_metrics_page *page, size_t at)
+{
+    size_t rest = sizeof(page->names) - at;
+    const char *end = memchr(page->names + at, '\0', rest);
+    return end != NULL ? (size_t)(end - (page->names + at)) + 1 : 0;
+}
+
+static bool is_at(const struct cv_metrics_places *places, unsigned known, const char *name)
+{
+    const char *at = places->page->names + places->at;
+    size_t rest = sizeof(places->page->names) - places->at;
+    return places->n < known && strnlen(at, rest) < rest && strcmp(at, name) == 0;
+}
+
+static bool is_more(struct cv_metrics_places *places, unsigned known)
+{
+    size_t bytes = places->n < known ? name_bytes(places->page, places->at) : 0;
+    places->at += bytes;
+    places->n += bytes > 0;
+    return bytes > 0;
+}
+
+/* Where there is none: the end of all. False if there is no room. */
+static bool append(struct cv_metrics_places *places, const char *name)
+{
+    size_t bytes = strlen(name) + 1;
+    if (places->n >= CV_METRICS_ROUTES - CV_METRICS_FIRST_ROUTE ||
+        bytes > sizeof(places->page->names) - places->at)
+        return false;
+    memcpy(places->page->names + places->at, name, bytes);
+    atomic_store_explicit(&places->page->n_names, places->n + 1, memory_order_release);
+    return true;
+}
+
+uint16_t cv_metrics_place(struct cv_metrics_places *places, const char *name)
+{
+    unsigned known = atomic_load_explicit(&places->page->n_names, memory_order_relaxed);
+    if (known > CV_METRICS_ROUTES - CV_METRICS_FIRST_ROUTE)
+        known = CV_METRICS_ROUTES - CV_METRICS_FIRST_ROUTE;
+    if (!is_at(places, known, name)) {
+        places->at = places->n = 0;
+        while (!is_at(places, known, name) && is_more(places, known))
+            ;
+        if (!is_at(places, known, name) && !append(places, name))
+            return CV_METRICS_OTHER;
+    }
+    places->at += strlen(name) + 1;
+    return (uint16_t)(CV_METRICS_FIRST_ROUTE + places->n++);
 }
 
 int cv_metrics_histogram(struct cv_metrics_page *page, unsigned place)

@@ -1,8 +1,9 @@
 /* What a worker counts: plain words in memory that others may read while it serves.
  *
  * One writer each, so that counting costs a load and a store. Whoever serves next in its place
- * counts on where it ended, only `now` begins anew. The memory is the owner's; without one the
- * server counts for itself. For a reader all of it is hostile data.
+ * counts on where it ended, only `now` begins anew. The memory is the owner's: a worker's is shared
+ * with whoever wants to know (supervise/region.h); without one the server counts for itself. For a
+ * reader all of it is hostile data (metrics_sum.h).
  */
 #ifndef CV_SERVE_METRICS_H
 #define CV_SERVE_METRICS_H
@@ -74,6 +75,7 @@ enum {
 
 #define CV_METRICS_ROUTES (CV_METRICS_FIRST_ROUTE + 1024)
 #define CV_METRICS_HISTOGRAMS 64
+#define CV_METRICS_NAMES_BYTES 32768
 
 /* ---- Histograms ---- */
 
@@ -126,6 +128,9 @@ struct cv_metrics_page {
 
     _Atomic uint32_t histogram_of[CV_METRICS_HISTOGRAMS]; /* a place; 0: free */
     struct cv_histogram by_route[CV_METRICS_HISTOGRAMS];  /* as `latency` */
+
+    _Atomic uint32_t n_names;           /* routes that have a place, for ever */
+    char names[CV_METRICS_NAMES_BYTES]; /* theirs, in order, each with its NUL */
 };
 _Static_assert(sizeof(struct cv_metrics_now) == 256, "what begins anew has a size of its own");
 _Static_assert(CV_REFUSED_COUNT <= CV_METRICS_REFUSED_MAX, "each reason has a word");
@@ -160,6 +165,17 @@ struct cv_metrics_config {
     const struct cv_metrics_route *routes; /* by number; outlives the server */
     size_t n_routes;                       /* the others are CV_METRICS_OTHER */
 };
+
+/* Gives the routes of an app their places, one after another: those that they have already, or else
+ * the next that is free. */
+struct cv_metrics_places {
+    struct cv_metrics_page *page;
+    size_t at;  /* behind the name found last: most apps have the same routes as before */
+    unsigned n; /* names before it */
+};
+
+/* CV_METRICS_OTHER: there is no room for one more. */
+uint16_t cv_metrics_place(struct cv_metrics_places *places, const char *name);
 
 /* The number of the histogram of a place, which is taken if it has none. -1: all are taken. */
 int cv_metrics_histogram(struct cv_metrics_page *page, unsigned place);
