@@ -24,6 +24,7 @@ void cv_boot_init(struct cv_boot *boot)
     boot->size = sizeof(*boot);
     boot->settings = -1;
     boot->access_log = -1;
+    boot->region = -1;
 }
 
 int cv_boot_seal(const struct cv_boot *boot)

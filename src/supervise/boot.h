@@ -18,7 +18,7 @@
 #define CV_TAG_BYTES 40
 
 /* Changes with struct cv_boot, struct cv_message, the state pages, the manifest. */
-#define CV_BOOT_LAYOUT 5
+#define CV_BOOT_LAYOUT 6
 
 enum cv_role { CV_ROLE_WORKER, CV_ROLE_MAIN, CV_ROLE_PROCESS, CV_ROLE_TEMPLATE };
 
@@ -37,6 +37,8 @@ struct cv_boot {
     int32_t object;     /* the shared object of `covey run`, O_PATH; -1: none */
     int32_t settings;   /* memfd: the file of settings as it was when pinned; -1: none */
     int32_t access_log; /* descriptor of the access log's file; -1: there is none */
+    int32_t region;     /* memfd of the slot (region.h); -1: there is none */
+    uint32_t region_layout;
     uint32_t n_listeners;
     uint32_t index;                   /* CV_ROLE_PROCESS: which of that name */
     char name[CV_MANAGED_NAME_BYTES]; /* CV_ROLE_PROCESS: of the managed process */
@@ -45,7 +47,7 @@ struct cv_boot {
     char tag[CV_TAG_BYTES]; /* of this incarnation, NUL-terminated */
 };
 
-/* Fills in magic, layout and size; no settings, no access log. */
+/* Fills in magic, layout and size; no settings, no access log, no region. */
 void cv_boot_init(struct cv_boot *boot);
 
 /* A sealed memfd that holds `boot`; close-on-exec. The descriptor or -errno. */

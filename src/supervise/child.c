@@ -75,6 +75,8 @@ int cv_child_boot(struct cv_child *ret)
         cv_fd_set_cloexec(boot->settings, 1);
     if (boot->access_log >= 0)
         cv_fd_set_cloexec(boot->access_log, 1);
+    if (boot->region >= 0)
+        cv_fd_set_cloexec(boot->region, 1);
     for (uint32_t i = 0; i < boot->n_listeners; i++)
         cv_fd_set_cloexec(boot->listeners[i], 1);
     rc = join(ret);

@@ -55,7 +55,7 @@ int cv_control_start(struct cv_control *control, int listener)
     return open_epoll(control, listener);
 }
 
-static void drop(struct cv_control_client *client)
+void cv_control_drop(struct cv_control_client *client)
 {
     if (client->fd >= 0)
         (void)close(client->fd);
@@ -68,7 +68,7 @@ int cv_control_resume(struct cv_control *control, int listener)
     for (unsigned i = 0; i < CV_CONTROL_CLIENTS; i++) {
         struct cv_control_client *client = &control->client[i];
         if (client->fd >= 0 && (rc < 0 || watch(control, client->fd, EPOLLIN, i) < 0))
-            drop(client);
+            cv_control_drop(client);
     }
     return rc;
 }
@@ -76,7 +76,7 @@ int cv_control_resume(struct cv_control *control, int listener)
 void cv_control_done(struct cv_control *control)
 {
     for (int i = 0; i < CV_CONTROL_CLIENTS; i++)
-        drop(&control->client[i]);
+        cv_control_drop(&control->client[i]);
     if (control->listener >= 0)
         (void)close(control->listener);
     if (control->epoll >= 0)
@@ -87,20 +87,12 @@ void cv_control_done(struct cv_control *control)
 
 /* ---- Answers ---- */
 
-bool cv_control_send(struct cv_control_client *client, const struct cv_message *message)
-{
-    if (cv_channel_send(client->fd, message) == 0)
-        return true;
-    drop(client);
-    return false;
-}
-
 void cv_control_answer(struct cv_control_client *client, bool is_done, const char *sentence)
 {
     static struct cv_message message;
     cv_control_write_done(&message, is_done, sentence);
-    if (cv_control_send(client, &message))
-        drop(client);
+    (void)cv_channel_send(client->fd, &message);
+    cv_control_drop(client);
 }
 
 /* ---- Clients ---- */
@@ -126,7 +118,7 @@ static struct cv_control_client *find_place(struct cv_control *control)
             found = client;
     }
     if (found != NULL)
-        drop(found);
+        cv_control_drop(found);
     return found;
 }
 
@@ -192,7 +184,7 @@ static bool hear(struct cv_control_client *client, struct cv_control_request *re
     }
     if (rc != -EPIPE)
         cv_warn("a control client sends nonsense: dropped");
-    drop(client);
+    cv_control_drop(client);
     return false;
 }
 

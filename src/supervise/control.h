@@ -42,8 +42,8 @@ int64_t cv_control_deadline(const struct cv_control *control);
 bool cv_control_next(struct cv_control *control, struct cv_control_request *ret,
                      struct cv_control_client **ret_client);
 
-/* Tells a client something. False if it had to be dropped. */
-bool cv_control_send(struct cv_control_client *client, const struct cv_message *message);
+/* Takes leave of a client, who has been told everything on its `fd`, or does not listen. */
+void cv_control_drop(struct cv_control_client *client);
 
 /* Gives the result of its command, and takes leave. */
 void cv_control_answer(struct cv_control_client *client, bool is_done, const char *sentence);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 /* Which word of a message says what. */
-enum { NUMBER = 0, VERSION = 3 };
+enum { NUMBER = 0, LAYOUT = 1, VERSION = 3 };
 
 static void begin(struct cv_message *ret, uint32_t kind)
 {
@@ -27,7 +27,7 @@ int cv_control_read(struct cv_control_request *ret, const struct cv_message *mes
 {
     if (message->word[VERSION] != CV_CONTROL_VERSION)
         return -EPROTO;
-    if (message->kind < CV_CONTROL_STATUS || message->kind > CV_CONTROL_UPGRADE ||
+    if (message->kind < CV_CONTROL_STATUS || message->kind > CV_CONTROL_METRICS ||
         message->body_len != 0)
         return -EBADMSG;
     uint32_t number = message->word[NUMBER];
@@ -79,6 +79,19 @@ bool cv_control_add_slot(struct cv_message *message, const struct cv_control_slo
     return true;
 }
 
+void cv_control_write_regions(struct cv_message *ret, uint32_t layout)
+{
+    begin(ret, CV_CONTROL_REGIONS);
+    ret->word[LAYOUT] = layout;
+}
+
+void cv_control_add_region(struct cv_message *message, uint32_t slot)
+{
+    _Static_assert(CV_CHANNEL_FILES_MAX * sizeof(slot) <= CV_MESSAGE_BODY_MAX, "all of them fit");
+    memcpy(message->body + message->body_len, &slot, sizeof(slot));
+    message->body_len += (uint32_t)sizeof(slot);
+}
+
 static bool are_strings(const char *at, size_t len, uint32_t n)
 {
     for (; n > 0; n--) {
@@ -115,4 +128,17 @@ bool cv_control_read_slot(struct cv_control_slot *ret, const struct cv_message *
     ret->who[sizeof(ret->who) - 1] = '\0';
     ret->says[sizeof(ret->says) - 1] = '\0';
     return true;
+}
+
+bool cv_control_read_region(uint32_t *ret_slot, const struct cv_message *message, size_t i)
+{
+    if (message->kind != CV_CONTROL_REGIONS || i >= message->body_len / sizeof(*ret_slot))
+        return false;
+    memcpy(ret_slot, message->body + i * sizeof(*ret_slot), sizeof(*ret_slot));
+    return true;
+}
+
+uint32_t cv_control_layout(const struct cv_message *message)
+{
+    return message->word[LAYOUT];
 }

@@ -2,7 +2,8 @@
  * forms below. Pure; whatever bytes come, they are refused or valid.
  *
  * One connection carries one command. The answer to STATUS is FLEET, SLOTS (as many as it takes)
- * and DONE; to STOP it is the end of the connection; to everything else DONE, once it *is* done.
+ * and DONE; to METRICS the same, with REGIONS (as many as it takes) before DONE; to STOP it is the
+ * end of the connection; to everything else DONE, once it *is* done.
  */
 #ifndef CV_SUPERVISE_CONTROL_MESSAGE_H
 #define CV_SUPERVISE_CONTROL_MESSAGE_H
@@ -13,7 +14,7 @@
 #include "supervise/listen.h"
 
 /* Changes with everything in this file. Both sides are to have the same. */
-#define CV_CONTROL_VERSION 4
+#define CV_CONTROL_VERSION 5
 
 enum cv_control_command {
     CV_CONTROL_STATUS = 128,
@@ -23,12 +24,15 @@ enum cv_control_command {
     CV_CONTROL_STOP,    /* number: CV_STOP_TERM or CV_STOP_QUIT */
     CV_CONTROL_LOGS,    /* the log files are to be opened anew */
     CV_CONTROL_UPGRADE, /* of covey itself, in place */
+    CV_CONTROL_METRICS, /* STATUS, and what workers have counted */
 };
 
 enum cv_control_reply {
     CV_CONTROL_FLEET = 192, /* body: struct cv_control_fleet, then its listeners' names */
     CV_CONTROL_SLOTS,       /* body: struct cv_control_slot, any number */
     CV_CONTROL_DONE,        /* word[0]: 0 done, 1 refused or failed; body: a sentence */
+    CV_CONTROL_REGIONS,     /* descriptors, for reading, of what workers count into (region.h);
+                               word[1]: its layout; body: of which slots, a uint32_t each */
 };
 
 #define CV_CONTROL_MAIN UINT32_MAX
@@ -94,11 +98,22 @@ void cv_control_write_slots(struct cv_message *ret);
 /* Appends one to a SLOTS. False if it is full. */
 bool cv_control_add_slot(struct cv_message *message, const struct cv_control_slot *slot);
 
+void cv_control_write_regions(struct cv_message *ret, uint32_t layout);
+
+/* Appends the slot of a descriptor that goes along. */
+void cv_control_add_region(struct cv_message *message, uint32_t slot);
+
 /* 0 or -EBADMSG. *ret_listeners are n_listeners strings behind one another, in the message. */
 CV_MUST_CHECK int cv_control_read_fleet(struct cv_control_fleet *ret, const char **ret_listeners,
                                         struct cv_message *message);
 
 /* Number `i`; false if there are not so many. */
 bool cv_control_read_slot(struct cv_control_slot *ret, const struct cv_message *message, size_t i);
+
+/* The slot of descriptor number `i`; false if there are not so many. */
+bool cv_control_read_region(uint32_t *ret_slot, const struct cv_message *message, size_t i);
+
+/* Of a REGIONS. */
+uint32_t cv_control_layout(const struct cv_message *message);
 
 #endif

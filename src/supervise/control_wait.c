@@ -93,7 +93,8 @@ enum cv_control_verdict cv_control_judge(const struct cv_control_wait *wait,
     case CV_CONTROL_UPGRADE: return judge_reload(wait, facts, sentence, cap);
     case CV_CONTROL_RESTART: return judge_restart(wait->kind, facts, sentence, cap);
     case CV_CONTROL_LOGS: return judge_logs(wait->number, facts, sentence, cap);
-    case CV_CONTROL_STATUS: /* answered at once */
+    case CV_CONTROL_STATUS:
+    case CV_CONTROL_METRICS: /* answered at once */
     case CV_CONTROL_STOP: break;
     }
     return CV_VERDICT_WAIT;

@@ -27,7 +27,7 @@ int cv_crew_make(struct cv_crew *crew, unsigned capacity, unsigned slots)
     if (crew->members == NULL)
         return -ENOMEM;
     for (unsigned i = 0; i < slots; i++) {
-        crew->members[i].pidfd = crew->members[i].channel = -1;
+        crew->members[i].pidfd = crew->members[i].channel = crew->members[i].region = -1;
         crew->members[i].who = cv_words_who(i, capacity);
     }
     return 0;
@@ -147,6 +147,8 @@ void cv_crew_forget(struct cv_crew *crew, const struct cv_boot *own)
             (void)close(crew->members[i].channel);
         if (crew->members[i].pidfd >= 0)
             (void)close(crew->members[i].pidfd);
+        if (crew->members[i].region >= 0 && crew->members[i].region != own->region)
+            (void)close(crew->members[i].region);
     }
     for (size_t i = 0; i < CV_COUNT(crew->pinned); i++) {
         if (crew->pinned[i].object == own->object)
@@ -219,6 +221,8 @@ void cv_crew_bury(struct cv_crew *crew, unsigned slot, struct cv_fleet_exit exit
     atomic_store(&page->requests, 0);
     atomic_store(&page->running_since, 0);
     atomic_store(&page->pid, 0);
+    if (member->region >= 0)
+        cv_region_clear(member->region, &crew->region_kind);
 }
 
 int cv_crew_find_incarnation(const struct cv_crew *crew, uint32_t incarnation)

@@ -12,6 +12,7 @@
 #include "supervise/manifest.h"
 #include "supervise/oom.h"
 #include "supervise/program.h"
+#include "supervise/region.h"
 #include "supervise/seating.h"
 #include "supervise/slots.h"
 #include "supervise/strays.h"
@@ -49,6 +50,7 @@ struct cv_member {
     uint32_t starts;                /* processes there have been here */
     bool has_ended;                 /* one of them has */
     struct cv_fleet_exit last_exit; /* of the one before */
+    int region;                     /* of the slot, for the server's life; -1: none yet */
 };
 
 /* Two generations at most, and one more while `main` still belongs to an older one. */
@@ -64,14 +66,15 @@ struct cv_crew {
     int pinned_settings[CV_CREW_GENERATIONS]; /* memfds; -1: there are none */
     struct cv_commands commands[CV_CREW_GENERATIONS];
     struct cv_template templates[CV_CREW_GENERATIONS];
-    uint32_t incarnations;      /* so far */
-    uint32_t trial;             /* the incarnation of a new program that is tried; 0: none is */
-    uint32_t own_generation;    /* which runs the program that this process runs by an upgrade; 0 */
-    int self;                   /* pidfd of the master, for the workers */
-    uint64_t nofile;            /* of struct cv_boot */
-    struct cv_seating *seating; /* NULL: all workers share the listeners */
-    uint32_t logs;              /* how often the log files have been opened anew */
-    uint32_t guardian_logs;     /* as of a member */
+    uint32_t incarnations;   /* so far */
+    uint32_t trial;          /* the incarnation of a new program that is tried; 0: none is */
+    uint32_t own_generation; /* which runs the program that this process runs by an upgrade; 0 */
+    int self;                /* pidfd of the master, for the workers */
+    uint64_t nofile;         /* of struct cv_boot */
+    struct cv_region_kind region_kind; /* of the members' regions */
+    struct cv_seating *seating;        /* NULL: all workers share the listeners */
+    uint32_t logs;                     /* how often the log files have been opened anew */
+    uint32_t guardian_logs;            /* as of a member */
     bool guardian_keeps_logs;
     struct cv_cgroup *cgroup; /* the caller's; NULL: no containment by cgroups */
     struct cv_oom oom;

@@ -54,6 +54,19 @@ void cv_crew_give_up_seat(struct cv_crew *crew, unsigned slot)
         cv_seats_leave(&crew->seating->seats, slot);
 }
 
+/* 0 or -errno. */
+static int give_region(struct cv_crew *crew, struct cv_boot *boot)
+{
+    struct cv_member *member = &crew->members[boot->slot];
+    if (boot->role != CV_ROLE_WORKER || crew->region_kind.bytes == 0)
+        return 0;
+    if (member->region < 0)
+        member->region = cv_region_new(&crew->region_kind);
+    boot->region = member->region;
+    boot->region_layout = crew->region_kind.layout;
+    return member->region < 0 ? member->region : 0;
+}
+
 static void note_slot_used(struct cv_crew *crew, unsigned slot)
 {
     uint32_t used = atomic_load(&crew->slots.head->slots_used);
@@ -120,11 +133,13 @@ static int prepare(struct cv_crew *crew, const struct cv_supervise *how, const s
                    struct cv_boot *ret_boot, int *ret_ours)
 {
     int pair[2] = {-1, -1};
-    int rc = ret_ours != NULL ? cv_channel_pair(pair) : 0;
+    fill_boot(crew, slot, ret_boot);
+    int rc = give_region(crew, ret_boot);
+    if (rc == 0 && ret_ours != NULL)
+        rc = cv_channel_pair(pair);
     if (rc < 0)
         return rc;
     size_t at = (size_t)(pinned - crew->pinned);
-    fill_boot(crew, slot, ret_boot);
     give_listeners(crew, how, instead_of, ret_boot);
     ret_boot->generation = crew->pinned_generation[at];
     ret_boot->channel = pair[1];

@@ -44,6 +44,9 @@ static const struct cv_handover_field crew_fields[] = {
     CV_FIELD(struct cv_crew, guardian_keeps_logs),
     CV_FIELD_LEFT(struct cv_crew, seating), /* the master's */
     CV_FIELD(struct cv_crew, nofile),
+    CV_FIELD(struct cv_crew, region_kind.layout),
+    CV_FIELD(struct cv_crew, region_kind.bytes),
+    CV_FIELD(struct cv_crew, region_kind.fleeting),
     CV_FIELD_LEFT(struct cv_crew, cgroup), /* a section of its own */
     CV_FIELD_FD(struct cv_crew, oom.counter),
     CV_FIELD(struct cv_crew, oom.is_ours),
@@ -83,6 +86,7 @@ static const struct cv_handover_field member_fields[] = {
     CV_FIELD(struct cv_member, messages),
     CV_FIELD(struct cv_member, logs),
     CV_FIELD(struct cv_member, keeps_logs),
+    CV_FIELD_FD(struct cv_member, region),
     CV_FIELD(struct cv_member, has_ended),
     CV_FIELD(struct cv_member, last_exit.signaled),
     CV_FIELD(struct cv_member, last_exit.core),
@@ -273,8 +277,22 @@ int cv_crew_import(struct cv_crew *crew, struct cv_span record)
     return rc == 0 ? import_parts(crew, record) : rc;
 }
 
-int cv_crew_take_over(struct cv_crew *crew)
+/* What is in regions of another kind means nothing to the workers to come: they begin anew. */
+static void take_regions(struct cv_crew *crew, const struct cv_region_kind *kind)
 {
+    const struct cv_region_kind *old = &crew->region_kind;
+    bool is_same = old->layout == kind->layout && old->bytes == kind->bytes;
+    for (unsigned i = 0; !is_same && i < crew->slots.count; i++) {
+        if (crew->members[i].region >= 0)
+            (void)close(crew->members[i].region);
+        crew->members[i].region = -1;
+    }
+    crew->region_kind = *kind;
+}
+
+int cv_crew_take_over(struct cv_crew *crew, const struct cv_region_kind *kind)
+{
+    take_regions(crew, kind);
     crew->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     return crew->self >= 0 ? cv_slots_map(&crew->slots) : -errno;
 }

@@ -29,123 +29,7 @@ void cv_desk_close(struct cv_desk *desk)
     cv_control_done(&desk->control);
 }
 
-/* ---- Status ---- */
-
-static uint32_t number_of(const struct cv_desk *desk, unsigned slot)
-{
-    return slot == desk->crew->capacity ? CV_CONTROL_MAIN : slot;
-}
-
-static enum cv_kind kind_of(const struct cv_desk *desk, unsigned slot)
-{
-    return cv_fleet_kind(&desk->how->fleet, slot);
-}
-
-static struct cv_control_slot describe(const struct cv_desk *desk, unsigned slot, int64_t now)
-{
-    const struct cv_member *member = &desk->crew->members[slot];
-    const struct cv_slot_page *page = &desk->crew->slots.pages[slot];
-    struct cv_control_slot ret = {
-        .slot = number_of(desk, slot),
-        .kind = kind_of(desk, slot),
-        .pid = cv_crew_shown_pid(desk->crew, member->pidfd, member->pid),
-        .generation = cv_fleet_slot_generation(desk->fleet, slot),
-        .connections = atomic_load_explicit(&page->connections, memory_order_relaxed),
-        .requests = atomic_load_explicit(&page->requests, memory_order_relaxed),
-        .starts = member->starts,
-        .failures = cv_fleet_slot_failures(desk->fleet, slot),
-        .uptime_ms = member->pid != 0 ? (now - member->started_at) / CV_MS : 0,
-        .has_exit = member->has_ended,
-        .exit = member->last_exit};
-    (void)snprintf(ret.state, sizeof(ret.state), "%s",
-                   cv_slot_state_name(cv_fleet_slot_state(desk->fleet, slot)));
-    (void)snprintf(ret.who, sizeof(ret.who), "%s", member->who.text);
-    if (member->pid != 0)
-        (void)snprintf(ret.says, sizeof(ret.says), "%s", member->status);
-    return ret;
-}
-
-static const char *containment_name(const struct cv_desk *desk)
-{
-    const struct cv_cgroup *cgroup = desk->crew->cgroup;
-    if (desk->crew->outer_proc >= 0)
-        return "pidns";
-    return cgroup != NULL && cgroup->run >= 0 ? "cgroup" : "none";
-}
-
-static struct cv_control_fleet describe_fleet(const struct cv_desk *desk, int64_t now)
-{
-    struct cv_control_fleet ret = {.guardian = desk->guardian,
-                                   .master =
-                                       cv_crew_shown_pid(desk->crew, desk->crew->self, getpid()),
-                                   .wanted = cv_fleet_wanted(desk->fleet),
-                                   .ready = cv_fleet_ready(desk->fleet),
-                                   .generation = cv_fleet_generation(desk->fleet),
-                                   .upgrades = desk->upgrades,
-                                   .uptime_ms = (now - desk->opened_at) / CV_MS,
-                                   .is_stopping = cv_fleet_is_stopping(desk->fleet),
-                                   .reload_waits = desk->reload_waits(desk->arg)};
-    (void)snprintf(ret.name, sizeof(ret.name), "%s", desk->how->name);
-    (void)snprintf(ret.reload, sizeof(ret.reload), "%s", cv_fleet_roll_name(desk->fleet));
-    (void)snprintf(ret.containment, sizeof(ret.containment), "%s", containment_name(desk));
-    return ret;
-}
-
-static struct cv_control_slot describe_template(const struct cv_crew *crew,
-                                                const struct cv_template *template, int64_t now)
-{
-    struct cv_control_slot ret = {.slot = CV_CONTROL_MAIN,
-                                  .kind = CV_CONTROL_TEMPLATE,
-                                  .who = "template",
-                                  .pid = cv_crew_shown_pid(crew, template->pidfd, template->pid),
-                                  .generation = template->generation,
-                                  .starts = 1,
-                                  .uptime_ms = (now - template->started_at) / CV_MS};
-    (void)snprintf(ret.state, sizeof(ret.state), "%s", template->is_up ? "READY" : "STARTING");
-    return ret;
-}
-
-/* False if the client is gone. */
-static bool tell_slot(struct cv_control_client *client, struct cv_message *message,
-                      const struct cv_control_slot *slot)
-{
-    if (cv_control_add_slot(message, slot))
-        return true;
-    if (!cv_control_send(client, message))
-        return false;
-    cv_control_write_slots(message);
-    (void)cv_control_add_slot(message, slot);
-    return true;
-}
-
-static void tell_status(struct cv_desk *desk, struct cv_control_client *client)
-{
-    static struct cv_message message;
-    int64_t now = cv_clock_ns();
-    struct cv_control_fleet fleet = describe_fleet(desk, now);
-    cv_control_write_fleet(&message, &fleet, desk->how->listeners);
-    if (!cv_control_send(client, &message))
-        return;
-    cv_control_write_slots(&message);
-    for (unsigned i = 0; i < desk->crew->slots.count; i++) {
-        if (cv_fleet_slot_state(desk->fleet, i) == CV_SLOT_EMPTY)
-            continue;
-        struct cv_control_slot slot = describe(desk, i, now);
-        if (!tell_slot(client, &message, &slot))
-            return;
-    }
-    for (size_t i = 0; i < CV_COUNT(desk->crew->templates); i++) {
-        if (desk->crew->templates[i].pid == 0)
-            continue;
-        struct cv_control_slot slot = describe_template(desk->crew, &desk->crew->templates[i], now);
-        if (!tell_slot(client, &message, &slot))
-            return;
-    }
-    if (cv_control_send(client, &message))
-        cv_control_answer(client, true, "");
-}
-
-/* ---- The other commands ---- */
+/* ---- Commands ---- */
 
 static void refuse(struct cv_control_client *client, const char *sentence)
 {
@@ -209,11 +93,11 @@ static void restart(struct cv_desk *desk, struct cv_control_client *client, uint
     enum cv_slot_state state = is_known ? cv_fleet_slot_state(desk->fleet, slot) : CV_SLOT_EMPTY;
     enum cv_slot_event event;
     if (leave_event(state, &event)) {
-        if (kind_of(desk, slot) != CV_KIND_WORKER && event == CV_ON_SPENT)
+        if (cv_fleet_kind(&desk->how->fleet, slot) != CV_KIND_WORKER && event == CV_ON_SPENT)
             event = CV_ON_LEAVING; /* there can be no second one beside it */
         client->wait = (struct cv_control_wait){.command = CV_CONTROL_RESTART,
                                                 .number = slot,
-                                                .kind = kind_of(desk, slot),
+                                                .kind = cv_fleet_kind(&desk->how->fleet, slot),
                                                 .start = desk->crew->members[slot].starts};
         desk->feed(desk->arg,
                    &(struct cv_fleet_event){.kind = CV_FLEET_SLOT, .slot = slot, .what = event});
@@ -250,14 +134,18 @@ static void reopen_logs(struct cv_desk *desk, struct cv_control_client *client)
 static void carry_out(struct cv_desk *desk, struct cv_control_client *client,
                       const struct cv_control_request *request)
 {
-    bool is_possible = !cv_fleet_is_stopping(desk->fleet) ||
-                       request->command == CV_CONTROL_STATUS || request->command == CV_CONTROL_STOP;
-    if (!is_possible) {
+    bool is_question =
+        request->command == CV_CONTROL_STATUS || request->command == CV_CONTROL_METRICS;
+    if (cv_fleet_is_stopping(desk->fleet) && !is_question && request->command != CV_CONTROL_STOP) {
         refuse(client, "the server is stopping");
         return;
     }
     switch (request->command) {
-    case CV_CONTROL_STATUS: tell_status(desk, client); break;
+    case CV_CONTROL_STATUS:
+    case CV_CONTROL_METRICS:
+        (void)cv_desk_tell(desk, request->command, client->fd);
+        cv_control_drop(client);
+        break;
     case CV_CONTROL_SCALE: scale(desk, client, request->number); break;
     case CV_CONTROL_RELOAD:
     case CV_CONTROL_UPGRADE: reload(desk, client, request->command); break;

@@ -44,6 +44,13 @@ void cv_desk_close(struct cv_desk *desk);
 /* Takes the commands that have come. */
 void cv_desk_work(struct cv_desk *desk);
 
+/* ---- desk_tell.c ---- */
+
+/* Answers STATUS or METRICS, DONE included, to one who may ask. 0, or -errno: it does not read. */
+int cv_desk_tell(const struct cv_desk *desk, enum cv_control_command command, int fd);
+
+/* ---- desk.c ---- */
+
 /* The fleet has said something. */
 void cv_desk_hear(struct cv_desk *desk, const struct cv_action *said);
 

@@ -305,6 +305,7 @@ int cv_master_run(const struct cv_master_config *config)
 
     cv_master_open_desk(&master, false);
     master.crew.nofile = config->nofile;
+    master.crew.region_kind = config->how->region;
     master.crew.cgroup = config->cgroup;
     master.crew.outer_proc = config->outer_proc;
     master.desk.guardian = config->guardian;

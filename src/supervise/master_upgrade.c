@@ -246,7 +246,7 @@ int cv_master_try(struct cv_supervise *how, const struct cv_handed *handed, char
 static int take_over(struct master *master)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGCONT); /* as at its birth; file capabilities clear it */
-    int rc = cv_crew_take_over(&master->crew);
+    int rc = cv_crew_take_over(&master->crew, &master->how->region);
     if (rc == 0)
         rc = cv_overseer_map(master->beat_fd, &master->beat);
     if (rc == 0)

@@ -44,7 +44,7 @@ int cv_spawn_set_up(pid_t parent, int door)
     return rc;
 }
 
-#define KEPT_MAX (CV_BOOT_LISTENERS_MAX + 8)
+#define KEPT_MAX (CV_BOOT_LISTENERS_MAX + 9)
 
 /* What is to be started. */
 struct birth {
@@ -135,6 +135,7 @@ pid_t cv_spawn_exec(const struct cv_pinned *pinned, const struct cv_boot *boot, 
     keep(&birth, boot->object);
     keep(&birth, boot->settings);
     keep(&birth, boot->access_log);
+    keep(&birth, boot->region);
     for (uint32_t i = 0; i < boot->n_listeners; i++)
         keep(&birth, boot->listeners[i]);
     return give_birth(&birth);

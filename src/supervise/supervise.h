@@ -11,6 +11,7 @@
 #include "supervise/outer.h"
 #include "supervise/pidfile.h"
 #include "supervise/privilege.h"
+#include "supervise/region.h"
 
 enum cv_start_method {
     CV_START_SPAWN,   /* vfork + exec of the pinned program: a fresh image */
@@ -47,6 +48,7 @@ struct cv_supervise {
     enum cv_containment containment;
     enum cv_log_level log_level;
     struct cv_fleet_config fleet;    /* its pause_timeout is also how long a loop may be blocked */
+    struct cv_region_kind region;    /* what each worker has */
     int64_t slow_listener;           /* ns; a start listener is named after so long */
     struct cv_listeners *listeners;  /* open */
     bool is_per_slot;                /* TCP listeners of its own for each worker (seats.h) */

@@ -14,14 +14,15 @@
 /* So long a copy waits until it is the master's child; it takes microseconds. */
 #define ADOPTION_MS 2000
 
-/* What comes with an order, in this order; listeners follow, and then the door, if there is one. */
+/* What comes with an order, in this order; listeners follow, then the slot's region and the door,
+ * if there are such. */
 enum { FD_BOOT, FD_CHANNEL, FD_LISTENERS };
 
 int cv_template_ask(struct cv_template *template, const struct cv_boot *boot, unsigned slot,
                     uint32_t incarnation, int door)
 {
     struct cv_files files = {.n = FD_LISTENERS + boot->n_listeners};
-    _Static_assert(FD_LISTENERS + CV_BOOT_LISTENERS_MAX + 1 <= CV_CHANNEL_FILES_MAX, "all fit");
+    _Static_assert(FD_LISTENERS + CV_BOOT_LISTENERS_MAX + 2 <= CV_CHANNEL_FILES_MAX, "all fit");
     CV_AUTOCLOSE int sealed = cv_boot_seal(boot);
     if (sealed < 0)
         return sealed;
@@ -29,6 +30,8 @@ int cv_template_ask(struct cv_template *template, const struct cv_boot *boot, un
     files.fd[FD_CHANNEL] = boot->channel;
     for (uint32_t i = 0; i < boot->n_listeners; i++)
         files.fd[FD_LISTENERS + i] = boot->listeners[i];
+    if (boot->region >= 0)
+        files.fd[files.n++] = boot->region;
     if (door >= 0)
         files.fd[files.n++] = door;
     static struct cv_message message;
@@ -40,9 +43,10 @@ int cv_template_ask(struct cv_template *template, const struct cv_boot *boot, un
 
 /* ---- In the copy ---- */
 
-static bool has_door(const struct cv_boot *boot, const struct cv_files *came)
+/* Of those that every order has. */
+static unsigned count_files(const struct cv_boot *boot)
 {
-    return came->n > FD_LISTENERS + boot->n_listeners;
+    return FD_LISTENERS + boot->n_listeners + (boot->region >= 0 ? 1 : 0);
 }
 
 /* The one in between has gone by now, or will in a moment. Whose master is gone meanwhile must not
@@ -60,7 +64,7 @@ static void wait_for_master(const struct cv_boot *boot)
 static int become(struct cv_child *child, struct cv_boot *boot, const struct cv_files *came)
 {
     const int *fds = came->fd;
-    if (has_door(boot, came)) {
+    if (came->n > count_files(boot)) {
         int door = fds[came->n - 1];
         if (write(door, "0", 1) < 0)
             return -errno;
@@ -76,6 +80,8 @@ static int become(struct cv_child *child, struct cv_boot *boot, const struct cv_
     boot->settings = -1;
     for (uint32_t i = 0; i < boot->n_listeners; i++)
         boot->listeners[i] = fds[FD_LISTENERS + i];
+    if (boot->region >= 0)
+        boot->region = fds[FD_LISTENERS + boot->n_listeners];
     wait_for_master(boot);
     int own_stdout = child->own_stdout;
     int rc = cv_child_forked(child, boot);
@@ -111,10 +117,10 @@ __attribute__((noinline)) static pid_t fork_for_master(volatile pid_t *shared)
 /* Checks the order: 0 or -EPROTO. */
 static int read_order(struct cv_boot *boot, const struct cv_files *came)
 {
-    if (came->n < FD_LISTENERS || cv_boot_read_fd(came->fd[FD_BOOT], boot) < 0 ||
-        came->n - FD_LISTENERS - boot->n_listeners > 1)
+    if (came->n < FD_LISTENERS || cv_boot_read_fd(came->fd[FD_BOOT], boot) < 0)
         return -EPROTO;
-    return 0;
+    unsigned files = count_files(boot);
+    return came->n == files || came->n == files + 1 ? 0 : -EPROTO;
 }
 
 /* 1 in the copy; 0 in the template. */

@@ -10,7 +10,8 @@ from pathlib import Path
 from harness import ROOT
 
 HEAD = struct.Struct("=II4Iq")  # kind, length of the body, 4 words, time: struct cv_message
-STATUS, SCALE, RELOAD, RESTART, STOP, LOGS, UPGRADE, FLEET, DONE = 128, 129, 130, 131, 132, 133, 134, 192, 194
+STATUS, SCALE, RELOAD, RESTART, STOP, LOGS, UPGRADE, METRICS = range(128, 136)
+FLEET, SLOTS, DONE, REGIONS = range(192, 196)
 VERSION = int(re.search(r"CV_CONTROL_VERSION (\d+)", (ROOT / "src/supervise/control_message.h").read_text())[1])
 
 

@@ -31,7 +31,7 @@ static void test_any_bytes_are_refused_or_a_valid_command(void **state)
         if (cv_control_read(&got, &message) < 0)
             continue;
         valid++;
-        assert_in_range(got.command, CV_CONTROL_STATUS, CV_CONTROL_UPGRADE);
+        assert_in_range(got.command, CV_CONTROL_STATUS, CV_CONTROL_METRICS);
         assert_int_equal(message.body_len, 0);
     }
     assert_true(valid > 100);
@@ -175,6 +175,23 @@ static void test_sentence_that_is_too_long_is_cut(void **state)
     assert_in_range(message.body_len, 1, CV_MESSAGE_BODY_MAX);
 }
 
+static void test_regions_are_read_as_they_were_written(void **state)
+{
+    (void)state;
+    uint32_t slot;
+    cv_control_write_regions(&message, 7);
+    for (uint32_t i = 0; i < CV_CHANNEL_FILES_MAX; i++)
+        cv_control_add_region(&message, 100 + i);
+    assert_int_equal(cv_control_layout(&message), 7);
+    for (uint32_t i = 0; i < CV_CHANNEL_FILES_MAX; i++) {
+        assert_true(cv_control_read_region(&slot, &message, i));
+        assert_int_equal(slot, 100 + i);
+    }
+    assert_false(cv_control_read_region(&slot, &message, CV_CHANNEL_FILES_MAX));
+    cv_control_write_slots(&message);
+    assert_false(cv_control_read_region(&slot, &message, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_names_without_an_end_get_one),
         cmocka_unit_test(test_fleet_is_read_as_it_was_written),
         cmocka_unit_test(test_slots_fill_a_message_and_no_more),
+        cmocka_unit_test(test_regions_are_read_as_they_were_written),
         cmocka_unit_test(test_sentence_that_is_too_long_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

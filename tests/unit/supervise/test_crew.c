@@ -47,6 +47,9 @@ static int finish(void **state)
     for (unsigned i = 0; i < cv_fleet_slots(&fleet); i++)
         if (crew.members[i].channel >= 0)
             cv_crew_bury(&crew, i, (struct cv_fleet_exit){0});
+    for (unsigned i = 0; i < cv_fleet_slots(&fleet); i++)
+        if (crew.members[i].region >= 0)
+            (void)close(crew.members[i].region);
     for (size_t i = 0; i < CV_CREW_GENERATIONS; i++)
         cv_program_unpin(&crew.pinned[i]);
     (void)close(crew.self);
@@ -183,6 +186,29 @@ static void test_the_signal_of_a_death_is_ours_if_we_had_sent_it(void **state)
     assert_false(crew.members[0].last_exit.by_us);
 }
 
+static const struct cv_region_kind two_words = {.layout = 1, .bytes = 16, .fleeting = 8};
+
+/* Adds 1 to each word; says what they were. */
+static int count_in_region(const struct cv_boot *boot)
+{
+    uint64_t *words = cv_region_map(boot->region, two_words.bytes, true);
+    if (words == NULL || boot->region_layout != two_words.layout)
+        return 99;
+    return (int)(10 * words[0]++ + words[1]++);
+}
+
+static void test_a_worker_counts_on_where_the_last_one_of_its_slot_has_ended(void **state)
+{
+    (void)state;
+    crew.region_kind = two_words;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(brood_wait(spawn(1, count_in_region)), i); /* the first word is cleared */
+        cv_crew_bury(&crew, 1, (struct cv_fleet_exit){.code = i});
+    }
+    assert_int_equal(brood_wait(spawn(0, count_in_region)), 0);
+    assert_int_equal(crew.members[2].region, -1);
+}
+
 /* What is open but for 0-2, its channel, the state pages, the master's pidfd, the listeners, and
  * the descriptors of this test. */
 static int count_more(const struct cv_boot *boot)
@@ -197,6 +223,20 @@ static void test_a_forked_worker_keeps_nothing_of_its_brothers(void **state)
     (void)spawn(0, NULL);
     (void)spawn(2, NULL);
     assert_int_equal(brood_wait(spawn(1, count_more)), 0);
+}
+
+static int count_one_more(const struct cv_boot *boot)
+{
+    return count_more(boot) - 1;
+}
+
+static void test_a_forked_worker_keeps_no_region_but_its_own(void **state)
+{
+    (void)state;
+    crew.region_kind = two_words;
+    (void)spawn(0, NULL);
+    (void)spawn(2, NULL);
+    assert_int_equal(brood_wait(spawn(1, count_one_more)), 0);
 }
 
 static int report_role(const struct cv_boot *boot)
@@ -308,6 +348,8 @@ int main(void)
         crew_test(test_the_dead_leave_nothing),
         crew_test(test_the_signal_of_a_death_is_ours_if_we_had_sent_it),
         crew_test(test_a_forked_worker_keeps_nothing_of_its_brothers),
+        crew_test(test_a_forked_worker_keeps_no_region_but_its_own),
+        crew_test(test_a_worker_counts_on_where_the_last_one_of_its_slot_has_ended),
         crew_test(test_main_has_no_listeners),
         crew_test(test_a_program_that_cannot_start_leaves_no_member),
         crew_test(test_only_strays_of_the_dead_are_killed),

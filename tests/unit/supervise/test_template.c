@@ -40,10 +40,11 @@ static _Noreturn void be_template(int channel)
     cv_child_tell(&child, CV_MSG_READY);
     int death = 0;
     (void)prctl(PR_GET_PDEATHSIG, &death);
-    bool is_right = told >= 42 && getpid() != mother && getppid() == child.boot.parent &&
-                    death == SIGKILL && child.slots.own != NULL &&
-                    atomic_load(&child.slots.own->pid) == (uint32_t)getpid() &&
-                    child.boot.n_listeners == 1 && fcntl(child.boot.listeners[0], F_GETFD) >= 0;
+    bool is_right =
+        told >= 42 && getpid() != mother && getppid() == child.boot.parent && death == SIGKILL &&
+        child.slots.own != NULL && atomic_load(&child.slots.own->pid) == (uint32_t)getpid() &&
+        child.boot.n_listeners == 1 && fcntl(child.boot.listeners[0], F_GETFD) >= 0 &&
+        (child.boot.slot == 1 ? fcntl(child.boot.region, F_GET_SEALS) > 0 : child.boot.region < 0);
     if (is_right)
         cv_child_tell(&child, CV_MSG_LEAVING);
     struct pollfd end = {.fd = child.channel, .events = POLLIN};
@@ -103,6 +104,8 @@ static pid_t order(unsigned slot, int *ret_channel)
     assert_int_equal(cv_channel_pair(pair), 0);
     struct cv_boot boot;
     fill(&boot, slot, pair[1], self);
+    if (slot == 1)
+        boot.region = slots.fd; /* any memfd will do */
     assert_int_equal(cv_template_ask(&template, &boot, slot, 100 + slot, -1), 0);
     (void)close(pair[1]);
     *ret_channel = pair[0];

@@ -47,6 +47,8 @@ static void fill_crew(struct cv_crew *crew)
                                           .starts = 3,
                                           .has_ended = true,
                                           .last_exit = {.signaled = true, .code = 9}};
+    crew->members[1].region = 32;
+    crew->region_kind = (struct cv_region_kind){.layout = 2, .bytes = 4000, .fleeting = 8};
     crew->members[6] = crew->members[1];
     crew->members[6].pid = 101;
     cv_crew_name(crew, 6, "queue", 2);
@@ -80,6 +82,9 @@ static void test_crew_comes_back(void **state)
     assert_true(back.members[1].signals_sent == UINT64_C(1) << 63);
     assert_int_equal(back.members[1].channel, 31);
     assert_int_equal(back.members[0].channel, -1);
+    assert_int_equal(back.members[1].region, 32);
+    assert_int_equal(back.members[0].region, -1);
+    assert_memory_equal(&back.region_kind, &crew.region_kind, sizeof(back.region_kind));
     assert_string_equal(back.members[1].who.text, "worker 1");
     assert_string_equal(back.members[6].who.text, crew.members[6].who.text);
     assert_int_equal(cv_crew_find(&back, 101), 6);
