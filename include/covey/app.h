@@ -122,6 +122,7 @@ struct covey_route {
     int64_t response_timeout; /* ms; 0: RESPONSE_TIMEOUT; COVEY_OFF: none */
     bool stream;              /* start the handler at the head; it reads with covey_body_read() */
     bool half_close; /* a client that has shut down its sending side does not cancel the handler */
+    bool histogram;  /* its latencies are counted by themselves, too; of the first 64 such routes */
     /* Bytes: a longer body (of more than 64 KiB, too) is kept on disk, in UPLOAD_DIR; covey_body()
      * then has none of it, covey_body_file() and covey_body_read() have all. 0: never. */
     int64_t spool_above;

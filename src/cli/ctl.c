@@ -54,6 +54,7 @@ static int failed(const struct cv_ctl_server *server, const char *why)
 /* ---- Talking ---- */
 
 static struct cv_message message;
+static struct cv_files came; /* along with it */
 
 /* 0 or -errno. */
 static int ask(const struct cv_ctl_server *server, const struct cv_control_request *request)
@@ -72,11 +73,11 @@ static int hear(const struct cv_ctl_server *server, int timeout_ms)
             return -ETIMEDOUT;
         if (n < 0 && errno != EINTR)
             return -errno;
-        int rc = cv_channel_receive(server->fd, &message);
+        int rc = cv_channel_receive_files(server->fd, &message, &came);
         /* A server that refuses before it has read resets the connection, and its last words come
          * behind that. */
         if (rc == 0)
-            rc = cv_channel_receive(server->fd, &message);
+            rc = cv_channel_receive_files(server->fd, &message, &came);
         if (rc != -EAGAIN)
             return rc;
     }
@@ -132,68 +133,36 @@ static int command(const char *target, struct cv_control_request request)
 
 /* ---- status, top ---- */
 
-/* Takes in one message of the answer. 0, or -EBADMSG. */
-static int take_status(struct cv_ctl_status *status)
-{
-    if (message.kind == CV_CONTROL_FLEET) {
-        const char *listeners;
-        int rc = cv_control_read_fleet(&status->fleet, &listeners, &message);
-        size_t len = message.body_len - sizeof(status->fleet);
-        if (rc < 0 || len > sizeof(status->listeners))
-            return -EBADMSG;
-        memcpy(status->listeners, listeners, len);
-        return 0;
-    }
-    struct cv_control_slot slot;
-    for (size_t i = 0; cv_control_read_slot(&slot, &message, i); i++)
-        if (status->n < CV_CTL_SLOTS_MAX)
-            status->slots[status->n++] = slot;
-    return message.kind == CV_CONTROL_SLOTS ? 0 : -EBADMSG;
-}
-
 /* 0, or an exit code with the reason written. */
-static int fetch_status(const char *target, struct cv_ctl_status *status)
+static int fetch_status(const char *target, enum cv_control_command what,
+                        struct cv_ctl_status *status)
 {
     struct cv_ctl_server server;
     int code = cv_ctl_reach(target, &server);
     if (code != 0)
         return code;
-    status->n = 0;
-    (void)ask(&server, &(struct cv_control_request){.command = CV_CONTROL_STATUS});
-    int rc = 0;
-    while (rc == 0) {
+    cv_ctl_status_clear(status);
+    (void)ask(&server, &(struct cv_control_request){.command = what});
+    int rc;
+    do
         rc = hear(&server, STATUS_TIMEOUT_MS);
-        if (rc == 1 && message.kind == CV_CONTROL_DONE)
-            break;
-        rc = rc == 1 ? take_status(status) : rc == 0 ? -EPIPE : rc;
-    }
-    code =
-        rc == 1 ? conclude(&server) : failed(&server, why_silent(&server, rc == -EPIPE ? 0 : rc));
+    while (rc == 1 && (rc = cv_ctl_status_take(status, &message, &came)) == CV_CTL_STATUS_MORE);
+    code = rc == CV_CTL_STATUS_DONE ? conclude(&server) : failed(&server, why_silent(&server, rc));
     (void)close(server.fd);
     return code;
 }
 
-static struct cv_ctl_status *new_status(void)
-{
-    static struct cv_ctl_status status;
-    status.slots = calloc(CV_CTL_SLOTS_MAX, sizeof(*status.slots));
-    if (status.slots != NULL)
-        return &status;
-    (void)fprintf(stderr, "covey: out of memory\n");
-    return NULL;
-}
+static struct cv_ctl_status status;
 
 static int run_status(const char *word, bool as_json, const char *server)
 {
     (void)word;
-    struct cv_ctl_status *status = new_status();
-    int code = status != NULL ? fetch_status(server, status) : CV_EXIT_OS;
+    int code = fetch_status(server, CV_CONTROL_METRICS, &status);
     if (code == CV_EXIT_OK && as_json)
-        code = cv_ctl_show_json(stdout, status) < 0 ? CV_EXIT_OS : CV_EXIT_OK;
+        code = cv_ctl_show_json(stdout, &status) < 0 ? CV_EXIT_OS : CV_EXIT_OK;
     else if (code == CV_EXIT_OK)
-        cv_ctl_show(stdout, status);
-    if (status != NULL)
-        free(status->slots);
+        cv_ctl_show(stdout, &status);
+    cv_ctl_status_clear(&status);
     return code;
 }
 
@@ -202,20 +171,18 @@ static int run_top(const char *word, bool has_flag, const char *server)
 {
     (void)word;
     (void)has_flag;
-    struct cv_ctl_status *status = new_status();
-    int code = status != NULL ? fetch_status(server, status) : CV_EXIT_OS;
+    int code = fetch_status(server, CV_CONTROL_METRICS, &status);
     bool is_terminal = isatty(STDOUT_FILENO) != 0;
     while (code == CV_EXIT_OK) {
         if (is_terminal)
             (void)fputs("\033[H\033[2J", stdout);
-        cv_ctl_show(stdout, status);
+        cv_ctl_show(stdout, &status);
         if (fflush(stdout) != 0)
             break; /* nobody reads it any more */
         (void)poll(NULL, 0, TOP_EVERY_MS);
-        code = fetch_status(server, status);
+        code = fetch_status(server, CV_CONTROL_METRICS, &status);
     }
-    if (status != NULL)
-        free(status->slots);
+    cv_ctl_status_clear(&status);
     return code;
 }
 
@@ -256,20 +223,18 @@ static bool is_named(const struct cv_control_slot *slot, const char *word, bool 
 
 static int find_managed(const char *server, const char *word, uint32_t *ret_slot)
 {
-    struct cv_ctl_status *status = new_status();
-    int code = status != NULL ? fetch_status(server, status) : CV_EXIT_OS;
+    int code = fetch_status(server, CV_CONTROL_STATUS, &status);
     unsigned found = 0;
-    for (size_t i = 0; code == CV_EXIT_OK && i < status->n; i++) {
-        bool is_exact = is_named(&status->slots[i], word, true);
-        if (!is_exact && !is_named(&status->slots[i], word, false))
+    for (size_t i = 0; code == CV_EXIT_OK && i < status.n; i++) {
+        bool is_exact = is_named(&status.slots[i], word, true);
+        if (!is_exact && !is_named(&status.slots[i], word, false))
             continue;
-        *ret_slot = status->slots[i].slot;
+        *ret_slot = status.slots[i].slot;
         found = is_exact ? 1 : found + 1;
         if (is_exact)
             break;
     }
-    if (status != NULL)
-        free(status->slots);
+    cv_ctl_status_clear(&status);
     if (code != CV_EXIT_OK || found == 1)
         return code;
     return found == 0 ? wrong("this is no worker and no managed process that runs: ", word)

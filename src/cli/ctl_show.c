@@ -1,5 +1,6 @@
 #include "cli/ctl_show.h"
 
+#include "cli/metrics_json.h"
 #include "supervise/words.h"
 
 #include <errno.h>
@@ -57,9 +58,41 @@ static void show_fleet(FILE *to, const struct cv_ctl_status *status)
         (void)fprintf(to, "another reload is waiting\n");
 }
 
+static void show_requests(FILE *to, const struct cv_sum *sum)
+{
+    (void)fprintf(to, "requests since the start:");
+    for (unsigned i = CV_METRICS_CLASSES; i-- > 0;)
+        if (sum->requests[i] > 0 || i == CV_METRICS_2XX)
+            (void)fprintf(to, " %s %llu,", cv_sum_class_name(i),
+                          (unsigned long long)sum->requests[i]);
+    (void)fprintf(to, " latency p50 %.3g ms, p90 %.3g ms, p99 %.3g ms\n",
+                  cv_sum_quantile(&sum->latency, 0.5) / 1e6,
+                  cv_sum_quantile(&sum->latency, 0.9) / 1e6,
+                  cv_sum_quantile(&sum->latency, 0.99) / 1e6);
+}
+
+/* Only what there has been. */
+static void show_not_done(FILE *to, const struct cv_sum *sum)
+{
+    const char *before = "not done: ";
+    for (unsigned i = 0; i < CV_REFUSED_COUNT; i++) {
+        if (sum->refused[i] == 0)
+            continue;
+        (void)fprintf(to, "%s%s %llu", before, cv_sum_refused_name(i),
+                      (unsigned long long)sum->refused[i]);
+        before = ", ";
+    }
+    if (before[0] == ',')
+        (void)fprintf(to, "\n");
+}
+
 void cv_ctl_show(FILE *to, const struct cv_ctl_status *status)
 {
     show_fleet(to, status);
+    if (status->counts != NULL) {
+        show_requests(to, &status->total);
+        show_not_done(to, &status->total);
+    }
     (void)fprintf(to, "\n%-12s %8s  %-9s %4s %7s %6s %10s %8s %8s  %s\n", "WHO", "PID", "STATE",
                   "GEN", "UP", "CONNS", "REQUESTS", "RESTARTS", "FAILURES", "LAST END");
     for (size_t i = 0; i < status->n; i++) {
@@ -111,13 +144,14 @@ int cv_ctl_show_json(FILE *to, const struct cv_ctl_status *status)
 {
     const struct cv_control_fleet *fleet = &status->fleet;
     json_t *all = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:b, s:s, s:o, s:o}", "name",
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:b, s:s, s:o, s:o, s:o}", "name",
         fleet->name, "pid", (json_int_t)fleet->guardian, "master", (json_int_t)fleet->master,
         "uptime_ms", (json_int_t)fleet->uptime_ms, "wanted", (json_int_t)fleet->wanted, "ready",
         (json_int_t)fleet->ready, "generation", (json_int_t)fleet->generation, "upgrades",
         (json_int_t)fleet->upgrades, "stopping", fleet->is_stopping != 0, "reload", fleet->reload,
         "reload_waits", fleet->reload_waits != 0, "containment", fleet->containment, "listeners",
-        listeners_to_json(status), "workers", slots_to_json(status));
+        listeners_to_json(status), "workers", slots_to_json(status), "metrics",
+        status->counts != NULL ? cv_metrics_json(status) : json_null());
     if (all == NULL)
         return -ENOMEM;
     int rc = json_dumpf(all, to, JSON_INDENT(2));

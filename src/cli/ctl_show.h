@@ -2,18 +2,9 @@
 #ifndef CV_CLI_CTL_SHOW_H
 #define CV_CLI_CTL_SHOW_H
 
-#include "supervise/control_message.h"
+#include "cli/ctl_status.h"
 
 #include <stdio.h>
-
-#define CV_CTL_SLOTS_MAX 4096
-
-struct cv_ctl_status {
-    struct cv_control_fleet fleet;
-    char listeners[CV_LISTEN_MAX * CV_LISTEN_TEXT_MAX]; /* strings behind one another */
-    struct cv_control_slot *slots;                      /* room for CV_CTL_SLOTS_MAX */
-    size_t n;
-};
 
 /* A time for people: "12s", "3m05s", "2h07m", "4d11h". */
 struct cv_ctl_time {

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "cli/foreign.h"
 #include "cli/life.h"
+#include "serve/metrics.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -52,6 +53,10 @@ static struct cv_fleet_config fleet_config(const struct cv_conf *conf)
     fleet.seed = (uint64_t)cv_clock_ns();
     return fleet;
 }
+
+static const struct cv_region_kind what_is_counted = {.layout = CV_METRICS_LAYOUT,
+                                                      .bytes = sizeof(struct cv_metrics_page),
+                                                      .fleeting = sizeof(struct cv_metrics_now)};
 
 /* argv as the kernel has it, whatever the program has done to its own: what workers are started
  * with. NULL when out of memory or without /proc. Kept as long as the process. */
@@ -111,6 +116,7 @@ int cv_how(struct cv_conf *conf, const struct cv_app_source *source, struct cv_s
                               .containment = (enum cv_containment)conf->value[CV_SET_CONTAINMENT],
                               .log_level = cv_conf_log_level(conf),
                               .fleet = fleet_config(conf),
+                              .region = is_foreign ? (struct cv_region_kind){0} : what_is_counted,
                               .slow_listener = ns_of(conf, CV_SET_SLOW_LISTENER),
                               .listeners = &listeners,
                               .is_per_slot = conf->value[CV_SET_PER_SLOT_LISTENERS] != 0,

@@ -3,6 +3,7 @@
  *     life.c           both kinds: from settings to a loaded app
  *     life_worker.c    a supervised process, from its birth to its end
  *     life_talk.c      what a supervised one tells its master and is told
+ *     life_count.c     where it counts what it does
  *     life_single.c    a single process, which nobody supervises
  */
 #ifndef CV_CLI_LIFE_INSIDE_H
@@ -48,6 +49,12 @@ void cv_life_drain(struct life *life, enum cv_drain kind, int64_t until);
 
 /* The end of a drain that begins now; CV_NEVER: it has none. */
 int64_t cv_life_grace(const struct life *life);
+
+/* ---- life_count.c ---- */
+
+/* Lets the server count into the region of its slot, where the last one has ended. Without one, or
+ * without memory for it, it counts for itself. */
+void cv_life_count(struct life *life);
 
 /* ---- life_talk.c ---- */
 

@@ -54,6 +54,7 @@ static void on_wait(void *arg, bool running, int64_t now)
 {
     struct life *life = arg;
     cv_child_beat(life->child, running ? now : 0);
+    cv_native_on_wait(life->native, running, now);
     if (!running)
         return;
     atomic_store_explicit(&life->child->slots.own->requests, cv_native_requests(life->native),

@@ -139,6 +139,7 @@ static int supervised(struct life *life, const struct cv_app_source *source)
     rc = cv_life_listen(life);
     if (rc < 0)
         return cv_life_failed(life, CV_EXIT_OS, strerror(-rc));
+    cv_life_count(life);
     code = live(life);
     return cv_life_failed(life, code, cv_native_reason(life->native));
 }

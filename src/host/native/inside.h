@@ -49,6 +49,7 @@ struct cv_native {
     struct cv_fiber *going;  /* one started for a request that has not waited; NULL: none */
     struct cv_link canceled; /* requests that were told to end, oldest first */
     struct cv_timer naming;  /* when the oldest of them is to be named */
+    int64_t stacks_at;       /* when they were last looked at */
 };
 
 /* ---- requests.c ---- */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define OFFLOAD_QUEUE_MAX 1024
+#define STACKS_EVERY CV_SECOND
 
 /* ---- Making and freeing ---- */
 
@@ -161,12 +162,50 @@ size_t cv_native_routes(const struct cv_native *native)
     return native->app.router.n_routes;
 }
 
-const char *cv_native_route_name(const struct cv_native *native, size_t i)
+static const struct cv_route *route_at(const struct cv_native *native, size_t i)
 {
     const struct cv_route *route = native->app.router.first;
     while (i-- > 0 && route != NULL)
         route = route->next;
+    return route;
+}
+
+const char *cv_native_route_name(const struct cv_native *native, size_t i)
+{
+    const struct cv_route *route = route_at(native, i);
     return route != NULL ? route->how.name : NULL;
+}
+
+bool cv_native_route_has_histogram(const struct cv_native *native, size_t i)
+{
+    const struct cv_route *route = route_at(native, i);
+    return route != NULL && route->how.histogram;
+}
+
+/* ---- What is measured ---- */
+
+void cv_native_measure(struct cv_native *native, const struct cv_metrics_config *metrics)
+{
+    native->config.server.metrics = *metrics;
+}
+
+/* How deep the stacks are takes a few system calls: now and then. */
+static size_t look_at_stacks(struct cv_native *native, int64_t now)
+{
+    if (now - native->stacks_at < STACKS_EVERY)
+        return 0;
+    native->stacks_at = now;
+    return cv_fibers_stack_used(native->fibers);
+}
+
+void cv_native_on_wait(struct cv_native *native, bool running, int64_t now)
+{
+    if (native->server == NULL)
+        return;
+    cv_metrics_on_wait(native->server, running, now);
+    if (!running)
+        cv_metrics_fibers(native->server, cv_fibers_count(native->fibers),
+                          cv_fibers_peak(native->fibers), look_at_stacks(native, now));
 }
 
 /* ---- The wish to end ---- */

@@ -74,6 +74,7 @@ uint64_t cv_native_requests(const struct cv_native *native);
 bool cv_native_has_main_listeners(const struct cv_native *native);
 size_t cv_native_routes(const struct cv_native *native);
 const char *cv_native_route_name(const struct cv_native *native, size_t i);
+bool cv_native_route_has_histogram(const struct cv_native *native, size_t i);
 
 /* Serves until drained. Returns the exit code: 0, 3 (a start listener failed), 71. */
 int cv_native_serve(struct cv_native *native);
@@ -99,6 +100,12 @@ void cv_native_describe(const struct cv_native *native, char *to, size_t cap);
 /* From a callback on the loop: the end has been announced, but has not begun. What the server
  * answers from now on closes its connection. */
 void cv_native_forewarn(struct cv_native *native);
+
+/* What the server counts from now on belongs to this; before cv_native_serve(). */
+void cv_native_measure(struct cv_native *native, const struct cv_metrics_config *metrics);
+
+/* To be called as cv_loop_on_wait() calls: keeps what is measured of loop and fibers. */
+void cv_native_on_wait(struct cv_native *native, bool running, int64_t now);
 
 /* From a callback on the loop: another worker has died. See cv_server_look(). */
 void cv_native_look(struct cv_native *native);
