@@ -1,7 +1,7 @@
 """A storm: workers are killed at random while the server reloads and scales under load.
 
-What must hold. Nothing leaks (processes, zombies, descriptors of guardian and master), and a request fails
-only because the worker that had accepted its connection was killed. How that is decided:
+What must hold. Nothing leaks (processes, zombies, descriptors of guardian and master), whatever was answered has been
+counted and stays counted, and a request fails only because the worker that had accepted its connection was killed. How that is decided:
 
 - All workers share one listening socket (or have one each, with PER_SLOT_LISTENERS), which belongs to the master. So a connection that no worker has
   accepted survives any worker's death in the listener's queue: it can only fail by being refused or by the
@@ -21,9 +21,11 @@ STORM_SECONDS (60) is the length of the storm; its numbers of kills and reloads 
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
+import subprocess
 import time
 
 import pytest
@@ -126,7 +128,16 @@ def settled(server):
 
 
 def descriptors(server):
-    return {name: len(proc.fds(pid)) for name, pid in (("guardian", server.guardian), ("master", server.master()))}
+    return {name: proc.held(pid) for name, pid in (("guardian", server.guardian), ("master", server.master()))}
+
+
+def answers_counted(server):
+    """As `covey status` adds them up."""
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(server.cwd)}
+    found = subprocess.run([BUILD / "covey", "status", "--json", str(server.guardian)], env=env, text=True,
+                           capture_output=True, timeout=30, check=True)
+    requests = json.loads(found.stdout)["metrics"]["total"]["requests"]
+    return sum(requests.values()) - requests["unanswered"]
 
 
 @pytest.mark.limit(int(6 * SECONDS) + 120)
@@ -167,6 +178,8 @@ def rage(server, share):
 
     eventually("only guardian, master and workers are left", lambda: settled(server), 30)
     assert server.get("/").text == "Hello, World!"
+    counted = answers_counted(server)
+    assert counted >= load.answers, f"{load.answers} answers, but only {counted} are counted"
     eventually(f"descriptors as before: {before}, now {descriptors(server)}",
                lambda: descriptors(server) == before, 3)
     server.stop()

@@ -244,11 +244,11 @@ def test_app_that_asks_for_time_without_end_is_no_flood(jobs, program):
 def test_descriptors_sent_along_are_closed(jobs, program):
     server = jobs.server(program)
     (_, connection), _ = server.reach_all().items()
-    before = len(proc.fds(server.master()))
+    before = proc.held(server.master())
     for _ in range(20):
         assert say(connection, said(BEAT), fds=1)
     time.sleep(0.1)
-    assert len(proc.fds(server.master())) <= before
+    assert proc.held(server.master()) <= before
     is_well(server)
 
 
@@ -290,7 +290,7 @@ def test_worker_holds_neither_its_boot_record_nor_the_table_of_pages(jobs, progr
 
 def test_thousand_clients_that_say_nothing_keep_nobody_out(jobs):
     server = jobs.server().wait_serving()
-    master, before = server.master(), len(proc.fds(server.master()))
+    master, before = server.master(), proc.held(server.master())
     with contextlib.ExitStack() as stack:
         silent = []
         for _ in range(1000):
@@ -299,14 +299,14 @@ def test_thousand_clients_that_say_nothing_keep_nobody_out(jobs):
         began = time.monotonic()
         assert status(server)["ready"] == 2
         assert sanitized() or time.monotonic() - began < 1
-        assert len(proc.fds(master)) <= before + 8
-    eventually("all are forgotten", lambda: len(proc.fds(master)) <= before + 1, 10)
+        assert proc.held(master) <= before + 8
+    eventually("all are forgotten", lambda: proc.held(master) <= before + 1, 10)
     assert status(server)["ready"] == 2
 
 
 def test_clients_that_do_not_read_or_shut_one_side_are_dropped(jobs):
     server = jobs.server().wait_serving()
-    before = len(proc.fds(server.master()))
+    before = proc.held(server.master())
     for _ in range(50):
         with raw(socket_of(server)) as client:
             client.send(message(STATUS))
@@ -318,12 +318,12 @@ def test_clients_that_do_not_read_or_shut_one_side_are_dropped(jobs):
             client.shutdown(socket.SHUT_WR)
             answer(client)
     assert status(server)["ready"] == 2
-    eventually("all are forgotten", lambda: len(proc.fds(server.master())) <= before, 10)
+    eventually("all are forgotten", lambda: proc.held(server.master()) <= before, 10)
 
 
 def test_descriptors_sent_to_the_control_socket_are_closed(jobs):
     server = jobs.server().wait_serving()
-    before = len(proc.fds(server.master()))
+    before = proc.held(server.master())
     kept = []
     for _ in range(20):
         with raw(socket_of(server)) as client:
@@ -332,7 +332,7 @@ def test_descriptors_sent_to_the_control_socket_are_closed(jobs):
                 kept.append(found)
             assert found
     assert kept
-    eventually("none is left", lambda: len(proc.fds(server.master())) <= before, 10)
+    eventually("none is left", lambda: proc.held(server.master()) <= before, 10)
 
 
 # The manager outside

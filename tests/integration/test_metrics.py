@@ -212,8 +212,7 @@ def test_totals_never_decrease_while_workers_are_killed(jobs, program):
         done.set()
         for client in clients:
             client.join()
-    # What was answered has been counted before its answer left, but for that of a worker killed in between.
-    assert routes(total(server))["/"]["2xx"] >= ok[0] - 8
+    assert routes(total(server))["/"]["2xx"] >= ok[0]  # it is counted before its answer leaves
 
 
 def test_hostile_pages_are_read_without_harm(jobs, program):

@@ -211,10 +211,10 @@ def test_no_descriptor_is_left_over(jobs, deployment):
     server = jobs.server(deployment.path)
     server.reach_all()
     upgrade(server)
-    open_before = [len(proc.fds(pid)) for pid in supervisors(server)]
+    open_before = [proc.held(pid) for pid in supervisors(server)]
     for _ in range(3):
         upgrade(server)
-    eventually("as many as before", lambda: [len(proc.fds(pid)) for pid in supervisors(server)] == open_before)
+    eventually("as many as before", lambda: [proc.held(pid) for pid in supervisors(server)] == open_before)
     for pid in server.workers():
         assert not any("handover" in name or "beat" in name for name in proc.fds(pid).values())
 
