@@ -40,10 +40,16 @@ def count_calls(rival, shape):
 
 
 def system_calls(rows):
-    for shape in map(shapes.ALL.get, ("keep-alive", "pipelined", "close")):
+    for shape in map(shapes.ALL.get, ("keep-alive", "pipelined", "close", "echo", "file")):
         deferred = [rivals.Floor(shape, defer=True)] if shape.close else []
         for rival in (rivals.Floor(shape), *deferred, rivals.Covey(), rivals.Nginx()):
-            attempt(rows, [f"calls {shape.key}"], rival.name, count_calls, rival, shape)
+            if shape.key in rival.can:
+                attempt(rows, [f"calls {shape.key}"], rival.name, count_calls, rival, shape)
+
+
+def count_instructions(peer, request, batch, figure):
+    found, own = instructions.per_request(peer, request, batch)
+    return {figure: found, f"{figure}, own": {name: own[name] for name in own if own[name] >= 1}}
 
 
 def user_instructions(rows):
@@ -51,7 +57,7 @@ def user_instructions(rows):
                                                     (1, shapes.DEPTH)):
         figure = f"instructions {batch}{what}"
         for peer in (instructions.Sized(request), instructions.Hello(), instructions.Nginx()):
-            attempt(rows, [figure], peer.name, lambda: {figure: instructions.per_request(peer, request, batch)})
+            attempt(rows, [figure], peer.name, count_instructions, peer, request, batch, figure)
 
 
 def moments(peer):

@@ -140,20 +140,45 @@ def figures(engine, http):
     return "\n".join(lines) + "\n"
 
 
+def table(head, rows):
+    """`head`: the cells of the first line; numbers stand on the right of their column."""
+    sides = ["---" if any(isinstance(row[column], str) and row[column] for row in rows) else "---:"
+             for column in range(len(head))]
+    text = [[f"{cell:,.0f}" if isinstance(cell, float) else cell for cell in row] for row in rows]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *text)]
+    return "\n".join([lines[0], "|" + "|".join(sides) + "|", *lines[1:]]) + "\n"
+
+
+def first(found, figure, name):
+    """What was measured of a server once, "" if it was not."""
+    values = found.get(figure, {}).get(name, "")
+    return "" if isinstance(values, str) else values[0]
+
+
+OWN = 12  # functions in the table
+
+
+def own_instructions(found):
+    """The functions that a request of a batch spends most in: (name, one at a time, in a batch)."""
+    single, batch = (first(found, f"instructions {depth}, own", "covey") or {} for depth in (1, shapes.DEPTH))
+    names = sorted(batch, key=batch.get, reverse=True)[:OWN]
+    return [(f"`{name}`", single.get(name, 0.0), batch[name]) for name in names]
+
+
 def details(engine):
-    """What the numbers of system calls are made of, and other figures without a goal."""
+    """What the numbers of calls, instructions and kilobytes are made of."""
     found = engine["figures"]
-    lines = ["| | server | system calls of a request |", "|---|---|---|"]
-    for shape in shapes.ALL.values():
-        for name, calls in found.get(f"calls {shape.key}, which", {}).items():
-            lines.append(f"| {shape.title} | {name} | {calls} |")
-    lines += ["", "| user instructions of a request | " + " | ".join(names := ("covey", *OTHERS)) + " |", "|---|---:|---:|---:|"]
-    for batch, what in ((1, "one at a time"), (shapes.DEPTH, f"in batches of {shapes.DEPTH}")):
-        for key, fields in ((f"instructions {batch}", "one field"), (f"instructions {batch}, four fields", "four fields")):
-            cells = [f"{statistics.median(found[key][name]):,.0f}" if isinstance(found.get(key, {}).get(name), list) else ""
-                     for name in names]
-            lines.append(f"| {what}, {fields} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    calls = [(shape.title, name, text) for shape in shapes.ALL.values()
+             for name, text in found.get(f"calls {shape.key}, which", {}).items()]
+    fields = [(f"{what}, {fields}", *(first(found, f"instructions {depth}{key}", name) for name in ("covey", *OTHERS)))
+              for depth, what in ((1, "one at a time"), (shapes.DEPTH, f"in batches of {shapes.DEPTH}"))
+              for key, fields in (("", "one field"), (", four fields", "four fields"))]
+    memory = list(found.get("pss worker, which", {}).items())
+    return "\n".join([
+        table(("", "server", "system calls of a request"), calls),
+        table(("user instructions of a request", "covey", *OTHERS), fields),
+        table(("covey's functions", "one at a time", f"in batches of {shapes.DEPTH}"), own_instructions(found)),
+        table(("server", "KB of one of 64 workers, by what is mapped"), memory)])
 
 
 def scaling_table(data):

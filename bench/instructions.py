@@ -4,6 +4,7 @@ The same again every time, whatever else the machine does. Starting and stopping
 difference between a run with FEW requests and one with MANY, on one connection, one at a time or in batches.
 """
 
+import collections
 import re
 import signal
 import socket
@@ -71,6 +72,21 @@ def total(text):
     return int(found[1])
 
 
+def by_function(text):
+    """{function: its own instructions} in a file of callgrind; clones of a function count as one."""
+    names, found, name, callee = {}, collections.Counter(), "", False
+    for line in text.splitlines():
+        if match := re.match(r"(c?)fn=\((\d+)\)(?: (.+))?$", line):
+            names.setdefault(match[2], re.split(r"[.'@]", match[3] or "")[0])
+            name = name if match[1] else names[match[2]]
+        elif line.startswith("calls="):
+            callee = True
+        elif match := re.match(r"(?:[+-]?\d+|\*) (\d+)$", line):
+            found[name] += 0 if callee else int(match[1])
+            callee = False
+    return found
+
+
 def ask(address, request, count, batch):
     """So many requests after a first, `batch` at once, on one connection."""
     with socket.create_connection(address, 30) as client:
@@ -87,14 +103,18 @@ def ask(address, request, count, batch):
 
 
 def run(peer, request, count, batch):
-    """Instructions from the start to the end of a server that is asked so often."""
+    """What callgrind says of a server that is asked so often, from its start to its end."""
     with servers.Server(Counted(peer)) as server:
         server.wait_listening(30)
         ask(server.address, request, count, batch)
         server.send(server.pid, signal.SIGTERM)
         server.wait_code(30)
-        return total((server.folder / "callgrind").read_text())
+        return (server.folder / "callgrind").read_text()
 
 
 def per_request(peer, request, batch):
-    return (run(peer, request, MANY, batch) - run(peer, request, FEW, batch)) / (MANY - FEW)
+    """(instructions of a request, {function: its own})"""
+    few, many = (run(peer, request, count, batch) for count in (FEW, MANY))
+    own, before = by_function(many), by_function(few)
+    return ((total(many) - total(few)) / (MANY - FEW),
+            {name: (own[name] - before[name]) / (MANY - FEW) for name in own})

@@ -1,5 +1,7 @@
 """What a server takes while nobody asks: memory for idle connections and for many workers, and wake-ups."""
 
+import collections
+import re
 import time
 
 import lifecycle
@@ -44,11 +46,26 @@ def idle_connections(rival):
         return {"memory idle": taken, "memory kept": kept - before}
 
 
+def by_mapping(text):
+    """{file, or kind of memory: kilobytes of PSS} of /proc/PID/smaps."""
+    found = collections.Counter()
+    name = ""
+    for line in text.splitlines():
+        if match := re.match(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$", line):
+            name = re.sub(r" \(deleted\)$", "", match[1]).rpartition("/")[2] or "anonymous"
+        elif match := re.match(r"Pss: +(\d+) kB$", line):
+            found[name] += int(match[1])
+    return found
+
+
 def memory_of_many(peer, workers=64):
-    """PSS per worker, in kilobytes, when each of many has answered."""
+    """PSS per worker, in kilobytes, when each of many has answered, and what it is made of."""
     with servers.Server(peer, workers) as server:
         lifecycle.settled(server)
-        return {"pss worker": lifecycle.pss(server.workers()) / workers}
+        pids = server.workers()
+        mapped = sum((by_mapping(proc.read(f"/proc/{pid}/smaps").decode()) for pid in pids), collections.Counter())
+        which = ", ".join(f"{name} {kb / workers:.0f}" for name, kb in mapped.most_common() if kb >= workers * 5)
+        return {"pss worker": lifecycle.pss(pids) / workers, "pss worker, which": which}
 
 
 class Idle:

@@ -66,7 +66,12 @@ def take_turns(cases, rounds, seconds):
                 print(f"  {key}: {error}", file=sys.stderr)
         for number in range(rounds):
             for key in list(running)[::1 if number % 2 == 0 else -1]:
-                found[key].append(one_round(*running[key]))
+                try:
+                    found[key].append(one_round(*running[key]))
+                except (OSError, RuntimeError) as error:
+                    found[key] = f"failed: {error}"
+                    del running[key]
+                    print(f"  {key}: {error}", file=sys.stderr)
     return found
 
 

@@ -68,10 +68,12 @@ def test_each_goal_of_the_issue_has_a_row_and_each_row_a_number_of_its_own():
 
 
 def test_details_leave_out_what_failed():
-    calls, count = {"covey": "recvfrom 1.000"}, {"covey": [3440.4], "nginx": "failed"}
-    text = goals.details({"figures": {"calls close, which": calls, "instructions 1": count}})
-    assert "| a connection per request | covey | recvfrom 1.000 |" in text
-    assert "| one at a time, one field | 3,440 |  |  |" in text
+    figures = {"calls close, which": {"covey": "recvfrom 1.000"}, "instructions 1": {"covey": [3440.4], "nginx": "failed"},
+               "instructions 16, own": {"covey": [{"few": 1.0, "many": 1200.0}]}, "pss worker, which": {"covey": "libc 90"}}
+    text = goals.details({"figures": figures})
+    for line in ("| a connection per request | covey | recvfrom 1.000 |", "| one at a time, one field | 3,440 |  |  |",
+                 "| `many` | 0 | 1,200 |\n| `few` | 0 | 1 |", "| covey | libc 90 |", "|---|---:|---:|---:|"):
+        assert line in text
 
 
 def drawn(svg, name):
@@ -106,6 +108,44 @@ def test_what_counters_print_is_read():
     assert calls.counted(text) == {"all": 200, "recvfrom": 150}
     assert calls.said({"all": 2, "recvfrom": 1.0, "close": 0.0001, "sendto": 1.25}) == "sendto 1.250, recvfrom 1.000"
     assert instructions.total("events: Ir\nfn=(1) main\n0 17\ntotals: 123456\n") == 123456
+
+
+def test_what_callgrind_leaves_is_read_by_function():
+    text = """fn=(1) parse.lto_priv.0
+27 12
++26 4
+cfn=(2) copy'2
+calls=4 +10
+* 244
+-1 3
+fn=(2)
+10 244
+fn=(1)
+* 1
+totals: 264
+"""
+    instructions = counters()[1]
+    assert instructions.by_function(text) == {"parse": 20, "copy": 244}
+
+
+def test_memory_is_added_up_by_what_is_mapped():
+    import servers  # noqa: F401  first: it makes tests/lib known
+
+    import resting
+    text = """00400000-00401000 r--p 00000000 08:01 12 /usr/lib/libc.so.6
+Size:                  4 kB
+Pss:                   3 kB
+Pss_Dirty:             1 kB
+00401000-00402000 rw-p 00001000 08:01 12   /usr/lib/libc.so.6
+Pss:                   4 kB
+00600000-00601000 rw-p 00000000 00:00 0 
+Pss:                   8 kB
+00700000-00701000 rw-p 00000000 00:00 0    [heap]
+Pss:                   5 kB
+00800000-00801000 rw-s 00000000 00:01 7    /memfd:covey-state (deleted)
+Pss:                   2 kB
+"""
+    assert resting.by_mapping(text) == {"libc.so.6": 7, "anonymous": 8, "[heap]": 5, "memfd:covey-state": 2}
 
 
 @pytest.mark.parametrize("text", ["", "Error:\nNo permission to enable raw_syscalls:sys_enter event.\n"])
