@@ -15,7 +15,7 @@ import traffic
 SECONDS = 0.5
 ALL = "raw_syscalls:sys_enter"
 NAMES = ("recvfrom", "sendto", "read", "write", "readv", "writev", "sendmsg", "recvmsg", "epoll_wait", "accept4", "close",
-         "shutdown", "epoll_ctl", "setsockopt", "ioctl", "getpid")
+         "shutdown", "epoll_ctl", "setsockopt", "ioctl", "getpid", "sendfile64")
 
 
 def counted(text):
