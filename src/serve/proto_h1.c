@@ -239,9 +239,11 @@ static void body_expired(struct cv_conn *c)
         cv_body_fail(c, -ETIMEDOUT);
 }
 
-/* No answer can be given: one is on its way. */
+/* No answer can be given: one is on its way. Closed otherwise than by a reset, what is unsent would
+ * stay with the kernel for minutes, for a peer that does not take it. */
 static void send_expired(struct cv_conn *c)
 {
+    c->reset = true;
     cv_refused(c->server, CV_REFUSED_SEND_TIMEOUT, &c->peer, c->x);
     cv_conn_close(c, CV_GONE_TIMEOUT);
 }
