@@ -186,6 +186,27 @@ static void test_an_idle_connection_owns_no_buffer(void **state)
     rig_free(rig);
 }
 
+static void test_the_kernel_keeps_little_for_a_client_that_does_not_read(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of(host_hold);
+    static char body[8 << 20];
+    int fd = rig_connect(rig);
+    say_text(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    rig_until(rig, rig->held != NULL);
+    struct cv_answer answer = {.status = 200, .length = sizeof(body)};
+    assert_int_equal(cv_exchange_begin(rig->held, &answer), 0);
+    assert_true(cv_exchange_write(rig->held, cv_span(body, sizeof(body))) > 0);
+    rig_settle(rig);
+    ssize_t unsent = cv_exchange_write(rig->held, cv_span(NULL, 0));
+    assert_true(unsent >
+                (ssize_t)sizeof(body) - (1 << 20)); /* what the client's side holds is in it */
+    cv_exchange_abort(rig->held);
+    cv_exchange_release(rig->held);
+    close(fd);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_a_kept_connection_is_registered_once_and_read_once_per_request),
         cmocka_unit_test(test_bytes_that_are_not_wanted_yet_cost_no_call),
         cmocka_unit_test(test_an_idle_connection_owns_no_buffer),
+        cmocka_unit_test(test_the_kernel_keeps_little_for_a_client_that_does_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
