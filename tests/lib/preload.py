@@ -28,3 +28,43 @@ int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
     return (int)syscall(SYS_waitid, type, id, info, options, 0);
 }
 """
+
+# The wall clock is ahead by as many seconds as the file CLOCK says (a number in its first eight bytes). The kernel keeps
+# no such clock for a few processes alone: a time namespace has other monotonic clocks only.
+CLOCK = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static const volatile int64_t *ahead;
+
+__attribute__((constructor)) static void begin(void)
+{
+    int fd = open(getenv("CLOCK"), O_RDONLY | O_CLOEXEC);
+    void *at = mmap(NULL, sizeof(*ahead), PROT_READ, MAP_SHARED, fd, 0);
+    close(fd);
+    ahead = at != MAP_FAILED ? at : NULL;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int rc = (int)syscall(SYS_clock_gettime, clock, ret);
+    if (rc == 0 && ahead != NULL && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        ret->tv_sec += *ahead;
+    return rc;
+}
+
+time_t time(time_t *ret)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (ret != NULL)
+        *ret = now.tv_sec;
+    return now.tv_sec;
+}
+"""
