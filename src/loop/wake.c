@@ -12,9 +12,9 @@
 
 int cv_wakes_init(struct cv_wakes *wakes)
 {
-    /* Only pages that are used become memory. */
-    struct cv_wake *waiting = calloc(CV_LOOP_WAKES_MAX, sizeof *waiting);
-    struct cv_wake *running = calloc(CV_LOOP_WAKES_MAX, sizeof *running);
+    /* Only pages that are used become memory: calloc would write to all of them. */
+    struct cv_wake *waiting = reallocarray(NULL, CV_LOOP_WAKES_MAX, sizeof *waiting);
+    struct cv_wake *running = reallocarray(NULL, CV_LOOP_WAKES_MAX, sizeof *running);
     int fd = waiting != NULL && running != NULL ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
     if (fd < 0) {
         int rc = waiting != NULL && running != NULL ? -errno : -ENOMEM;

@@ -63,6 +63,8 @@ struct cv_server {
     struct cv_preamble preamble;
 
     struct cv_h1 parser; /* for heads that come in one piece */
+
+    /* At the end, and never cleared: only what is received becomes memory. */
     char buffer[CV_RECV_BYTES];
 };
 

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -168,9 +170,10 @@ static void done(struct cv_server *server)
 int cv_server_new(struct cv_loop *loop, const struct cv_server_config *config,
                   struct cv_server **ret)
 {
-    struct cv_server *server = calloc(1, sizeof(*server));
+    struct cv_server *server = malloc(sizeof(*server));
     if (server == NULL)
         return -ENOMEM;
+    memset(server, 0, offsetof(struct cv_server, buffer));
     server->loop = loop;
     int rc = init(server, config);
     if (rc < 0) {
