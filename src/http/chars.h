@@ -25,7 +25,7 @@ static inline int cv_chars_is(char c, uint8_t class)
     return (cv_chars[(uint8_t)c] & class) != 0;
 }
 
-/* ---- Scanning: the table decides, sixteen bytes at once only go ahead of it ---- */
+/* ---- Scanning, sixteen bytes a step ---- */
 
 /* A vector of GCC's and clang's: SSE2 on x86-64, NEON on aarch64, words elsewhere. A comparison
  * makes each byte of it 0xff or 0. */
@@ -76,10 +76,10 @@ static inline cv_chars_16 cv_chars_target(cv_chars_16 bytes)
     return cv_chars_within(bytes, '!', 0x7f - '!') & ~(quote_or_hash | less_or_greater);
 }
 
-/* All of CV_CHAR_VALUE. */
+/* All of CV_CHAR_VALUE but the tab, which is rare. */
 static inline cv_chars_16 cv_chars_value(cv_chars_16 bytes)
 {
-    cv_chars_16 control = (cv_chars_16)((bytes & 0xe0) == 0) & (cv_chars_16)(bytes != '\t');
+    cv_chars_16 control = (cv_chars_16)((bytes & 0xe0) == 0);
     return ~(control | (cv_chars_16)(bytes == 0x7f));
 }
 
@@ -101,11 +101,16 @@ static inline const char *cv_chars_skip(const char *at, const char *end, uint8_t
                              : class == CV_CHAR_VALUE ? cv_chars_value(bytes)
                                                       : cv_chars_common(bytes);
         unsigned rest = cv_chars_bits(~surely);
-        if (rest != 0) {
-            at += __builtin_ctz(rest);
-            break;
+        if (rest == 0) {
+            at += sizeof(bytes);
+            continue;
         }
-        at += sizeof(bytes);
+        at += __builtin_ctz(rest);
+        if (class != CV_CHAR_TARGET && class != CV_CHAR_VALUE)
+            break; /* what is not common may yet be of it */
+        if (class == CV_CHAR_TARGET || *at != '\t')
+            return at;
+        at++;
     }
     return cv_chars_skip_each(at, end, class);
 }

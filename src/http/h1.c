@@ -179,22 +179,6 @@ static enum cv_field find_field(struct cv_span name)
     }
 }
 
-/* A name that we know is a token: its bytes need no look at each. Its length if it can be seen in
- * the first sixteen bytes, else 0; notes in the field which it is. */
-static size_t begin_name(struct cv_h1_field *field, const char *at, const char *end)
-{
-    cv_chars_16 bytes;
-    unsigned colons = 0;
-
-    if (end - at >= (ptrdiff_t)sizeof(bytes)) {
-        memcpy(&bytes, at, sizeof(bytes));
-        colons = cv_chars_bits((cv_chars_16)(bytes == ':'));
-    }
-    size_t len = colons != 0 ? (size_t)__builtin_ctz(colons) : 0;
-    field->known = (uint16_t)find_field(cv_span(at, len));
-    return field->known != CV_FIELD_OTHER ? len : 0;
-}
-
 /* ---- Fields ---- */
 
 /* A blank where a name should begin (a folded line) or before the colon is no token's byte. */
@@ -209,8 +193,7 @@ static int end_name(struct cv_h1 *parser, struct token token)
         return -431;
     field->name_at = token_at(token);
     field->name_len = (uint16_t)len;
-    if (field->known == CV_FIELD_OTHER)
-        field->known = (uint16_t)find_field(cv_span(token.at, len));
+    field->known = (uint16_t)find_field(cv_span(token.at, len));
     return 0;
 }
 
@@ -463,11 +446,9 @@ static int read_fields(struct cv_h1 *parser, const struct cv_h1_limits *limits, 
             }
             state = NAME;
             from = at;
-            at += begin_name(&parser->head.fields[parser->head.n_fields], at, end);
             __attribute__((fallthrough));
         case NAME:
-            if (parser->head.fields[parser->head.n_fields].known == CV_FIELD_OTHER)
-                at = cv_chars_skip(at, end, CV_CHAR_TOKEN);
+            at = cv_chars_skip(at, end, CV_CHAR_TOKEN);
             if (at == end)
                 break;
             rc = end_name(parser, (struct token){base, from, at});
