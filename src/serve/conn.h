@@ -69,21 +69,23 @@ struct cv_conn {
     uint8_t state;
     uint8_t batch; /* requests since the last flush */
 
-    bool may_read : 1;    /* the kernel may hold bytes */
-    bool peer_closed : 1; /* a FIN has been seen; what came before it may still be unread */
-    bool eof : 1;         /* all has been read */
-    bool blocked : 1;     /* a send was short; an edge will come */
-    bool paused : 1;      /* a part of a file has had its share of this turn; the next goes on */
-    bool closing : 1;     /* closes once everything is sent */
-    bool cut : 1;         /* closes after one attempt to send */
-    bool reset : 1;       /* closes by RST */
-    bool unread : 1;      /* bytes of the peer's will never be read: linger */
-    bool last : 1;        /* its requests are used up: the answer closes */
-    bool chunked : 1;
-    bool body_done : 1;
-    bool expects : 1; /* the peer waits for 100 Continue */
-    bool surplus : 1; /* too many: its first request is refused */
-    bool late : 1;    /* the request's time has passed while the host did not read */
+    /* Bytes, not bits: one bit is written as a byte, and a word that is read right behind that,
+     * with others in it, waits for it. */
+    bool may_read;    /* the kernel may hold bytes */
+    bool peer_closed; /* a FIN has been seen; what came before it may still be unread */
+    bool eof;         /* all has been read */
+    bool blocked;     /* a send was short; an edge will come */
+    bool paused;      /* a part of a file has had its share of this turn; the next goes on */
+    bool closing;     /* closes once everything is sent */
+    bool cut;         /* closes after one attempt to send */
+    bool reset;       /* closes by RST */
+    bool unread;      /* bytes of the peer's will never be read: linger */
+    bool last;        /* its requests are used up: the answer closes */
+    bool chunked;
+    bool body_done;
+    bool expects; /* the peer waits for 100 Continue */
+    bool surplus; /* too many: its first request is refused */
+    bool late;    /* the request's time has passed while the host did not read */
 };
 
 /* What an idle connection costs, with malloc's word; the kernel's part comes on top. */
