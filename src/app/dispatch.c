@@ -17,7 +17,7 @@ static int run_request_middleware(struct covey_req *req)
     const struct cv_hooks *hooks = &req->app->middleware[COVEY_REQUEST];
     for (size_t i = 0; i < hooks->n; i++) {
         int rc = hooks->at[i].handler(req);
-        if (rc < 0 || req->staged.status != 0)
+        if (rc < 0 || req->staged.answer.status != 0)
             return rc;
     }
     return 0;
@@ -67,13 +67,13 @@ static int run_handler(struct covey_req *req)
     if (req->bad_status != 0)
         return covey_fail(req, req->bad_status, "The request target has a broken escape");
     int rc = run_request_middleware(req);
-    if (rc < 0 || req->staged.status != 0)
+    if (rc < 0 || req->staged.answer.status != 0)
         return rc;
     if (req->route == NULL)
         return answer_unrouted(req);
 
     rc = req->route->how.handler(req);
-    if (rc >= 0 && req->staged.status == 0) {
+    if (rc >= 0 && req->staged.answer.status == 0) {
         cv_error("%s: the handler returned %d without an answer", cv_req_name(req), rc);
         return covey_fail(req, 500, "The handler returned without an answer");
     }
@@ -82,9 +82,7 @@ static int run_handler(struct covey_req *req)
 
 static void send_staged(struct covey_req *req)
 {
-    struct cv_answer answer;
-    cv_stage_answer(req, &answer);
-    int rc = cv_exchange_answer(req->x, &answer);
+    int rc = cv_exchange_answer(req->x, cv_stage_answer(req));
     if (rc < 0 && rc != -ECONNRESET && rc != -EALREADY)
         cv_error("%s: the answer could not be sent: %s", cv_req_name(req), strerror(-rc));
 }
@@ -93,7 +91,7 @@ static void send_staged(struct covey_req *req)
 static void settle(struct covey_req *req, int code)
 {
     /* `return covey_text(...)` for a second answer: the first one stands. */
-    if (code == -EALREADY && req->staged.status != 0)
+    if (code == -EALREADY && req->staged.answer.status != 0)
         code = 0;
     if (req->stream != CV_STREAM_NOT) {
         cv_stream_settle(req, code);

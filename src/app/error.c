@@ -186,20 +186,20 @@ static int write_page(struct cv_buf *page, enum cv_format format, int status, co
 
 void cv_error_page_stage(struct covey_req *req, int status, const char *text)
 {
-    struct cv_staged staged = {.status = status};
+    struct cv_span type, body = {NULL, 0};
     struct cv_buf page;
     cv_buf_init(&page, PAGE_MAX);
 
     struct cv_span accept = cv_req_field(req, CV_SPAN("accept"));
     enum cv_format format = accept.at != NULL ? cv_accept_format(accept) : CV_FORMAT_TEXT;
-    if (write_page(&page, format, status, text, &staged.type) == 0) {
+    if (write_page(&page, format, status, text, &type) == 0) {
         char *copy = cv_arena_strndup(req->arena, cv_buf_span(&page));
-        staged.body = cv_span(copy, copy != NULL ? page.len : 0);
+        body = cv_span(copy, copy != NULL ? page.len : 0);
     }
     cv_buf_done(&page);
-    if (staged.body.len == 0)
-        staged.type = cv_span(NULL, 0); /* no memory for a page: the status alone still tells */
+    if (body.len == 0)
+        type = cv_span(NULL, 0); /* no memory for a page: the status alone still tells */
     req->type = NULL;
     cv_field_drop_entity(req);
-    cv_stage(req, &staged);
+    (void)cv_stage(req, status, type, body);
 }

@@ -179,11 +179,10 @@ static int check_conditions(struct covey_req *req, struct sending *s)
 static void stage_slices(struct covey_req *req, struct sending *s, int status,
                          const struct cv_slice *slices, size_t n)
 {
-    cv_stage(req, &(struct cv_staged){.status = status,
-                                      .type = s->type,
-                                      .file = cv_file_ref(s->file),
-                                      .slices = slices,
-                                      .n_slices = n});
+    struct cv_staged *staged = cv_stage(req, status, s->type, cv_span(NULL, 0));
+    staged->answer.file = cv_file_ref(s->file);
+    staged->answer.slices = slices;
+    staged->answer.n_slices = n;
 }
 
 static int stage_whole(struct covey_req *req, struct sending *s)
@@ -295,7 +294,7 @@ static int stage_file(struct covey_req *req, struct sending *s)
         return rc;
     bool is_plain_answer = s->what->status == 0 || s->what->status == 200;
     switch (is_plain_answer ? check_conditions(req, s) : 0) {
-    case 304: cv_stage(req, &(struct cv_staged){.status = 304}); return 0;
+    case 304: (void)cv_stage(req, 304, cv_span(NULL, 0), cv_span(NULL, 0)); return 0;
     case 412: cv_error_page_stage(req, 412, "The file is not as the request expects it"); return 0;
     default: break;
     }

@@ -43,14 +43,12 @@ static int answer_json(struct covey_req *req, int status, const json_t *json)
     int rc = covey_empty(req, status); /* refuses a second answer and a wrong status */
     if (rc < 0)
         return rc;
-    struct cv_staged staged = {.status = status, .type = CV_SPAN("application/json")};
     if (json_dump_callback(json, sink_write, &sink, JSON_COMPACT | JSON_ENCODE_ANY) < 0) {
         cv_error("%s: covey_json(): the value cannot be written", cv_req_name(req));
         cv_stage_drop(req);
         return -EINVAL;
     }
-    staged.body = cv_span(sink.at, sink.len);
-    cv_stage(req, &staged);
+    (void)cv_stage(req, status, CV_SPAN("application/json"), cv_span(sink.at, sink.len));
     return 0;
 }
 

@@ -96,7 +96,7 @@ void cv_req_unref(struct covey_req *req)
         return;
     req->refs = 1; /* what is deferred may still use the request */
     run_deferred(req);
-    if (req->staged.status != 0)
+    if (req->staged.answer.status != 0)
         cv_stage_drop(req);
     cv_list_remove(&req->canceled);
     cv_exchange_set_host(req->x, NULL);

@@ -30,18 +30,14 @@ struct cv_defer {
     void *arg;
 };
 
-/* The answer as far as it is known. status == 0: none is staged. */
+/* The answer as far as it is known, in the form in which the server takes it, so that it is written
+ * once. status == 0: none is staged, all of it is zero. */
 struct cv_staged {
-    int status;
-    struct cv_span type; /* Content-Type of this body */
-    struct cv_span body;
+    struct cv_answer answer; /* `file`: one reference */
     bool
         is_taken; /* the body is not to be copied; `release` (may be NULL) is called with `bytes` */
     void (*release)(void *bytes);
     void *bytes;
-    struct cv_file *file; /* not NULL: the body is `slices` of it; one reference */
-    const struct cv_slice *slices;
-    size_t n_slices;
 };
 
 struct covey_req {
@@ -133,14 +129,16 @@ CV_MUST_CHECK int cv_stage_check(struct covey_req *req, int status, const char *
  * -ENOMEM. */
 CV_MUST_CHECK int cv_stage_type(struct covey_req *req, const char *type, struct cv_span *ret);
 
-/* Puts an answer in place of whatever was staged. */
-void cv_stage(struct covey_req *req, const struct cv_staged *staged);
+/* Puts an answer in place of whatever was staged, and returns it: what is not given here is zero.
+ */
+struct cv_staged *cv_stage(struct covey_req *req, int status, struct cv_span type,
+                           struct cv_span body);
 
 /* Gives back a staged body that will not be sent. */
 void cv_stage_drop(struct covey_req *req);
 
-/* The staged fields with Content-Type as the server wants them. */
-void cv_stage_answer(struct covey_req *req, struct cv_answer *ret);
+/* The staged answer with its fields, ready for the server. Valid as long as the request. */
+struct cv_answer *cv_stage_answer(struct covey_req *req);
 
 /* Sets a field without the checks that the app's names need. 0 or -ENOMEM. */
 CV_MUST_CHECK int cv_field_set(struct covey_req *req, const char *name, const char *value);

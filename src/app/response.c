@@ -13,58 +13,66 @@
 #define TYPE_TEXT CV_SPAN("text/plain; charset=utf-8")
 #define TYPE_HTML CV_SPAN("text/html; charset=utf-8")
 
+/* The server is done with a body that was handed over, or will not get it. */
+static void release_taken(struct cv_staged *staged)
+{
+    if (!staged->is_taken)
+        return;
+    staged->is_taken = false;
+    if (staged->release != NULL)
+        staged->release(staged->bytes);
+}
+
 void cv_stage_drop(struct covey_req *req)
 {
-    struct cv_staged old = req->staged;
+    struct cv_file *file = req->staged.answer.file;
+    release_taken(&req->staged);
     req->staged = (struct cv_staged){0};
-    if (old.is_taken && old.release != NULL)
-        old.release(old.bytes);
-    if (old.file != NULL)
-        cv_file_unref(old.file);
+    if (file != NULL)
+        cv_file_unref(file);
 }
 
-void cv_stage(struct covey_req *req, const struct cv_staged *staged)
+struct cv_staged *cv_stage(struct covey_req *req, int status, struct cv_span type,
+                           struct cv_span body)
 {
-    if (req->staged.status != 0)
+    if (req->staged.answer.status != 0)
         cv_stage_drop(req);
-    req->staged = *staged;
+    req->staged.answer.status = status;
+    req->staged.answer.type = type;
+    req->staged.answer.body = body;
+    return &req->staged;
 }
 
-/* The server is done with a body that was handed over. */
-static void release_taken(void *arg)
+/* The answer itself stays: the server may be in the middle of it. */
+static void on_sent(void *arg)
 {
     struct covey_req *req = arg;
-    cv_stage_drop(req);
+    release_taken(&req->staged);
     cv_req_unref(req);
 }
 
-void cv_stage_answer(struct covey_req *req, struct cv_answer *ret)
+struct cv_answer *cv_stage_answer(struct covey_req *req)
 {
-    const struct cv_staged *staged = &req->staged;
-    *ret = (struct cv_answer){
-        .status = staged->status,
-        .fields = req->fields,
-        .n_fields = req->n_fields,
-        .type = req->type != NULL ? cv_span_str(req->type) : staged->type,
-        .body = staged->body,
-        .file = staged->file,
-        .slices = staged->slices,
-        .n_slices = staged->n_slices,
-        .length = -1,
-        .close = req->bad_status == 400,
-    };
-    if (staged->is_taken) {
+    struct cv_answer *answer = &req->staged.answer;
+    answer->fields = req->fields;
+    answer->n_fields = req->n_fields;
+    if (req->type != NULL)
+        answer->type = cv_span_str(req->type);
+    answer->length = -1;
+    answer->close = req->bad_status == 400;
+    if (req->staged.is_taken) {
         req->refs++;
-        ret->release = release_taken;
-        ret->arg = req;
+        answer->release = on_sent;
+        answer->arg = req;
     }
+    return answer;
 }
 
 int cv_stage_check(struct covey_req *req, int status, const char *call)
 {
     if (!cv_app_here(req->app, call))
         return -EPERM;
-    if (req->staged.status != 0) {
+    if (req->staged.answer.status != 0) {
         cv_warn("%s: %s() after the request had been answered; the first answer stands",
                 cv_req_name(req), call);
         return -EALREADY;
@@ -85,8 +93,7 @@ static int stage_copy(struct covey_req *req, int status, struct cv_span type, st
             return -ENOMEM;
         memcpy(copy, body.at, body.len);
     }
-    cv_stage(req,
-             &(struct cv_staged){.status = status, .type = type, .body = cv_span(copy, body.len)});
+    (void)cv_stage(req, status, type, cv_span(copy, body.len));
     return 0;
 }
 
@@ -125,8 +132,7 @@ int covey_textf(covey_req *req, int status, const char *format, ...)
     va_end(args);
     if (text == NULL)
         return -ENOMEM;
-    cv_stage(req,
-             &(struct cv_staged){.status = status, .type = TYPE_TEXT, .body = cv_span_str(text)});
+    (void)cv_stage(req, status, TYPE_TEXT, cv_span_str(text));
     return 0;
 }
 
@@ -163,12 +169,10 @@ int covey_bytes_take(covey_req *req, int status, const char *type, void *bytes, 
             release(bytes);
         return rc;
     }
-    cv_stage(req, &(struct cv_staged){.status = status,
-                                      .type = given,
-                                      .body = cv_span(bytes, len),
-                                      .is_taken = true,
-                                      .release = release,
-                                      .bytes = bytes});
+    struct cv_staged *staged = cv_stage(req, status, given, cv_span(bytes, len));
+    staged->is_taken = true;
+    staged->release = release;
+    staged->bytes = bytes;
     return 0;
 }
 
@@ -176,7 +180,7 @@ int covey_empty(covey_req *req, int status)
 {
     int rc = cv_stage_check(req, status, __func__);
     if (rc == 0)
-        cv_stage(req, &(struct cv_staged){.status = status});
+        (void)cv_stage(req, status, cv_span(NULL, 0), cv_span(NULL, 0));
     return rc;
 }
 
@@ -211,5 +215,5 @@ int covey_redirect(covey_req *req, int status, const char *location)
 
 int covey_status(const covey_req *req)
 {
-    return cv_req_here(req) ? req->staged.status : 0;
+    return cv_req_here(req) ? req->staged.answer.status : 0;
 }

@@ -33,10 +33,9 @@ static int begin(struct covey_req *req, int64_t length)
     if (rc < 0)
         return rc;
 
-    struct cv_answer answer;
-    cv_stage_answer(req, &answer);
-    answer.length = length > 0 ? length : -1;
-    rc = cv_exchange_begin(req->x, &answer);
+    struct cv_answer *answer = cv_stage_answer(req);
+    answer->length = length > 0 ? length : -1;
+    rc = cv_exchange_begin(req->x, answer);
     if (rc == 0 || rc == -ECONNRESET)
         req->stream = CV_STREAM_BEGUN;
     return server_code(req, rc);
@@ -48,16 +47,15 @@ int covey_respond_with(covey_req *req, const struct covey_response *how)
 
     if (!cv_req_here(req))
         return -EPERM;
-    struct cv_staged head = {0};
+    struct cv_span type;
     int rc = read_how(req, how, &known);
     if (rc == 0)
         rc = cv_stage_check(req, known.status, "covey_respond");
     if (rc == 0)
-        rc = cv_stage_type(req, known.type, &head.type);
+        rc = cv_stage_type(req, known.type, &type);
     if (rc < 0)
         return rc;
-    head.status = known.status;
-    cv_stage(req, &head);
+    (void)cv_stage(req, known.status, type, cv_span(NULL, 0));
     rc = begin(req, known.length);
     if (rc < 0 && req->stream == CV_STREAM_NOT)
         cv_stage_drop(req); /* nothing has left: an error page may */
