@@ -1,4 +1,5 @@
-/* Preloaded into a covey server: makes one call of one libc function fail, once.
+/* Preloaded into a covey server: makes one call of one libc function fail, once, or two, one after
+ * the other.
  *
  * The tester writes struct plan into the file that FAULTS_PLAN names and maps it; every process of
  * the server maps it too, counts its calls there and, where role, function and number are the
@@ -124,18 +125,24 @@ enum role { GUARDIAN, MASTER, BIRTH, WORKER, TRIAL, LAUNCHER, ROLES };
 
 #define SEEN_MAX 8192 /* a power of two */
 
-/* Shared by all processes of the server and the tester (tests/lib/faults.py has its layout). */
-struct plan {
+/* A call that is to fail. */
+struct fault {
     uint32_t role;
     uint32_t function;
-    uint32_t nth;            /* from 1; 0: only count */
-    uint32_t second;         /* which error */
-    uint64_t at;             /* only calls from there count for nth; 0: from anywhere */
+    uint32_t nth;             /* from 1; 0: none */
+    uint32_t second;          /* which error */
+    uint64_t at;              /* only calls from there count */
+    _Atomic uint64_t struck;  /* whether it has failed */
+    _Atomic uint64_t counted; /* so many calls that count there have been */
+};
+
+/* Shared by all processes of the server and the tester (tests/lib/faults.py has its layout). */
+struct plan {
+    struct fault fault[2];   /* the second counts from when the first has struck */
     uint64_t from[2], to[2]; /* the code that counts, in libcovey.so */
     uint32_t is_daemon;
-    uint32_t pid[2];            /* of guardian and master, as they see it */
-    _Atomic uint32_t number;    /* so many calls that count for nth there have been */
-    _Atomic uint64_t failed_at; /* the place of the call, in libcovey.so; 0: none has failed */
+    uint32_t pid[2]; /* of guardian and master, as they see it */
+    uint32_t unused;
     struct {
         _Atomic uint64_t call; /* place << 16 | role << 8 | function + 1; 0: free */
         _Atomic uint64_t times;
@@ -197,6 +204,16 @@ static void note(uint64_t call)
     }
 }
 
+static int strikes(struct fault *fault, enum role role, enum function function, uintptr_t at)
+{
+    if (role != fault->role || function != fault->function || at != fault->at ||
+        atomic_fetch_add(&fault->counted, 1) + 1 != fault->nth)
+        return 0;
+    atomic_store(&fault->struck, 1);
+    errno = errors[function][fault->second];
+    return 1;
+}
+
 static int is_to_fail(enum function function, const void *caller)
 {
     if (plan == NULL || base == 0)
@@ -206,12 +223,8 @@ static int is_to_fail(enum function function, const void *caller)
         return 0;
     enum role role = role_now();
     note((uint64_t)at << 16 | (uint64_t)role << 8 | (function + 1));
-    if (role != plan->role || function != plan->function || at != plan->at ||
-        atomic_fetch_add(&plan->number, 1) + 1 != plan->nth)
-        return 0;
-    atomic_store(&plan->failed_at, at);
-    errno = errors[function][plan->second];
-    return 1;
+    int has_struck = atomic_load(&plan->fault[0].struck) != 0;
+    return strikes(&plan->fault[has_struck], role, function, at);
 }
 
 /* Also before the constructor has run: others' constructors may call. */

@@ -1,8 +1,7 @@
-"""Servers in which one call of one libc function fails, once.
+"""Servers in which one call of one libc function fails, once; or two, the second some time after the first.
 
 tests/faults/faults.c is preloaded into every process of the server and does the failing. What a server is and what
-happens to it is a story (stories.py); a play is one telling of it, from start to end, with one fault or none
-(plays.py).
+happens to it is a story (stories.py); a play is one telling of it, from start to end, with two faults at most (plays.py).
 """
 
 import ctypes
@@ -18,7 +17,8 @@ from pathlib import Path
 from harness import BUILD
 
 ROLES = ("guardian", "master", "birth", "worker", "trial", "launcher")
-HEAD = struct.Struct("=4IQ4Q4IQ")  # struct plan up to what has been seen
+FAULT = struct.Struct("=4I3Q")  # struct fault of faults.c
+HEAD = struct.Struct(f"={2 * FAULT.size}s4Q4I")  # struct plan up to what has been seen
 SEEN_MAX = 8192
 
 # The preloaded library, a libcovey.so whose code lies folder by folder, and what is played (tests/faults/meson.build).
@@ -77,30 +77,41 @@ class Code:
 
     @cache
     def calls(self, folder):
-        """{(place, function of libc): places}: every call in that folder's code. The places are those a fault may be
-        told to be at, the addresses behind a call: of this one, or, where it is the last thing a function does (a
-        jump), of those who have called that function."""
+        """{(place, function of libc)}: every call in that folder's code. The place is the address behind it."""
         least, most = self.ranges[folder]
         code = [(int(word[1], 16), word[2]) for line in _lines("objdump", "-d", "--no-show-raw-insn",
                                                                  LIBRARIES / "libcovey.so.0")
                 if (word := re.match(r"\s*([0-9a-f]+):\s+(.*)", line))]
-        after = {at: following for (at, _), (following, _) in zip(code, code[1:])}
-        callers, jumps, found = {}, {}, {}
-        for at, text in code:
-            if word := re.match(r"(call|jmp)\s+([0-9a-f]+) <([^@>+]+)(@plt)?>", text):
-                if word[4] and least <= at < most:
-                    found[at, word[3]] = word[1]
-                elif not word[4]:
-                    (callers if word[1] == "call" else jumps).setdefault(int(word[2], 16), []).append(at)
+        return {(following, word[1]) for (at, text), (following, _) in zip(code, code[1:])
+                if least <= at < most and (word := re.match(r"(?:call|jmp)\s+[0-9a-f]+ <([^@>+]+)@plt>", text))}
 
-        def behind(function, depth=3):
-            places = {after[at] for at in callers.get(function, [])}
-            for at in jumps.get(function, []) if depth else []:
-                places |= behind(self.function(at)[0], depth - 1)
-            return places
+    @cache
+    def sources(self, folder):
+        """{(place, function of libc): the call in the source}, whatever copies the compiler has made of it."""
+        calls = sorted(self.calls(folder))
+        told = _lines("addr2line", "-a", "-i", "-f", "-e", LIBRARIES / "libcovey.so.0",
+                      *(hex(place - 1) for place, _ in calls))
+        frames = "\n".join(told).split("\n0x")
+        return {call: self._source(call[1], folder, text.splitlines()[1:]) for call, text in zip(calls, frames)}
 
-        return {(at, name): {after[at]} if kind == "call" else behind(self.function(at)[0])
-                for (at, name), kind in found.items()}
+    def _source(self, name, folder, frames):
+        """The innermost frame that is the folder's own: the headers of libc have some, too."""
+        for function, position in zip(frames[::2], frames[1::2]):
+            file, _, line = position.split(" ")[0].rpartition(":")
+            if f"/src/{folder}/" in file:
+                return Source(name, function.partition(".")[0], f"{Path(file).name}:{line}")
+        raise AssertionError(f"no source of {name}: {frames}")
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """A call in the source: of what, in which function, in which line."""
+    called: str
+    function: str
+    line: str
+
+    def __str__(self):
+        return f"`{self.called}` in `{self.function}`"
 
 
 @dataclass(frozen=True)
@@ -112,8 +123,10 @@ class Fault:
     nth: int
     second: int = 0
 
+    @property
+    def call(self):
+        return self.role, self.function, self.at
 
-NONE = Fault(0, 0, 0, 0)
 
 
 def functions():
@@ -137,11 +150,12 @@ class Plan:
         with open(path, "r+b") as file:
             self.memory = mmap.mmap(file.fileno(), 0)
 
-    def write(self, fault, is_daemon):
+    def write(self, faults, is_daemon):
         (from_1, to_1), (from_2, to_2) = self.code.ranges.values()
         self.memory[:] = bytes(len(self.memory))
-        self.memory[:HEAD.size] = HEAD.pack(fault.role, fault.function, fault.nth, fault.second, fault.at, from_1,
-                                            from_2, to_1, to_2, is_daemon, 0, 0, 0, 0)
+        packed = b"".join(FAULT.pack(fault.role, fault.function, fault.nth, fault.second, fault.at, 0, 0)
+                          for fault in faults)
+        self.memory[:HEAD.size] = HEAD.pack(packed, from_1, from_2, to_1, to_2, is_daemon, 0, 0, 0)
 
     def seen(self):
         """{(role, function, place): calls} of the last play."""
@@ -149,14 +163,14 @@ class Plan:
         return {(call >> 8 & 0xff, (call & 0xff) - 1, call >> 16): times
                 for call, times in zip(words[::2], words[1::2]) if call}
 
-    def failed_at(self):
-        """Where the fault has struck; "" if nowhere."""
-        place = HEAD.unpack(self.memory[:HEAD.size])[-1]
-        return self.code.name(place) if place else ""
+    def struck(self, number=0):
+        """Whether that fault has come to pass."""
+        return FAULT.unpack_from(self.memory, number * FAULT.size)[5] != 0
 
-    def describe(self, fault):
-        return (f"{ROLES[fault.role]}: {self.functions[fault.function]} in {self.code.name(fault.at)}, call {fault.nth}"
-                + (", EINTR" if fault.second else ""))
+    def describe(self, *faults):
+        return ", then ".join(
+            f"{ROLES[fault.role]}: {self.functions[fault.function]} in {self.code.name(fault.at)}, call {fault.nth}"
+            + (", EINTR" if fault.second else "") for fault in faults) or "without a fault"
 
 
 def numbers(count, most):

@@ -52,22 +52,23 @@ class Stage:
                *sorted((self.folder / "run").rglob("*"), reverse=True), *(self.box.runs() if self.box else [])]
         return [path for path in own if os.path.lexists(path)]
 
-    def play(self, fault):
-        return Play(self, fault).run()
+    def play(self, *faults):
+        return Play(self, faults).run()
 
 
 class Play(Steps):
     """One server's life."""
 
-    def __init__(self, stage, fault):
-        self.stage, self.story, self.fault = stage, stage.story, fault
+    def __init__(self, stage, faults):
+        self.stage, self.story, self.faults = stage, stage.story, faults
+        self.failing = {stage.plan.functions[fault.function] for fault in faults}
         self.port = free_port()
         self.code = self.terminal = self.worker = self.pidfd = None
 
     def run(self):
         """Plays. Raises Failed; returns the exit code."""
         stage = self.stage
-        stage.plan.write(self.fault, self.story.is_daemon)
+        stage.plan.write(self.faults, self.story.is_daemon)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind(str(stage.folder / "notify"))
         try:
@@ -86,7 +87,7 @@ class Play(Steps):
         except Over:
             pass
         except Ended:
-            if self.fault.nth == 0:
+            if not self.faults:
                 self._fail("the server ends")
         self._wait_end()
 
@@ -169,11 +170,10 @@ class Play(Steps):
             if time.monotonic() > until:
                 self._fail(f"left: {left}")
             time.sleep(0.001)
-        function = self.stage.plan.functions[self.fault.function]
-        is_lenient = self.fault.nth > 0 or not (self.story.is_ordinary or self.story.in_cgroup)
+        is_lenient = self.faults or not (self.story.is_ordinary or self.story.in_cgroup)
         files = [path for path in self.stage.files_left() if (path.name != "pid" or path.stat().st_size > 0)
                  and not (is_lenient and self._is_old(path))]
-        if files and function not in ("unlink", "unlinkat", "statx", "rmdir"):
+        if files and not self.failing & {"unlink", "unlinkat", "statx", "rmdir"}:
             self._fail(f"files left: {[str(path) for path in files]}")
 
     def _left(self):

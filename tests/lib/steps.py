@@ -32,7 +32,7 @@ def children(pid):
 
 
 class Steps:
-    """Of one server. Play has the rest: stage, story, fault, port; guardian and pidfd, server, worker, terminal."""
+    """Of one server. Play has the rest: stage, story, faults, port; guardian and pidfd, server, worker, terminal."""
 
     # Words
 
@@ -41,8 +41,7 @@ class Steps:
                        for path in (self.stage.folder / "log", self.stage.folder / "logs" / "log") if path.exists())
 
     def _fail(self, what):
-        plan = self.stage.plan
-        where = plan.describe(self.fault) if self.fault.nth else "without a fault"
+        where = self.stage.plan.describe(*self.faults)
         below = [str(process) for process in proc.descendants(self.guardian)]
         raise Failed(f"{self.story.name}: {where}: {what}\n"
                      f"running: {below}\n{self.log()}")
@@ -85,21 +84,19 @@ class Steps:
         """The answer's code: 0 done, 1 refused or failed, None: there is none."""
         places = (self.stage.folder / "run/covey", Path("/run/covey"), Path(f"/tmp/covey-{os.geteuid()}"))
         found = [path for place in places for path in place.glob(f"*-{self.guardian}.sock")]
-        own = self.stage.folder / "control"
-        if not found and not own.exists():
-            return None
-        try:
-            with raw(found[0] if found else own) as client:
-                client.settimeout(BOUND)
-                client.send(message(command, number))
-                while told := answer(client):
-                    kind, code, _ = told
-                    if kind == DONE:
-                        return code
-        except (ConnectionError, FileNotFoundError):
-            pass  # it has ended meanwhile
-        except TimeoutError:
-            self._fail(f"command {command} is not answered")
+        for path in [*found, self.stage.folder / "control"]:
+            try:
+                with raw(path) as client:
+                    client.settimeout(BOUND)
+                    client.send(message(command, number))
+                    while told := answer(client):
+                        kind, code, _ = told
+                        if kind == DONE:
+                            return code
+            except (ConnectionError, FileNotFoundError):
+                pass  # it has ended meanwhile, or could not remove a socket before it took another place
+            except TimeoutError:
+                self._fail(f"command {command} is not answered")
         return None
 
     def _command(self, command, number=0):
@@ -235,15 +232,15 @@ class Steps:
 
     def descriptors(self):
         """No descriptor is leaked by whatever has failed. What the reload has left must go first."""
-        if self.stage.plan.functions[self.fault.function] == "unlinkat":
+        if "unlinkat" in self.failing:
             return  # a cgroup that could not be removed is kept in mind until it is
         master = next(iter(children(self.guardian)), 0)
-        if self.fault.nth == 0:
+        if not self.faults:
             time.sleep(0.3)
         until, most = time.monotonic() + 4, self.stage.descriptors
         while True:
             found = {"guardian": len(proc.fds(self.guardian)), "master": len(proc.fds(master))}
-            if self.fault.nth == 0:
+            if not self.faults:
                 self.stage.descriptors = most = found
             if all(found[role] <= most[role] for role in found):
                 return

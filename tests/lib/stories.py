@@ -1,6 +1,6 @@
 """What is played with faults: servers of every kind, and what happens to each in its life. The steps are in steps.py.
 
-test_how_many_calls_are_reached (test_faults.py) says which calls of src/supervise are in none of them.
+test_no_call_is_left (test_faults.py) says which calls of src/supervise are in none of them.
 """
 
 import os
@@ -31,6 +31,7 @@ class Story:
     has_terminal: bool = False
     in_cgroup: bool = False  # it is started in one of its own, in which there is a killed server's
     is_ordinary: bool = False
+    is_slow: bool = False  # only what no earlier one comes to is made to fail
 
     def missing(self):
         """What this machine lacks for it; ""."""
