@@ -55,15 +55,15 @@ static int named_descriptor(const char *text)
 }
 
 /* A dying master's children have another parent a moment before its pidfd tells of the death: hence
- * the wait. */
-static bool is_dead(int pidfd)
+ * the wait. 1: it is dead; 0: it lives; -errno if it cannot be told. */
+static int is_dead(int pidfd)
 {
     struct pollfd gone = {.fd = pidfd, .events = POLLIN};
     int n;
     do
         n = poll(&gone, 1, DYING_MS);
     while (n < 0 && errno == EINTR);
-    return n > 0 && (gone.revents & POLLIN) != 0;
+    return n < 0 ? -errno : (gone.revents & POLLIN) != 0;
 }
 
 int cv_boot_read_fd(int fd, struct cv_boot *ret)
@@ -102,8 +102,10 @@ int cv_boot_read(struct cv_boot *ret)
         return -EPROTO;
     if (boot.n_listeners > CV_BOOT_LISTENERS_MAX)
         return 0;
-    if (boot.parent != getppid()) /* a worker's child, or a worker that came too late */
-        return is_dead(boot.parent_fd) ? -ESRCH : 0;
+    if (boot.parent != getppid()) { /* a worker's child, or a worker that came too late */
+        rc = is_dead(boot.parent_fd);
+        return rc > 0 ? -ESRCH : rc;
+    }
     boot.name[sizeof(boot.name) - 1] = '\0';
     *ret = boot;
     return 1;

@@ -30,7 +30,9 @@ static void pass_on(struct command *command)
     if (read(command->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
     command->stopped_by = (int)info.ssi_signo;
-    (void)kill(command->server, command->stopped_by == SIGHUP ? SIGTERM : command->stopped_by);
+    int number = command->stopped_by == SIGHUP ? SIGTERM : command->stopped_by;
+    for (int tries = 3; tries > 0 && kill(command->server, number) < 0; tries--)
+        continue;
 }
 
 /* Whether the server serves; false: it has ended. */
@@ -71,8 +73,10 @@ static _Noreturn void end_as(const struct command *command)
     do
         rc = waitid(P_PID, (id_t)command->server, &info, WEXITED);
     while (rc < 0 && errno == EINTR);
-    if (rc < 0)
+    if (rc < 0) {
+        (void)fprintf(stderr, "%s: has ended before it served, nobody knows how\n", command->name);
         _exit(CV_EXIT_INTERNAL);
+    }
     bool is_exit = info.si_code == CLD_EXITED;
     if (command->stopped_by != 0 && (!is_exit || info.si_status == CV_EXIT_OK))
         die_by(command->stopped_by);

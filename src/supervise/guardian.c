@@ -171,12 +171,22 @@ static int start_master(struct guardian *guardian)
 static void look_at_terminal(struct guardian *guardian)
 {
     struct pollfd state = {.fd = guardian->terminal};
-    if (guardian->terminal < 0 || poll(&state, 1, 0) <= 0 ||
-        (state.revents & (POLLHUP | POLLERR)) == 0)
+    if (guardian->terminal < 0)
+        return;
+    for (int tries = 3; tries > 0 && poll(&state, 1, 0) < 0; tries--)
+        continue; /* taken for a reload, a hang-up would leave a server that nobody sees */
+    if ((state.revents & (POLLHUP | POLLERR)) == 0)
         return;
     guardian->hung_up_at = cv_clock_ns();
     (void)close(guardian->terminal);
     guardian->terminal = -1;
+}
+
+/* The pid is as good: it is our child, and not reaped yet. */
+static void signal_master(const struct guardian *guardian, int signal)
+{
+    if (syscall(SYS_pidfd_send_signal, guardian->master_fd, signal, NULL, 0) < 0)
+        (void)kill(guardian->master, signal);
 }
 
 /* The master understands signals too: what cannot be told (it has been stopped, and its channel is
@@ -185,7 +195,7 @@ static void ask(const struct guardian *guardian, enum cv_message_kind kind, uint
                 int signal)
 {
     if (cv_channel_tell(guardian->channel, kind, word, 0) < 0)
-        (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, signal, NULL, 0);
+        signal_master(guardian, signal);
 }
 
 /* All that the master may take for a stop: the workers' time, that of what cannot be killed, and
@@ -208,7 +218,7 @@ static void ask_stop(struct guardian *guardian, enum cv_fleet_stop stop)
     static const int signals[] = {
         [CV_STOP_TERM] = SIGTERM, [CV_STOP_INT] = SIGINT, [CV_STOP_QUIT] = SIGQUIT};
     ask(guardian, CV_MSG_STOP, stop, signals[stop]);
-    (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, SIGCONT, NULL, 0);
+    signal_master(guardian, SIGCONT);
 }
 
 /* The kernel's own HUP is a hang-up whatever the terminal says: that of a killed shell is still
@@ -328,7 +338,7 @@ static void ask_master(struct guardian *guardian)
 static void end_master(const struct guardian *guardian, int signal, const char *why)
 {
     cv_error("the master %s: signal %d", why, signal);
-    (void)syscall(SYS_pidfd_send_signal, guardian->master_fd, signal, NULL, 0);
+    signal_master(guardian, signal);
 }
 
 static void oversee(struct guardian *guardian)
@@ -429,6 +439,15 @@ static int bury_master(const struct guardian *guardian)
     return CV_EXIT_SIGNAL + info.si_status;
 }
 
+/* False if it cannot be told whether there is one: then a hang-up would be taken for a reload. */
+static bool open_terminal(struct guardian *guardian)
+{
+    do
+        guardian->terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    while (guardian->terminal < 0 && errno == EINTR);
+    return guardian->terminal >= 0 || (errno != EMFILE && errno != ENFILE && errno != ENOMEM);
+}
+
 /* 0 or an exit code. */
 static int prepare(struct guardian *guardian)
 {
@@ -438,7 +457,10 @@ static int prepare(struct guardian *guardian)
     guardian->signal_fd = cv_signals_open();
     if (guardian->signal_fd < 0)
         return refused("signalfd");
-    guardian->terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (!open_terminal(guardian)) {
+        cv_error("cannot open /dev/tty: %s", strerror(errno));
+        return CV_EXIT_OS;
+    }
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return refused("prctl(PR_SET_CHILD_SUBREAPER)");
     if (cv_overseer_init(&guardian->overseer, guardian->how->fleet.pause_timeout) < 0)

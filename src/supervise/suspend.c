@@ -52,6 +52,7 @@ int64_t cv_suspend(pid_t group, _Atomic int64_t *suspended)
         stop_self();
     int64_t gap = cv_clock_ns() - since;
     atomic_fetch_add(suspended, gap);
-    (void)kill(-group, SIGCONT);
+    if (kill(-group, SIGCONT) < 0)
+        (void)kill(group, SIGCONT); /* it sees who else is stopped */
     return gap;
 }

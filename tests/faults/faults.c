@@ -14,6 +14,12 @@
  *     worker     an exec'd one, or a fork of the master; a template too
  *     trial      a new program that is asked whether it could take over
  *
+ * What a story may have in its environment:
+ *
+ *     FAULTS_NO_CHILDREN   /proc does not list children
+ *     FAULTS_LATE          a worker starts so slowly that its master may be gone meanwhile, and is
+ *                          not killed with it (as a program with file capabilities)
+ *
  * Every function that src/supervise calls is here, or in NEVER_FAIL of tests/lib/faults.py.
  */
 #include <dlfcn.h>
@@ -26,6 +32,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 /* X(function, what it returns on failure, two errors it may give; 0: there is one) */
@@ -159,6 +167,7 @@ static struct plan *plan;
 static uintptr_t base;
 static pid_t own_pid;
 static enum role own_role;
+static int lacks_children;
 
 static const char *const names[F_COUNT] = {
 #define NAME(name, failure, first, second) #name,
@@ -235,13 +244,22 @@ static any *find(enum function function)
     return real[function];
 }
 
+/* Some kernels do not list children (CONFIG_PROC_CHILDREN). */
+static int is_lacking(enum function function, long path)
+{
+    if (!lacks_children || function != F_open64 || strstr((const char *)path, "/children") == NULL)
+        return 0;
+    errno = ENOENT;
+    return 1;
+}
+
 /* None of them takes more arguments than syscall(), nor a floating-point number: whatever was given
  * is passed on. */
 #define DEFINE(name, failure, first, second)                                                       \
     any faulty_##name __asm__(#name);                                                              \
     long faulty_##name(long a, long b, long c, long d, long e, long f, long g)                     \
     {                                                                                              \
-        if (is_to_fail(F_##name, __builtin_return_address(0)))                                     \
+        if (is_to_fail(F_##name, __builtin_return_address(0)) || is_lacking(F_##name, a))          \
             return failure;                                                                        \
         return find(F_##name)(a, b, c, d, e, f, g);                                                \
     }
@@ -321,6 +339,15 @@ static enum role first_role(void)
     return plan->is_daemon ? LAUNCHER : GUARDIAN;
 }
 
+static void be_late(void)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    pid_t parent = getppid();
+    (void)prctl(PR_SET_PDEATHSIG, 0);
+    for (int ms = 0; ms < 1000 && getppid() == parent; ms++)
+        (void)nanosleep(&pause, NULL);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     for (int i = 0; i < F_COUNT; i++)
@@ -339,4 +366,7 @@ __attribute__((constructor)) static void begin(void)
         return; /* a shell, a foreign program */
     plan = at;
     begin_role(first_role());
+    lacks_children = getenv("FAULTS_NO_CHILDREN") != NULL;
+    if (own_role == WORKER && getenv("FAULTS_LATE") != NULL)
+        be_late();
 }

@@ -7,10 +7,13 @@ import fcntl
 import os
 import pty
 import resource
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import termios
+import threading
 import time
 from pathlib import Path
 
@@ -23,13 +26,31 @@ from steps import BOUND, Ended, Failed, Over, Steps, children
 DOCUMENTED = {0, 1, 2, 3, 4, 69, 70, 71, 74, 75, 78}
 
 
+def _become_job(terminal):
+    """In the child that is to become the server: it is a job in the foreground of a terminal, with a parent in the same
+    session, or the kernel would not let it be suspended. That one passes on a hang-up, as shells do, and ends as the job
+    does."""
+    job = os.fork()
+    if job == 0:
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        os.setpgid(0, 0)
+        os.tcsetpgrp(terminal, os.getpgrp())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        return
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(job, signal.SIGHUP))
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # the tester waits for the end of a pipe
+    code = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
+    os._exit(code if code >= 0 else 128 - code)
+
+
 class Stage:
     """Where plays of one story are played, one after the other: the folder, the plan, what one server needs."""
 
-    def __init__(self, folder, story):
-        self.folder, self.story = Path(folder), story
+    def __init__(self, story):
+        self.story = story
+        self.folder = Path(tempfile.mkdtemp(prefix="coveytest"))
         for below in ("run", "logs"):
-            (self.folder / below).mkdir(parents=True)
+            (self.folder / below).mkdir()
         self.settings = self.folder / "settings.ini"
         self.settings.write_text("graceful_shutdown_timeout = 2\nstop_timeout = 1\nstart_timeout = 3\nhang_timeout = 3\n")
         self.plan = Plan(self.folder / "plan")
@@ -37,10 +58,17 @@ class Stage:
         self.descriptors = {}  # of guardian and master, when nothing has failed
         self.box = cgroups.Box() if story.in_cgroup else None
         self.old_run = self.box.path / "covey-0123456789abcdef" if self.box else None
+        self.give(self.folder, *self.folder.iterdir())
 
     def close(self):
         if self.box:
             self.box.close()
+        shutil.rmtree(self.folder)
+
+    def give(self, *paths):
+        """To whoever starts the server."""
+        for path in paths if self.story.uid else ():
+            os.chown(path, self.story.uid, self.story.uid)
 
     def command(self, port):
         story = self.story
@@ -62,8 +90,9 @@ class Play(Steps):
     def __init__(self, stage, faults):
         self.stage, self.story, self.faults = stage, stage.story, faults
         self.failing = {stage.plan.functions[fault.function] for fault in faults}
+        self.failing_at = {stage.plan.code.name(fault.at) for fault in faults}
         self.port = free_port()
-        self.code = self.terminal = self.worker = self.pidfd = None
+        self.code = self.terminal = self.worker = self.pidfd = self.old_process = None
 
     def run(self):
         """Plays. Raises Failed; returns the exit code."""
@@ -71,6 +100,7 @@ class Play(Steps):
         stage.plan.write(self.faults, self.story.is_daemon)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind(str(stage.folder / "notify"))
+        stage.give(stage.folder / "notify")
         try:
             self._start()
             self._act()
@@ -98,33 +128,47 @@ class Play(Steps):
         env = environment("", stage.folder, {
             "XDG_RUNTIME_DIR": stage.folder / "run", "LD_PRELOAD": LIBRARIES / "libfaults.so",
             "LD_LIBRARY_PATH": LIBRARIES, "FAULTS_PLAN": stage.folder / "plan",
-            "NOTIFY_SOCKET": None if story.is_daemon else stage.folder / "notify"})
+            "NOTIFY_SOCKET": None if story.is_daemon else stage.folder / "notify", **dict(story.env)})
         command, given, slave = stage.command(self.port), open(os.devnull, "rb"), None
         if story.is_activated:
             given = socket.create_server(("127.0.0.1", self.port))
             env["LISTEN_FDS"] = "1"
-            command = ["sh", "-c", 'exec 3<&0 0</dev/null; LISTEN_PID=$$ exec "$@"', "sh", *command]
+        if story.shell:
+            command = ["sh", "-c", story.shell, "sh", *command]
         if story.has_terminal:
             self.terminal, slave = pty.openpty()
         self._leave_behind()
+        if story.is_contested:
+            self._contest()
         with open(stage.folder / "log", "wb") as log, given:
             self.server = subprocess.Popen(command, env=env, stderr=log, stdin=given, stdout=subprocess.DEVNULL,
                                            preexec_fn=lambda: self._prepare(slave), cwd=story.cwd)
         if slave is not None:
             os.close(slave)
-        self._follow(self.server.pid)
+        self._follow(self.server.pid if slave is None else next(iter(children(self.server.pid))))
 
     def _leave_behind(self):
-        """What a killed server has left: sockets that nobody listens on, a cgroup."""
+        """What a killed server has left: sockets that nobody listens on, a cgroup in which somebody lives."""
         self.old = set()
         (self.stage.folder / "run/covey").mkdir(mode=0o700)
+        self.stage.give(self.stage.folder / "run/covey")
         for name in ("http.sock", "run/covey/killed-1.sock"):
             path = self.stage.folder / name
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET if "run" in name else socket.SOCK_STREAM) as old:
                 old.bind(str(path))
+            self.stage.give(path)
             self.old |= {path.stat().st_ino}
         if self.stage.box:
             self.stage.old_run.mkdir()
+            self.old_process = os.posix_spawnp("sleep", ["sleep", "300"], os.environ)
+            (self.stage.old_run / "cgroup.procs").write_text(str(self.old_process))
+
+    def _contest(self):
+        """Others hold the locks of the folders in which it makes sockets, for a moment."""
+        for seconds, folder in ((0.1, self.stage.folder), (0.25, self.stage.folder / "run/covey")):
+            held = os.open(folder, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            threading.Timer(seconds, os.close, [held]).start()
 
     def _is_old(self, path):
         if path.name == "covey":
@@ -134,10 +178,15 @@ class Play(Steps):
     def _prepare(self, slave):
         resource.setrlimit(resource.RLIMIT_NOFILE, (1000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         os.setsid()
-        if slave is not None:
-            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         if self.stage.box:
             self.stage.box.enter()
+        if slave is not None:
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            _become_job(slave)
+        if self.story.uid:
+            os.setgroups([])
+            os.setresgid(*[self.story.uid] * 3)
+            os.setresuid(*[self.story.uid] * 3)
 
     def _follow(self, pid):
         """That is the guardian."""
@@ -155,16 +204,19 @@ class Play(Steps):
             self._hear()
             if time.monotonic() > until:
                 self._fail("TERM does not end it")
-        if self.guardian == self.server.pid:
+        if self.guardian == self.server.pid or self.story.has_terminal:
             self.code = self.server.wait()
         else:
             self.code = os.waitstatus_to_exitcode(os.waitpid(self.guardian, 0)[1])
 
     def _look_at_the_end(self):
         """No process, a documented exit code, a sentence if it is not 0, and no file: but for one that could not be
-        removed, an empty pid file that could not be locked, and what an older server has left."""
-        if self.code not in DOCUMENTED or (self.code != 0 and not self.log()):
+        removed, an empty pid file that could not be locked, and what an older server has left (process or file)."""
+        has_said = self.code <= 0 or self.log() or any(name.startswith("cv_log_raw+") for name in self.failing_at)
+        if self.code not in DOCUMENTED | set(self.story.may_end_with) or not has_said:
             self._fail(f"exit code {self.code}")
+        if self.faults and self.old_process:
+            os.kill(self.old_process, signal.SIGKILL)  # it may have been overlooked
         until = time.monotonic() + 1.0  # a lost guardian's master needs a moment
         while left := self._left():
             if time.monotonic() > until:

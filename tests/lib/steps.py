@@ -141,6 +141,9 @@ class Steps:
     def stray(self):
         self._ask("/child?double=1")
 
+    def _master(self):
+        return next(iter(children(self.guardian)), 0)
+
     def _send_worker(self, number):
         try:
             os.kill(self._outside(self.worker), number)
@@ -170,6 +173,50 @@ class Steps:
                 os.kill(process.pid, signal.SIGKILL)
         self.killed()
 
+    def stop_template(self):
+        """It is asked for the next worker, and says nothing."""
+        for process in proc.descendants(self.guardian):
+            if proc.role(process.pid)[0] == "template":
+                os.kill(process.pid, signal.SIGSTOP)
+
+    def stop_master(self):
+        """It is killed for that, and everything ends; at the latest when told."""
+        os.kill(self._master(), signal.SIGSTOP)
+        if self._has_ended(2.0):
+            raise Over
+        if not self.faults:
+            self._fail("a stopped master is not ended")
+
+    def lose_master(self):
+        """Its worker comes too late, and so ends by itself."""
+        worker = self._until("the worker is born", lambda: next(iter(children(self._master())), 0))
+        os.kill(self.guardian, signal.SIGSTOP)
+        os.kill(self._master(), signal.SIGKILL)
+        until = time.monotonic() + 3.0
+        while proc.stat(worker) and not proc.stat(worker).zombie:
+            if time.monotonic() > until:
+                self._fail("the worker goes on without a master")
+            time.sleep(0.001)
+        os.kill(self.guardian, signal.SIGCONT)
+        raise Over
+
+    def nest(self):
+        """The worker has cgroups within its own."""
+        for run in self.stage.box.runs():
+            for own in run.iterdir():
+                if own.is_dir():
+                    (own / "nested" / "deep").mkdir(parents=True)
+
+    def interrupt_launcher(self):
+        """Before its server serves."""
+        def workers():
+            """The launcher has a guardian, that a master."""
+            return [process for process in proc.descendants(self.guardian) if proc.role(process.pid)[0] == "worker"]
+
+        self._until("it has a server", workers)
+        os.kill(self.guardian, signal.SIGINT)
+        raise Over
+
     def reload(self):
         """Must succeed; if it says that it has failed, then at the second attempt."""
         for attempt in range(2):
@@ -193,6 +240,14 @@ class Steps:
             os.kill(self.guardian, signal.SIGUSR2)
         self.serve()
 
+    def upgrade_twice(self):
+        """The second is asked while the first one is tried."""
+        before = children(self._master())
+        os.kill(self.guardian, signal.SIGUSR2)
+        self._until("a trial", lambda: children(self._master()) - before or "not upgraded" in self.log())
+        os.kill(self.guardian, signal.SIGUSR2)
+        self.serve()
+
     def reopen(self):
         self._command(LOGS)
 
@@ -206,7 +261,11 @@ class Steps:
         self._command(RESTART, 0xffffffff)
 
     def suspend(self):
+        """As Ctrl+Z and fg do. A fault may keep it from stopping."""
         os.kill(self.guardian, signal.SIGTSTP)
+        until = time.monotonic() + 0.3
+        while proc.stat(self.guardian).state != "T" and time.monotonic() < until:
+            time.sleep(0.001)
         os.kill(self.guardian, signal.SIGCONT)
         self.worker = None
         self.serve()
@@ -232,9 +291,9 @@ class Steps:
 
     def descriptors(self):
         """No descriptor is leaked by whatever has failed. What the reload has left must go first."""
-        if "unlinkat" in self.failing:
+        if "unlinkat" in self.failing or any(name.startswith("remove_tree") for name in self.failing_at):
             return  # a cgroup that could not be removed is kept in mind until it is
-        master = next(iter(children(self.guardian)), 0)
+        master = self._master()
         if not self.faults:
             time.sleep(0.3)
         until, most = time.monotonic() + 4, self.stage.descriptors
