@@ -66,6 +66,7 @@
     X(readlink, -1, EACCES, 0)                                                                     \
     X(read, -1, EIO, EINTR)                                                                        \
     X(pread64, -1, EIO, EINTR)                                                                     \
+    X(pwrite64, -1, ENOSPC, EINTR)                                                                 \
     X(write, -1, ENOSPC, EINTR)                                                                    \
     X(ftruncate64, -1, ENOSPC, EINTR)                                                              \
     X(fcntl64, -1, EMFILE, 0)                                                                      \
