@@ -9,7 +9,7 @@ from pathlib import Path
 
 import proc
 from client import Closed, Connection
-from control import DONE, LOGS, RESTART, SCALE, STATUS, UPGRADE, answer, message, raw
+from control import DONE, LOGS, METRICS, RESTART, SCALE, STATUS, UPGRADE, answer, message, raw
 
 BOUND = 15.0  # seconds for any one step: no time-out of the server's that a play may meet is longer
 
@@ -137,6 +137,7 @@ class Steps:
 
     def status(self):
         self._command(STATUS)
+        self._command(METRICS)
 
     def stray(self):
         self._ask("/child?double=1")
