@@ -13,11 +13,6 @@
 #define EVENTS_MAX 16
 #define ARRIVALS_MAX 64
 
-/* What the kernel is asked to hold for a client: the status of a full table, with what a datagram
- * costs beside its bytes. Its usual 208 KiB are less than that of a thousand workers, and a
- * client may be late to read on a busy machine. */
-#define ANSWER_BYTES (1 << 20)
-
 /* So long a client waits that there is no descriptor for. */
 #define SHORTAGE_PAUSE (100 * CV_MS)
 
@@ -55,11 +50,20 @@ int cv_control_start(struct cv_control *control, int listener)
     return open_epoll(control, listener);
 }
 
-void cv_control_drop(struct cv_control_client *client)
+static void forget(struct cv_control_client *client)
 {
     if (client->fd >= 0)
         (void)close(client->fd);
     *client = (struct cv_control_client){.fd = -1};
+}
+
+/* A child that was forked a moment ago may still have the connection: closing it alone would not
+ * end the events. */
+void cv_control_drop(struct cv_control_client *client)
+{
+    if (client->fd >= 0)
+        (void)epoll_ctl(client->epoll, EPOLL_CTL_DEL, client->fd, NULL);
+    forget(client);
 }
 
 int cv_control_resume(struct cv_control *control, int listener)
@@ -67,6 +71,7 @@ int cv_control_resume(struct cv_control *control, int listener)
     int rc = open_epoll(control, listener);
     for (unsigned i = 0; i < CV_CONTROL_CLIENTS; i++) {
         struct cv_control_client *client = &control->client[i];
+        client->epoll = control->epoll;
         if (client->fd >= 0 && (rc < 0 || watch(control, client->fd, EPOLLIN, i) < 0))
             cv_control_drop(client);
     }
@@ -76,7 +81,7 @@ int cv_control_resume(struct cv_control *control, int listener)
 void cv_control_done(struct cv_control *control)
 {
     for (int i = 0; i < CV_CONTROL_CLIENTS; i++)
-        cv_control_drop(&control->client[i]);
+        forget(&control->client[i]); /* in a child the epoll is the master's */
     if (control->listener >= 0)
         (void)close(control->listener);
     if (control->epoll >= 0)
@@ -147,8 +152,9 @@ static bool let_in(struct cv_control *control)
         refuse(fd, "too many commands are waiting for their end");
         return true;
     }
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ANSWER_BYTES}, sizeof(int));
-    *client = (struct cv_control_client){.fd = -1, .arrival = ++control->arrivals};
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){CV_CONTROL_ANSWER_BYTES}, sizeof(int));
+    *client = (struct cv_control_client){
+        .fd = -1, .epoll = control->epoll, .arrival = ++control->arrivals};
     if (watch(control, fd, EPOLLIN, (uint64_t)(client - control->client)) == 0)
         client->fd = cv_take_fd(&fd);
     return true;

@@ -10,8 +10,14 @@
 
 #define CV_CONTROL_CLIENTS 8
 
+/* What the kernel is asked to hold for a client: the status of a full table, with what a datagram
+ * costs beside its bytes. Its usual 208 KiB are less than that of a thousand workers, and a
+ * client may be late to read on a busy machine. */
+#define CV_CONTROL_ANSWER_BYTES (1 << 20)
+
 struct cv_control_client {
-    int fd; /* -1: free */
+    int fd;    /* -1: free */
+    int epoll; /* where it is watched */
     uint64_t arrival;
     struct cv_control_wait wait;
 };

@@ -67,6 +67,7 @@ static const struct cv_handover_field master_fields[] = {
 
 static const struct cv_handover_field client_fields[] = {
     CV_FIELD_FD(struct cv_control_client, fd),
+    CV_FIELD_LEFT(struct cv_control_client, epoll), /* watched anew */
     CV_FIELD(struct cv_control_client, arrival),
     CV_FIELD(struct cv_control_client, wait.command),
     CV_FIELD(struct cv_control_client, wait.number),

@@ -185,6 +185,21 @@ static void test_client_that_does_not_read_is_dropped(void **state)
     (void)close(fd);
 }
 
+/* As a worker that was forked meanwhile does. */
+static void test_who_is_dropped_wakes_nobody_though_another_holds_the_connection(void **state)
+{
+    (void)state;
+    int fd = call();
+    ask(fd, CV_CONTROL_STATUS);
+    assert_true(next());
+    int held = fcntl(client->fd, F_DUPFD_CLOEXEC, 3);
+    cv_control_answer(client, true, "done");
+    (void)close(fd);
+    struct pollfd ready = {.fd = control.epoll, .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, 0), 0);
+    (void)close(held);
+}
+
 static void test_answer_ends_the_connection(void **state)
 {
     (void)state;
@@ -232,6 +247,7 @@ int main(void)
         TEST(test_silent_clients_make_room_for_new_ones),
         TEST(test_clients_that_wait_keep_their_place),
         TEST(test_client_that_does_not_read_is_dropped),
+        TEST(test_who_is_dropped_wakes_nobody_though_another_holds_the_connection),
         TEST(test_answer_ends_the_connection),
         TEST(test_many_that_call_at_once_are_all_heard),
     };
