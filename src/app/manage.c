@@ -20,7 +20,7 @@ struct declaration {
     int line;
 };
 
-static const char *const reserved[] = {"main", "master", "guardian", "worker"};
+static const char *const reserved[] = {"main", "master", "guardian", "worker", "inspector"};
 
 /* What is wrong with a name; NULL: nothing. */
 static const char *fault_of_name(const covey_app *app, const char *name)

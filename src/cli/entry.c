@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "cli/foreign.h"
 #include "cli/how.h"
+#include "cli/inspect.h"
 #include "supervise/adopt.h"
 #include "supervise/daemon.h"
 #include "supervise/handover_file.h"
@@ -65,6 +66,29 @@ static int open_listeners(struct cv_conf *conf, const struct cv_outer *outer,
     return rc < 0 ? say(conf, CV_EXIT_ADDRESS, conf->reason) : CV_EXIT_OK;
 }
 
+/* The inspector's, behind the workers'. */
+static int open_inspector(struct cv_conf *conf, struct cv_listeners *listeners)
+{
+    static struct cv_listeners own;
+    const char *where = conf->text[CV_SET_INSPECT];
+    if (where[0] == '\0')
+        return CV_EXIT_OK;
+    if (cv_listen_parse(&own, where, conf->reason, sizeof(conf->reason)) < 0)
+        return say(conf, CV_EXIT_USAGE, conf->reason);
+    if (own.n > 1 || listeners->n == CV_LISTEN_MAX) {
+        (void)snprintf(conf->reason, sizeof(conf->reason), "INSPECT: %s",
+                       own.n > 1 ? "one address, please" : "there are too many addresses");
+        return say(conf, CV_EXIT_USAGE, conf->reason);
+    }
+    int rc =
+        cv_listen_open(&own, (int)conf->value[CV_SET_BACKLOG], conf->reason, sizeof(conf->reason));
+    if (rc < 0)
+        return say(conf, CV_EXIT_ADDRESS, conf->reason);
+    (void)snprintf(own.item[0].owner, sizeof(own.item[0].owner), "%s", CV_INSPECTOR);
+    listeners->item[listeners->n++] = own.item[0];
+    return CV_EXIT_OK;
+}
+
 /* Without one of its own choosing a server goes on: it obeys signals all the same. Why there is
  * none then stands in `why`. */
 static int open_control(struct cv_conf *conf, struct cv_control_file *control, char *why,
@@ -105,6 +129,8 @@ static int open_all(struct cv_conf *conf, struct cv_supervise *how)
     char no_control[sizeof(conf->reason)] = "";
     bool is_single = conf->value[CV_SET_SINGLE_PROCESS] != 0;
     int code = open_listeners(conf, &how->outer, how->listeners);
+    if (code == CV_EXIT_OK && !is_single)
+        code = open_inspector(conf, how->listeners);
     if (code == CV_EXIT_OK && !is_single)
         code = open_control(conf, how->control, no_control, sizeof(no_control));
     if (code == CV_EXIT_OK)

@@ -98,6 +98,11 @@ int cv_how(struct cv_conf *conf, const struct cv_app_source *source, struct cv_s
     if (rc < 0)
         return rc == -EINVAL ? CV_EXIT_USAGE : CV_EXIT_OS;
     bool is_foreign = source->command != NULL;
+    if (is_foreign && conf->text[CV_SET_INSPECT][0] != '\0') {
+        (void)snprintf(conf->reason, sizeof(conf->reason),
+                       "INSPECT: a command counts nothing that could be shown; leave it out");
+        return CV_EXIT_USAGE;
+    }
     int code = is_foreign ? cv_foreign_find(&foreign, conf, source) : CV_EXIT_OK;
     if (code != CV_EXIT_OK)
         return code;

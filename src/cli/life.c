@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/log.h"
+#include "cli/inspect.h"
 #include "host/native/load.h"
 
 #include <limits.h>
@@ -61,6 +62,11 @@ int cv_life_failed(struct life *life, int code, const char *reason)
 
 static int find_setup(struct life *life, const struct cv_app_source *source, covey_setup_fn **ret)
 {
+    if (cv_life_is_inspector(life)) {
+        cv_life_inspect(life);
+        *ret = cv_inspect_setup;
+        return CV_EXIT_OK;
+    }
     if (source->setup != NULL) {
         *ret = source->setup;
         return CV_EXIT_OK;
@@ -91,6 +97,10 @@ static int become_user(struct life *life)
 /* A file has been opened by the first process. */
 static void open_access_log(struct life *life)
 {
+    if (cv_life_is_inspector(life)) {
+        life->access_log = -1;
+        return;
+    }
     if (life->access_log >= 0 || life->conf->value[CV_SET_ACCESS_LOG] == 0)
         return;
     life->access_log = cv_log_reopen(STDOUT_FILENO);

@@ -4,6 +4,7 @@
  *     life_worker.c    a supervised process, from its birth to its end
  *     life_talk.c      what a supervised one tells its master and is told
  *     life_count.c     where it counts what it does
+ *     life_inspect.c   the inspector asks its master
  *     life_single.c    a single process, which nobody supervises
  */
 #ifndef CV_CLI_LIFE_INSIDE_H
@@ -55,6 +56,17 @@ int64_t cv_life_grace(const struct life *life);
 /* Lets the server count into the region of its slot, where the last one has ended. Without one, or
  * without memory for it, it counts for itself. */
 void cv_life_count(struct life *life);
+
+/* ---- life_inspect.c ---- */
+
+/* Whether this process is the inspector (inspect.h). */
+bool cv_life_is_inspector(const struct life *life);
+
+/* Lets the app in inspect.c ask through this process's channel. */
+void cv_life_inspect(struct life *life);
+
+/* The master's answer, or a part of it. Closes the descriptors. */
+void cv_life_answered(struct life *life, struct cv_message *message, struct cv_files *files);
 
 /* ---- life_talk.c ---- */
 

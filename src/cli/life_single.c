@@ -39,6 +39,8 @@ void cv_life_single_ready(void *arg)
     for (; process != NULL; process = process->next)
         cv_warn("managed process %s does not run: a single process has nobody to look after it",
                 process->name);
+    if (life->conf->text[CV_SET_INSPECT][0] != '\0')
+        cv_warn("INSPECT: a single process has no inspector");
     cv_conf_warn_unknown(life->conf);
 }
 

@@ -6,6 +6,7 @@
 #include "base/rand.h"
 #include "cli/crowd.h"
 #include "cli/share.h"
+#include "supervise/control_message.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -98,8 +99,11 @@ static void on_channel(struct cv_watch *watch, unsigned events)
     (void)events;
     static struct cv_message message;
     struct life *life = CV_CONTAINER_OF(watch, struct life, channel);
+    struct cv_files came;
     int rc;
-    while ((rc = cv_child_hear(life->child, &message)) == 1) {
+    while ((rc = cv_child_hear_files(life->child, &message, &came)) == 1) {
+        if (message.kind >= CV_CONTROL_FLEET)
+            cv_life_answered(life, &message, &came);
         if (message.kind == CV_MSG_LOOK)
             cv_native_look(life->native);
         if (message.kind != CV_MSG_DRAIN)
@@ -189,7 +193,8 @@ void cv_life_join(struct life *life, struct cv_native_config *config)
     config->was_asked = was_asked;
     config->server.load = on_load;
     /* Nobody else would take what one leaves in listeners of its own. */
-    if (life->conf->value[CV_SET_PER_SLOT_LISTENERS] == 0)
+    if (life->conf->value[CV_SET_PER_SLOT_LISTENERS] == 0 &&
+        life->child->boot.role != CV_ROLE_PROCESS)
         config->server.accept_budget = accept_budget;
 }
 

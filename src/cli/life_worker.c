@@ -86,7 +86,10 @@ static int live(struct life *life)
     case CV_ROLE_WORKER:
     case CV_ROLE_TEMPLATE: break;
     case CV_ROLE_MAIN: return cv_native_main(life->native);
-    case CV_ROLE_PROCESS: return cv_native_process(life->native, life->child->boot.name);
+    case CV_ROLE_PROCESS:
+        if (cv_life_is_inspector(life))
+            break;
+        return cv_native_process(life->native, life->child->boot.name);
     }
     return cv_native_serve(life->native);
 }

@@ -11,11 +11,6 @@
 
 /* ---- Words ---- */
 
-static uint64_t add(uint64_t a, uint64_t b)
-{
-    return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
 static uint64_t take(const _Atomic uint64_t *at)
 {
     uint64_t value = cv_metrics_get(at);
@@ -24,7 +19,7 @@ static uint64_t take(const _Atomic uint64_t *at)
 
 static void take_to(uint64_t *to, const _Atomic uint64_t *at)
 {
-    *to = add(*to, take(at));
+    *to = cv_sum_of(*to, take(at));
 }
 
 static void take_all(uint64_t *to, const _Atomic uint64_t *at, size_t n)
@@ -45,8 +40,8 @@ static void take_histogram(struct cv_sum_histogram *to, const struct cv_histogra
     take_to(&to->sum, &from->sum);
     for (unsigned i = 0; i < CV_HISTOGRAM_BUCKETS; i++) {
         uint64_t n = take(&from->bucket[i]);
-        to->bucket[i] = add(to->bucket[i], n);
-        to->count = add(to->count, n);
+        to->bucket[i] = cv_sum_of(to->bucket[i], n);
+        to->count = cv_sum_of(to->count, n);
     }
 }
 
@@ -116,8 +111,8 @@ static void take_place(struct cv_sum *sum, uint64_t to[CV_METRICS_CLASSES],
     uint64_t requests[CV_METRICS_CLASSES] = {0};
     take_all(requests, page->requests[place], CV_METRICS_CLASSES);
     for (unsigned i = 0; i < CV_METRICS_CLASSES; i++) {
-        to[i] = add(to[i], requests[i]);
-        sum->requests[i] = add(sum->requests[i], requests[i]);
+        to[i] = cv_sum_of(to[i], requests[i]);
+        sum->requests[i] = cv_sum_of(sum->requests[i], requests[i]);
     }
 }
 

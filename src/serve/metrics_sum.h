@@ -58,6 +58,12 @@ void cv_sum_done(struct cv_sum *sum);
  * taken to be evenly spread. 0 where there are none. */
 double cv_sum_quantile(const struct cv_sum_histogram *histogram, double fraction);
 
+/* Of two numbers; ends at INT64_MAX. */
+static inline uint64_t cv_sum_of(uint64_t a, uint64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
 /* Where a bucket ends, in ns; the last one has no end. */
 static inline double cv_sum_bucket_end(unsigned i)
 {

@@ -8,7 +8,7 @@
 static const struct cv_handover_field listener_fields[] = {
     CV_FIELD_TEXT(struct cv_listener, text),   CV_FIELD_RAW(struct cv_listener, address),
     CV_FIELD(struct cv_listener, address_len), CV_FIELD_FD(struct cv_listener, fd),
-    CV_FIELD_RAW(struct cv_listener, file),
+    CV_FIELD_RAW(struct cv_listener, file),    CV_FIELD_TEXT(struct cv_listener, owner),
 };
 
 static const struct cv_handover_field control_file_fields[] = {

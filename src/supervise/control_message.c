@@ -54,14 +54,17 @@ void cv_control_write_fleet(struct cv_message *ret, const struct cv_control_flee
                    "all listeners fit");
     begin(ret, CV_CONTROL_FLEET);
     struct cv_control_fleet body = *fleet;
-    body.n_listeners = (uint32_t)listeners->n;
-    memcpy(ret->body, &body, sizeof(body));
+    body.n_listeners = 0;
     size_t len = sizeof(body);
     for (int i = 0; i < listeners->n; i++) {
+        if (listeners->item[i].owner[0] != '\0')
+            continue;
+        body.n_listeners++;
         size_t text = strlen(listeners->item[i].text) + 1;
         memcpy(ret->body + len, listeners->item[i].text, text);
         len += text;
     }
+    memcpy(ret->body, &body, sizeof(body));
     ret->body_len = (uint32_t)len;
 }
 

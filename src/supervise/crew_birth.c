@@ -38,14 +38,16 @@ static void fill_boot(const struct cv_crew *crew, unsigned slot, struct cv_boot 
 static void give_listeners(struct cv_crew *crew, const struct cv_supervise *how, int instead_of,
                            struct cv_boot *boot)
 {
-    if (boot->role != CV_ROLE_WORKER)
-        return;
-    if (crew->seating != NULL) {
+    bool is_worker = boot->role == CV_ROLE_WORKER;
+    if (is_worker && crew->seating != NULL) {
         boot->n_listeners = cv_seating_take(crew->seating, boot->slot, instead_of, boot->listeners);
         return;
     }
+    if (!is_worker && boot->role != CV_ROLE_PROCESS)
+        return;
     for (int i = 0; i < how->listeners->n; i++)
-        boot->listeners[boot->n_listeners++] = how->listeners->item[i].fd;
+        if (strcmp(how->listeners->item[i].owner, boot->name) == 0) /* "": of the workers */
+            boot->listeners[boot->n_listeners++] = how->listeners->item[i].fd;
 }
 
 void cv_crew_give_up_seat(struct cv_crew *crew, unsigned slot)

@@ -143,7 +143,7 @@ static void carry_out(struct cv_desk *desk, struct cv_control_client *client,
     switch (request->command) {
     case CV_CONTROL_STATUS:
     case CV_CONTROL_METRICS:
-        (void)cv_desk_tell(desk, request->command, client->fd);
+        (void)cv_desk_tell(desk, request->command, client->fd, 0);
         cv_control_drop(client);
         break;
     case CV_CONTROL_SCALE: scale(desk, client, request->number); break;

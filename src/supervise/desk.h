@@ -46,8 +46,10 @@ void cv_desk_work(struct cv_desk *desk);
 
 /* ---- desk_tell.c ---- */
 
-/* Answers STATUS or METRICS, DONE included, to one who may ask. 0, or -errno: it does not read. */
-int cv_desk_tell(const struct cv_desk *desk, enum cv_control_command command, int fd);
+/* Answers STATUS or METRICS, DONE included, to one who may ask; `serial` goes back as the time of
+ * each message. 0, or -errno: it does not read. */
+int cv_desk_tell(const struct cv_desk *desk, enum cv_control_command command, int fd,
+                 int64_t serial);
 
 /* ---- desk.c ---- */
 

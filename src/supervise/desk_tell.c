@@ -81,43 +81,58 @@ static struct cv_control_slot describe_template(const struct cv_crew *crew,
 
 /* ---- Telling ---- */
 
+/* To whom, and for which question. */
+struct listener {
+    int fd;
+    int64_t serial;
+};
+
+static int tell(const struct listener *to, struct cv_message *message)
+{
+    message->time = to->serial;
+    return cv_channel_send(to->fd, message);
+}
+
 /* Appends it, after the message has gone out if it is full. 0 or -errno. */
-static int tell_slot(int fd, struct cv_message *message, const struct cv_control_slot *slot)
+static int tell_slot(const struct listener *to, struct cv_message *message,
+                     const struct cv_control_slot *slot)
 {
     if (cv_control_add_slot(message, slot))
         return 0;
-    int rc = cv_channel_send(fd, message);
+    int rc = tell(to, message);
     cv_control_write_slots(message);
     (void)cv_control_add_slot(message, slot);
     return rc;
 }
 
-static int tell_status(const struct cv_desk *desk, int fd)
+static int tell_status(const struct cv_desk *desk, const struct listener *to)
 {
     static struct cv_message message;
     int64_t now = cv_clock_ns();
     struct cv_control_fleet fleet = describe_fleet(desk, now);
     cv_control_write_fleet(&message, &fleet, desk->how->listeners);
-    int rc = cv_channel_send(fd, &message);
+    int rc = tell(to, &message);
     cv_control_write_slots(&message);
     for (unsigned i = 0; rc == 0 && i < desk->crew->slots.count; i++) {
         if (cv_fleet_slot_state(desk->fleet, i) == CV_SLOT_EMPTY)
             continue;
         struct cv_control_slot slot = describe(desk, i, now);
-        rc = tell_slot(fd, &message, &slot);
+        rc = tell_slot(to, &message, &slot);
     }
     for (size_t i = 0; rc == 0 && i < CV_COUNT(desk->crew->templates); i++) {
         if (desk->crew->templates[i].pid == 0)
             continue;
         struct cv_control_slot slot = describe_template(desk->crew, &desk->crew->templates[i], now);
-        rc = tell_slot(fd, &message, &slot);
+        rc = tell_slot(to, &message, &slot);
     }
-    return rc == 0 ? cv_channel_send(fd, &message) : rc;
+    return rc == 0 ? tell(to, &message) : rc;
 }
 
-static int send_regions(int fd, const struct cv_message *message, struct cv_files *files)
+static int send_regions(const struct listener *to, struct cv_message *message,
+                        struct cv_files *files)
 {
-    int rc = cv_channel_send_files(fd, message, files);
+    message->time = to->serial;
+    int rc = cv_channel_send_files(to->fd, message, files);
     for (unsigned i = 0; i < files->n; i++)
         (void)close(files->fd[i]);
     files->n = 0;
@@ -125,7 +140,7 @@ static int send_regions(int fd, const struct cv_message *message, struct cv_file
 }
 
 /* Also of slots where nobody serves at present: what has been counted there stays counted. */
-static int tell_regions(const struct cv_desk *desk, int fd)
+static int tell_regions(const struct cv_desk *desk, const struct listener *to)
 {
     static struct cv_message message;
     struct cv_files files = {.n = 0};
@@ -141,25 +156,27 @@ static int tell_regions(const struct cv_desk *desk, int fd)
         cv_control_add_region(&message, i);
         if (files.n < CV_CHANNEL_FILES_MAX)
             continue;
-        rc = send_regions(fd, &message, &files);
+        rc = send_regions(to, &message, &files);
         cv_control_write_regions(&message, desk->crew->region_kind.layout);
     }
-    int sent = files.n > 0 ? send_regions(fd, &message, &files) : 0;
+    int sent = files.n > 0 ? send_regions(to, &message, &files) : 0;
     return rc < 0 ? rc : sent;
 }
 
-int cv_desk_tell(const struct cv_desk *desk, enum cv_control_command command, int fd)
+int cv_desk_tell(const struct cv_desk *desk, enum cv_control_command command, int fd,
+                 int64_t serial)
 {
     static struct cv_message message;
-    int rc = tell_status(desk, fd);
+    const struct listener to = {fd, serial};
+    int rc = tell_status(desk, &to);
     if (rc < 0)
         return rc;
     if (command == CV_CONTROL_METRICS)
-        rc = tell_regions(desk, fd);
+        rc = tell_regions(desk, &to);
     char why[128] = "";
     if (rc < 0)
         (void)snprintf(why, sizeof(why), "what workers count cannot be handed out: %s",
                        strerror(-rc));
     cv_control_write_done(&message, rc == 0, why);
-    return cv_channel_send(fd, &message);
+    return tell(&to, &message);
 }

@@ -275,7 +275,7 @@ int cv_listen_allow_more(const struct cv_listeners *listeners)
 {
     int rc = 0;
     for (int i = 0; rc == 0 && i < listeners->n; i++)
-        if (listeners->item[i].address.ss_family != AF_UNIX)
+        if (listeners->item[i].address.ss_family != AF_UNIX && listeners->item[i].owner[0] == '\0')
             rc = share_port(listeners->item[i].fd);
     return rc;
 }
@@ -285,13 +285,36 @@ int cv_listen_again(const struct cv_listener *listener, int backlog)
     return bind_and_listen(listener, backlog, true);
 }
 
-void cv_listen_close(struct cv_listeners *listeners)
+const char *cv_listen_owner(const struct cv_listeners *listeners)
+{
+    for (int i = 0; i < listeners->n; i++)
+        if (listeners->item[i].owner[0] != '\0')
+            return listeners->item[i].owner;
+    return NULL;
+}
+
+static bool is_among(int fd, const int32_t *kept, uint32_t n_kept)
+{
+    for (uint32_t i = 0; i < n_kept; i++)
+        if (kept[i] == fd)
+            return true;
+    return false;
+}
+
+void cv_listen_close_others(struct cv_listeners *listeners, const int32_t *kept, uint32_t n_kept)
 {
     for (int i = 0; i < listeners->n; i++) {
-        if (listeners->item[i].fd >= 0)
-            (void)close(listeners->item[i].fd);
+        int fd = listeners->item[i].fd;
+        if (fd < 0 || is_among(fd, kept, n_kept))
+            continue;
+        (void)close(fd);
         listeners->item[i].fd = -1;
     }
+}
+
+void cv_listen_close(struct cv_listeners *listeners)
+{
+    cv_listen_close_others(listeners, NULL, 0);
 }
 
 void cv_listen_unlink(const struct cv_listeners *listeners)

@@ -3,8 +3,10 @@
 #define CV_SUPERVISE_LISTEN_H
 
 #include "base/macros.h"
+#include "supervise/managed.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -17,6 +19,7 @@ struct cv_listener {
     socklen_t address_len;
     int fd;            /* -1 until opened */
     struct statx file; /* of a Unix socket, so that only our own is removed; stx_ino 0: none */
+    char owner[CV_MANAGED_NAME_BYTES]; /* the managed process whose it is; "": the workers' */
 };
 
 struct cv_listeners {
@@ -46,8 +49,14 @@ CV_MUST_CHECK int cv_listen_again(const struct cv_listener *listener, int backlo
 /* Writes a TCP address as a URL into listener->text; leaves Unix sockets alone. */
 void cv_listen_describe(struct cv_listener *listener, const struct sockaddr_storage *address);
 
+/* The managed process that has a listener of its own; NULL: none has. */
+const char *cv_listen_owner(const struct cv_listeners *listeners);
+
 /* Closes this process's copies. */
 void cv_listen_close(struct cv_listeners *listeners);
+
+/* The same but for those in `kept`. */
+void cv_listen_close_others(struct cv_listeners *listeners, const int32_t *kept, uint32_t n_kept);
 
 /* Removes the files of Unix sockets, if they are still the ones that were made. */
 void cv_listen_unlink(const struct cv_listeners *listeners);

@@ -98,6 +98,18 @@ static int read_words(struct cv_manifest *manifest, struct cv_span words)
     return 0;
 }
 
+bool cv_manifest_append(struct cv_manifest *manifest, const struct cv_managed_spec *spec)
+{
+    struct cv_managed_list *list = &manifest->managed;
+    bool is_possible = list->n < CV_MANAGED_MAX && is_new(list, spec->name) &&
+                       processes_of(list) + spec->processes <= CV_MANAGED_MAX;
+    if (!is_possible || read_words(manifest, cv_span(NULL, 0)) < 0)
+        return false;
+    memcpy(manifest->commands.of[list->n].name, spec->name, sizeof(spec->name));
+    list->item[list->n++] = *spec;
+    return true;
+}
+
 static int read_process(struct cv_manifest *manifest, struct cv_span bytes)
 {
     struct cv_managed_list *list = &manifest->managed;

@@ -40,6 +40,11 @@ CV_MUST_CHECK int cv_manifest_add(struct cv_buf *buf, enum cv_manifest_kind kind
 CV_MUST_CHECK int cv_manifest_add_process(struct cv_buf *buf, const struct cv_managed_spec *spec,
                                           struct cv_span words);
 
+/* Appends a process, a function, that the app has not declared. False: it has, or there is no room
+ * for one more. */
+CV_MUST_CHECK bool cv_manifest_append(struct cv_manifest *manifest,
+                                      const struct cv_managed_spec *spec);
+
 /* Reads a manifest that may be anything. 0, -EBADMSG (malformed), -EPROTO (another version). */
 CV_MUST_CHECK int cv_manifest_read(struct cv_span bytes, struct cv_manifest *ret);
 

@@ -66,6 +66,7 @@ static _Noreturn void be_worker(struct master *master, const struct cv_boot *boo
     if (master->how->control->folder >= 0)
         (void)close(master->how->control->folder);
     cv_crew_forget(&master->crew, boot);
+    cv_listen_close_others(master->how->listeners, boot->listeners, boot->n_listeners);
 
     struct cv_who who = cv_child_who(boot);
     char variable[sizeof(CV_TAG_VARIABLE) + CV_TAG_BYTES];

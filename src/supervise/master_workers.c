@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* In one turn from one worker, so that none keeps the master from the others; more than a channel
@@ -40,6 +41,18 @@ const char *cv_master_refusal(const struct master *master, const struct cv_messa
     return NULL;
 }
 
+/* The process that has a listener of its own belongs to covey and not to the app. */
+static void add_observer(const struct master *master, struct cv_manifest *manifest)
+{
+    const char *name = cv_listen_owner(master->how->listeners);
+    struct cv_managed_spec spec = {.processes = 1, .is_transient = true};
+    if (name == NULL)
+        return;
+    (void)snprintf(spec.name, sizeof(spec.name), "%s", name);
+    if (!cv_manifest_append(manifest, &spec))
+        cv_warn("the %s does not run: there is no room for one more managed process", name);
+}
+
 static void on_hello(struct master *master, unsigned slot, const struct cv_message *message)
 {
     struct cv_member *member = &master->crew.members[slot];
@@ -54,6 +67,7 @@ static void on_hello(struct master *master, unsigned slot, const struct cv_messa
         cv_member_signal(member, SIGKILL);
         return;
     }
+    add_observer(master, &manifest);
     if (cv_fleet_would_declare(master->fleet, slot))
         cv_crew_keep_commands(&master->crew, member->generation, &manifest.commands);
     cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
@@ -68,6 +82,22 @@ static void on_failed(struct master *master, unsigned slot, const struct cv_mess
     if (cv_crew_is_new_reason(&master->crew, cv_span(message->body, message->body_len)))
         cv_error("%s: %.*s", cv_crew_who(&master->crew, slot), (int)message->body_len,
                  message->body);
+}
+
+/* The observer asks as clients of the control socket do. False: it may not. */
+static bool on_question(struct master *master, unsigned slot, const struct cv_message *message)
+{
+    const struct cv_member *member = &master->crew.members[slot];
+    const char *observer = cv_listen_owner(master->how->listeners);
+    struct cv_control_request request;
+    bool may_ask = observer != NULL && strcmp(member->name, observer) == 0 &&
+                   cv_control_read(&request, message) == 0;
+    if (!may_ask)
+        return false;
+    (void)setsockopt(member->channel, SOL_SOCKET, SO_SNDBUF, &(int){CV_CONTROL_ANSWER_BYTES},
+                     sizeof(int));
+    (void)cv_desk_tell(&master->desk, request.command, member->channel, message->time);
+    return true;
 }
 
 /* False if it is none that a worker sends. Whatever else it says, and when, is the policy's to
@@ -89,6 +119,7 @@ static bool on_message(struct master *master, unsigned slot, const struct cv_mes
         cv_doings_set(&master->doings, slot, cv_span(message->body, message->body_len),
                       cv_clock_ns());
         break;
+    case CV_CONTROL_METRICS: return on_question(master, slot, message);
     case CV_MSG_REOPENED: cv_master_on_reopened(master, slot, message); break;
     case CV_MSG_EXTEND:
         cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,

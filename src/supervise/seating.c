@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_tcp(const struct cv_listener *listener)
+static bool is_seated(const struct cv_listener *listener)
 {
-    return listener->address.ss_family != AF_UNIX;
+    return listener->address.ss_family != AF_UNIX && listener->owner[0] == '\0';
 }
 
 /* Where the descriptor of a seat is kept. */
 static int *place(struct cv_seating *seating, unsigned seat, int i)
 {
     struct cv_listeners *listeners = seating->listeners;
-    if (seat == 0 || !is_tcp(&listeners->item[i]))
+    if (seat == 0 || !is_seated(&listeners->item[i]))
         return &listeners->item[i].fd;
     return &seating->fds[(size_t)seat * (size_t)listeners->n + (size_t)i];
 }
@@ -25,7 +25,7 @@ static void close_seat(struct cv_seating *seating, unsigned seat)
 {
     for (int i = 0; i < seating->listeners->n; i++) {
         int *fd = place(seating, seat, i);
-        if (!is_tcp(&seating->listeners->item[i]) || *fd < 0)
+        if (!is_seated(&seating->listeners->item[i]) || *fd < 0)
             continue;
         (void)close(*fd);
         *fd = -1;
@@ -37,7 +37,7 @@ static int open_seat(struct cv_seating *seating, unsigned seat)
 {
     for (int i = 0; i < seating->listeners->n; i++) {
         const struct cv_listener *listener = &seating->listeners->item[i];
-        if (!is_tcp(listener))
+        if (!is_seated(listener))
             continue;
         int fd = cv_listen_again(listener, seating->listeners->backlog);
         if (fd < 0) {
@@ -98,9 +98,11 @@ void cv_seating_shrink(struct cv_seating *seating, unsigned wanted)
 uint32_t cv_seating_take(struct cv_seating *seating, unsigned slot, int instead_of, int32_t *ret)
 {
     unsigned seat = cv_seats_take(&seating->seats, slot, instead_of);
+    uint32_t n = 0;
     for (int i = 0; i < seating->listeners->n; i++)
-        ret[i] = *place(seating, seat, i);
-    return (uint32_t)seating->listeners->n;
+        if (seating->listeners->item[i].owner[0] == '\0')
+            ret[n++] = *place(seating, seat, i);
+    return n;
 }
 
 static bool is_among(int fd, const int32_t *kept, uint32_t n_kept)
@@ -116,7 +118,7 @@ void cv_seating_close(struct cv_seating *seating, const int32_t *kept, uint32_t 
     for (unsigned seat = 0; seat < seating->seats.capacity; seat++) {
         for (int i = 0; i < seating->listeners->n; i++) {
             int *fd = place(seating, seat, i);
-            bool is_ours = is_tcp(&seating->listeners->item[i]) && *fd >= 0;
+            bool is_ours = is_seated(&seating->listeners->item[i]) && *fd >= 0;
             if (!is_ours || is_among(*fd, kept, n_kept))
                 continue;
             (void)close(*fd);

@@ -70,9 +70,14 @@ struct cv_how cv_words_exit(struct cv_fleet_exit exit)
 
 static void say_serving(int64_t workers, const struct cv_listeners *listeners)
 {
-    for (int i = 0; i < listeners->n; i++)
-        cv_info("listening on %s (%lld worker%s)", listeners->item[i].text, (long long)workers,
-                workers == 1 ? "" : "s");
+    for (int i = 0; i < listeners->n; i++) {
+        const struct cv_listener *listener = &listeners->item[i];
+        if (listener->owner[0] != '\0')
+            cv_info("%s on %s", listener->owner, listener->text);
+        else
+            cv_info("listening on %s (%lld worker%s)", listener->text, (long long)workers,
+                    workers == 1 ? "" : "s");
+    }
 }
 
 static void say_stopping(int64_t kind)

@@ -92,6 +92,19 @@ static void write_fleet(void)
     cv_control_write_fleet(&message, &fleet, &listeners);
 }
 
+static void test_listeners_with_an_owner_are_not_the_servers(void **state)
+{
+    (void)state;
+    struct cv_control_fleet fleet;
+    const char *texts;
+    (void)snprintf(listeners.item[0].owner, sizeof(listeners.item[0].owner), "inspector");
+    write_fleet();
+    listeners.item[0].owner[0] = '\0';
+    assert_int_equal(cv_control_read_fleet(&fleet, &texts, &message), 0);
+    assert_int_equal(fleet.n_listeners, 1);
+    assert_string_equal(texts, "unix:/s");
+}
+
 static void test_fleet_that_is_cut_anywhere_is_refused(void **state)
 {
     (void)state;
@@ -201,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_stop_knows_two_kinds),
         cmocka_unit_test(test_messages_of_workers_are_no_commands),
         cmocka_unit_test(test_command_is_read_as_it_was_written),
+        cmocka_unit_test(test_listeners_with_an_owner_are_not_the_servers),
         cmocka_unit_test(test_fleet_that_is_cut_anywhere_is_refused),
         cmocka_unit_test(test_fleet_with_more_listeners_than_it_has_is_refused),
         cmocka_unit_test(test_names_without_an_end_get_one),

@@ -205,6 +205,25 @@ static void test_processes_are_limited_in_all(void **state)
     cv_buf_done(&buf);
 }
 
+static void test_a_process_of_coveys_own_is_appended_if_there_is_room(void **state)
+{
+    (void)state;
+    static struct cv_manifest manifest;
+    struct cv_managed_spec spec = {.name = "inspector", .processes = 1, .is_transient = true};
+    manifest = (struct cv_manifest){.managed = {.n = 1, .item = {{.name = "a", .processes = 3}}},
+                                    .commands = {.of = {{.name = "a", .len = 4, .n = 1}}}};
+    assert_true(cv_manifest_append(&manifest, &spec));
+    assert_int_equal(manifest.managed.n, 2);
+    assert_string_equal(manifest.managed.item[1].name, "inspector");
+    assert_string_equal(manifest.commands.of[1].name, "inspector");
+    assert_int_equal(manifest.commands.of[1].n, 0);     /* a function */
+    assert_false(cv_manifest_append(&manifest, &spec)); /* again */
+    manifest.managed.n = 1;
+    manifest.managed.item[0].processes = CV_MANAGED_MAX;
+    assert_false(cv_manifest_append(&manifest, &spec));
+    assert_int_equal(manifest.managed.n, 1);
+}
+
 static void test_names_too_long_leave_the_manifest_unchanged(void **state)
 {
     (void)state;
@@ -270,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_processes_are_read_as_they_were_declared),
         cmocka_unit_test(test_processes_that_cannot_be_are_malformed),
         cmocka_unit_test(test_processes_are_limited_in_all),
+        cmocka_unit_test(test_a_process_of_coveys_own_is_appended_if_there_is_room),
         cmocka_unit_test(test_names_too_long_leave_the_manifest_unchanged),
         cmocka_unit_test(test_a_record_past_the_ceiling_leaves_the_manifest_unchanged),
         cmocka_unit_test(test_kinds_of_a_later_version_are_skipped),

@@ -59,6 +59,17 @@ static void test_each_seat_has_a_socket_on_the_same_port(void **state)
     }
 }
 
+static void test_a_listener_with_an_owner_is_nobodys_seat(void **state)
+{
+    (void)state;
+    (void)snprintf(listeners.item[1].owner, sizeof(listeners.item[1].owner), "inspector");
+    int32_t fds[CV_LISTEN_MAX] = {-1, -1};
+    assert_string_equal(cv_listen_owner(&listeners), "inspector");
+    assert_int_equal(cv_seating_take(&seating, 0, -1, fds), 1);
+    assert_int_equal(fds[0], listeners.item[0].fd);
+    assert_int_equal(fds[1], -1);
+}
+
 static void test_another_user_of_the_port_is_refused(void **state)
 {
     (void)state;
@@ -111,6 +122,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_seat_has_a_socket_on_the_same_port, start,
+                                        finish),
+        cmocka_unit_test_setup_teardown(test_a_listener_with_an_owner_is_nobodys_seat, start,
                                         finish),
         cmocka_unit_test_setup_teardown(test_another_user_of_the_port_is_refused, start, finish),
         cmocka_unit_test_setup_teardown(test_it_shrinks_and_grows, start, finish),

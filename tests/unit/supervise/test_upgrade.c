@@ -173,6 +173,7 @@ static void test_belongings_come_back(void **state)
     listeners.item[1].fd = 52;
     (void)snprintf(listeners.item[1].text, sizeof(listeners.item[1].text), "unix:/run/shop.sock");
     listeners.item[1].file.stx_ino = 4711;
+    (void)snprintf(listeners.item[1].owner, sizeof(listeners.item[1].owner), "inspector");
     (void)snprintf(control.name, sizeof(control.name), "shop-1.sock");
     how = (struct cv_supervise){.version = "1.2",
                                 .abi = 3,
@@ -195,6 +196,7 @@ static void test_belongings_come_back(void **state)
     assert_int_equal(listeners_back.item[1].fd, 52);
     assert_string_equal(listeners_back.item[1].text, "unix:/run/shop.sock");
     assert_int_equal(listeners_back.item[1].file.stx_ino, 4711);
+    assert_string_equal(listeners_back.item[1].owner, "inspector");
     assert_true(control_back.fd == 50 && control_back.folder == 51 && control_back.is_ours);
     assert_string_equal(back.pidfile.path, "/run/shop.pid");
     assert_int_equal(back.pidfile.fd, 53);
