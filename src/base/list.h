@@ -31,9 +31,11 @@ static inline void cv_list_push(struct cv_link *head, struct cv_link *link)
     head->prev = link;
 }
 
-/* Out of whatever ring it is in; harmless when it is in none. */
+/* Out of whatever ring it is in; harmless when it is in none, which is the case of most that end. */
 static inline void cv_list_remove(struct cv_link *link)
 {
+    if (link->next == link)
+        return;
     link->prev->next = link->next;
     link->next->prev = link->prev;
     cv_list_init(link);

@@ -165,7 +165,8 @@ static struct cv_fiber *create(struct cv_fibers *fibers)
         return NULL;
     size_t size = (fibers->stacks.size - sizeof(struct cv_fiber)) / CACHE_LINE * CACHE_LINE;
     struct cv_fiber *fiber = (struct cv_fiber *)(void *)(low + size);
-    *fiber = (struct cv_fiber){.side = {.low = low, .size = size}};
+    *fiber = (struct cv_fiber){.side = {.low = low, .size = size}, .fibers = fibers};
+    cv_list_init(&fiber->link);
     cv_sanitize_born(&fiber->side);
     cv_context_make(&fiber->side.context, low, size, enter, fiber);
     return fiber;
@@ -182,11 +183,18 @@ static struct cv_fiber *take(struct cv_fibers *fibers)
     return fiber;
 }
 
-static void begin(struct cv_fiber *fiber, struct cv_fibers *fibers, void (*fn)(void *arg),
-                  void *arg)
+/* Nothing is left of what was done to the one before. What a fiber waits for is set by each wait. */
+static void begin(struct cv_fiber *fiber, void (*fn)(void *arg), void *arg)
 {
-    *fiber = (struct cv_fiber){.side = fiber->side, .fibers = fibers, .fn = fn, .arg = arg};
-    cv_list_init(&fiber->link);
+    fiber->fn = fn;
+    fiber->arg = arg;
+    fiber->owner = NULL;
+    fiber->name = NULL;
+    fiber->wake_kept = false;
+    fiber->cause = 0;
+    fiber->refusals = 0;
+    fiber->shield_taken = false;
+    fiber->shield_until = 0;
 }
 
 int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
@@ -197,7 +205,7 @@ int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
     struct cv_fiber *fiber = take(fibers);
     if (fiber == NULL)
         return -ENOMEM;
-    begin(fiber, fibers, fn, arg);
+    begin(fiber, fn, arg);
     if (++fibers->count > fibers->peak)
         fibers->peak = fibers->count;
     if (ret != NULL)
@@ -218,8 +226,7 @@ void cv_fiber_renew(struct cv_fiber *self)
 {
     CV_ASSERT(RESTS && self == running && self->timer.slot == 0);
     cv_context_calm_self();
-    begin(self, self->fibers, self->fn, self->arg);
-    self->state = CV_FIBER_RUNNING;
+    begin(self, self->fn, self->arg);
 }
 
 bool cv_fibers_run(struct cv_fibers *fibers)

@@ -18,7 +18,7 @@
 /* Answers wait about this long for the rest of their batch. Whether it has passed is looked at
  * behind so many handlers. */
 #define FLUSH_EVERY INT64_C(200000)
-#define LOOK_EVERY 4
+#define LOOK_EVERY 8
 
 /* A cancelled handler that is still there after this long is named in the log. */
 #define NAME_AFTER (1 * CV_SECOND)
