@@ -235,7 +235,8 @@ int cv_h1_answer(struct cv_exchange *x, const struct cv_answer *a, bool whole)
     x->framing = (uint8_t)framing;
     x->sent = with_body ? plan.length : 0;
     x->left = plan.length - x->sent;
-    c->closing |= plan.close;
+    if (plan.close)
+        c->closing = true;
     return 0;
 }
 

@@ -264,18 +264,24 @@ static void expired(struct cv_conn *c, enum cv_due kind)
 
 /* ---- The exchange's side ---- */
 
+/* Whether the rest of the body is read over, for the sake of the next request. */
+static enum cv_conn_state after_body(struct cv_conn *c)
+{
+    bool too_long = !c->chunked && c->body.left > CV_BODY_DRAIN_MAX + cv_conn_pending(c).len;
+    if (!c->closing && !too_long)
+        return CV_CONN_DRAIN;
+    c->unread = true;
+    c->closing = true;
+    return CV_CONN_HEAD;
+}
+
 /* The answer is complete: on to the next request, behind the rest of this one's body. */
 static void go_on(struct cv_exchange *x)
 {
     struct cv_conn *c = x->conn;
     x->ended = true;
     cv_exchange_detach(x, CV_GONE_NOT);
-    bool too_long = !c->chunked && c->body.left > CV_BODY_DRAIN_MAX + cv_conn_pending(c).len;
-    if (!c->body_done && (c->closing || too_long)) {
-        c->unread = true;
-        c->closing = true;
-    }
-    c->state = c->body_done || c->closing ? CV_CONN_HEAD : CV_CONN_DRAIN;
+    c->state = (uint8_t)(c->body_done ? CV_CONN_HEAD : after_body(c));
     cv_deadline_set(c, CV_DUE_NONE); /* what comes now has its own time */
     cv_conn_dirty(c);
     if (!c->closing)
