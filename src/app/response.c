@@ -84,16 +84,24 @@ int cv_stage_check(struct covey_req *req, int status, const char *call)
     return 0;
 }
 
+/* Whether `part` lies in the request's own body, which is there until the answer has been taken. */
+static bool is_of_body(const struct covey_req *req, struct cv_span part)
+{
+    struct cv_span body = cv_exchange_body(req->x);
+    uintptr_t from = (uintptr_t)part.at - (uintptr_t)body.at; /* huge where it lies before it */
+    return from <= body.len && part.len <= body.len - from;
+}
+
 static int stage_copy(struct covey_req *req, int status, struct cv_span type, struct cv_span body)
 {
-    char *copy = NULL;
-    if (body.len > 0) {
-        copy = cv_arena_alloc(req->arena, body.len);
+    if (body.len > 0 && !is_of_body(req, body)) {
+        char *copy = cv_arena_alloc(req->arena, body.len);
         if (copy == NULL)
             return -ENOMEM;
         memcpy(copy, body.at, body.len);
+        body.at = copy;
     }
-    (void)cv_stage(req, status, type, cv_span(copy, body.len));
+    (void)cv_stage(req, status, type, body);
     return 0;
 }
 

@@ -5,9 +5,10 @@
 #include "base/assert.h"
 #include "serve/file.h"
 
-/* An ordinary piece is 4 KiB with its header and malloc's; 64 of them are kept: 256 KiB. */
-#define PIECE_ROOM (4096 - sizeof(struct cv_piece) - 16)
-#define SPARE_MAX 64
+/* An ordinary piece is 8 KiB with its header and malloc's, so that most answers fit; 32 of them are
+ * kept: 256 KiB. */
+#define PIECE_ROOM (8192 - sizeof(struct cv_piece) - 16)
+#define SPARE_MAX 32
 
 struct cv_piece {
     struct cv_piece *next;

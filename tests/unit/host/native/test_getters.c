@@ -65,6 +65,20 @@ static int body(covey_req *req)
     return covey_textf(req, 200, "%zu %s %d", len, at, at[len] == '\0');
 }
 
+/* All of the body but its first and last byte; or a copy of it, which is gone when it is sent. */
+static int middle(covey_req *req)
+{
+    size_t len;
+    const char *at = covey_body(req, &len);
+    if (covey_query(req, "copy") == NULL)
+        return covey_bytes(req, 200, NULL, at + 1, len - 2);
+    char copy[64];
+    memcpy(copy, at, len);
+    int rc = covey_bytes(req, 200, NULL, copy + 1, len - 2);
+    memset(copy, '?', len);
+    return rc;
+}
+
 static int read_collected(covey_req *req)
 {
     char all[64] = "", piece[4];
@@ -110,6 +124,7 @@ static int setup(covey_app *app)
     covey_post(app, "/unlimited", body, .body_max = COVEY_OFF);
     covey_post(app, "/default", body);
     covey_post(app, "/collected", read_collected);
+    covey_post(app, "/middle", middle);
     covey_get(app, "/ip", ip);
     covey_get(app, "/memory", memory);
     return 0;
@@ -202,6 +217,17 @@ static void test_whole_bodies(void **state)
     assert_body(rig_ask(&rig, "POST /collected", "", "0123456789"), "0 0123456789");
 }
 
+static void test_a_part_of_the_body_is_an_answer_as_any_other_bytes_are(void **state)
+{
+    const char *chunked = "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n";
+    (void)state;
+    assert_body(rig_ask(&rig, "POST /middle", "", "hello"), "ell");
+    assert_body(rig_ask(&rig, "POST /middle?copy", "", "hello"), "ell");
+    assert_body(rig_ask(&rig, "POST /middle", chunked, NULL), "bcd");
+    assert_body(rig_ask(&rig, "POST /middle?copy", chunked, NULL), "bcd");
+    assert_body(rig_ask(&rig, "POST /middle", "", "ab"), "");
+}
+
 static void test_the_clients_address(void **state)
 {
     (void)state;
@@ -227,6 +253,7 @@ int main(void)
         TEST(test_query_arguments),
         TEST(test_header_fields),
         TEST(test_whole_bodies),
+        TEST(test_a_part_of_the_body_is_an_answer_as_any_other_bytes_are),
         TEST(test_the_clients_address),
         TEST(test_deferred_calls_run_in_reverse_after_the_handler),
     };
