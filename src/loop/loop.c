@@ -67,6 +67,11 @@ void cv_loop_on_wait(struct cv_loop *loop, void (*fn)(void *arg, bool running, i
     loop->on_wait_arg = arg;
 }
 
+void cv_loop_poll_first(struct cv_loop *loop, int64_t ns)
+{
+    loop->poll_first = ns;
+}
+
 static uint32_t to_epoll(unsigned events)
 {
     uint32_t mask = 0;
@@ -178,12 +183,28 @@ static int timeout_ms(const struct cv_loop *loop, int64_t until)
     return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
+static int look_for_events(struct cv_loop *loop)
+{
+    int count;
+    int64_t end = cv_clock_ns() + loop->poll_first;
+    do
+        count = epoll_wait(loop->fd, loop->events, CV_LOOP_BATCH, 0);
+    while (count == 0 && cv_clock_ns() < end);
+    return count;
+}
+
 static int wait_for_events(struct cv_loop *loop, int64_t until)
 {
     int timeout = timeout_ms(loop, until);
+    int count = 0;
+    if (timeout != 0 && loop->poll_first > 0) {
+        count = look_for_events(loop);
+        timeout = count == 0 ? timeout_ms(loop, until) : 0;
+    }
     if (timeout != 0 && loop->on_wait != NULL)
         loop->on_wait(loop->on_wait_arg, false, loop->now);
-    int count = epoll_wait(loop->fd, loop->events, CV_LOOP_BATCH, timeout);
+    if (count == 0)
+        count = epoll_wait(loop->fd, loop->events, CV_LOOP_BATCH, timeout);
     int rc = count >= 0 ? count : -errno;
     loop->now = cv_clock_ns();
     if (loop->on_wait != NULL)

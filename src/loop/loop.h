@@ -101,6 +101,10 @@ int64_t cv_loop_now(const struct cv_loop *loop);
 void cv_loop_on_wait(struct cv_loop *loop, void (*fn)(void *arg, bool running, int64_t now),
                      void *arg);
 
+/* From now on a step that would sleep looks for events for `ns` first, without a pause: what comes
+ * meanwhile is not held up by going to sleep and waking up, at the price of that CPU. 0: never. */
+void cv_loop_poll_first(struct cv_loop *loop, int64_t ns);
+
 /* Runs `fn(arg)` in a later step of `loop`, in the order of the calls. The only call that other
  * threads may make, and none may while the loop is being freed. 0, or -EAGAIN when 4,096 calls are
  * waiting. */

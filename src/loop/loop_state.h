@@ -42,6 +42,7 @@ struct cv_loop {
     int fd;
     bool stepping;
     int64_t now;
+    int64_t poll_first; /* ns before it sleeps; 0: none */
     void (*on_wait)(void *arg, bool running, int64_t now);
     void *on_wait_arg;
     struct cv_link soon; /* for the next step */

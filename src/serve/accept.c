@@ -28,6 +28,9 @@
 /* Connections that are being told that there are too many; more wait. */
 #define SURPLUS_MAX 64
 
+/* Of a silent peer, before it is taken for gone. */
+#define PROBES 3
+
 /* Idle connections looked at to get a descriptor. */
 #define SHED_TRIES 16
 
@@ -240,6 +243,12 @@ void cv_accept_rest(struct cv_server *server)
 
 /* ---- Life ---- */
 
+/* The kernel knows no less; 0: off. */
+static int whole_seconds(int64_t ms)
+{
+    return ms > 0 ? (int)((ms + 999) / 1000) : 0;
+}
+
 int cv_accept_init(struct cv_server *server, const struct cv_server_config *config)
 {
     struct cv_accept *accept = &server->accept;
@@ -248,6 +257,8 @@ int cv_accept_init(struct cv_server *server, const struct cv_server_config *conf
     accept->pace = CV_PACE_INIT;
     accept->timer.fire = pause_ends;
     accept->failed_at = -SPELL;
+    accept->defer_s = whole_seconds(config->defer_accept);
+    accept->keepalive_s = whole_seconds(config->tcp_keepalive);
     accept->listeners = calloc(config->n_listeners + 1, sizeof(*accept->listeners));
     if (accept->listeners == NULL)
         return -ENOMEM;
@@ -261,16 +272,32 @@ int cv_accept_init(struct cv_server *server, const struct cv_server_config *conf
     return cv_timer_set(server->loop, &accept->timer, CV_NEVER);
 }
 
+/* Accepted sockets inherit them, so that none costs a call. Unix sockets refuse them, which is
+ * fine. */
+static void set_options(int fd, const struct cv_accept *accept)
+{
+    int silence = accept->keepalive_s;
+    const struct {
+        int level;
+        int name;
+        int value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX},
+        {IPPROTO_TCP, TCP_DEFER_ACCEPT, accept->defer_s},
+        {SOL_SOCKET, SO_KEEPALIVE, silence > 0},
+        {IPPROTO_TCP, TCP_KEEPIDLE, silence}, /* 0, where it is off, is refused */
+        {IPPROTO_TCP, TCP_KEEPINTVL, (silence + PROBES - 1) / PROBES},
+        {IPPROTO_TCP, TCP_KEEPCNT, PROBES},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+}
+
 int cv_accept_start(struct cv_server *server)
 {
-    for (size_t i = 0; i < server->accept.n_listeners; i++) {
-        /* Accepted sockets inherit them, so that none costs a call. They fail on Unix sockets. */
-        int fd = server->accept.listeners[i].fd;
-        int on = 1;
-        int most = UNSENT_MAX;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
-    }
+    for (size_t i = 0; i < server->accept.n_listeners; i++)
+        set_options(server->accept.listeners[i].fd, &server->accept);
     return watch_all(server);
 }
 

@@ -26,6 +26,8 @@ struct cv_accept {
     size_t n_listeners;
     int (*budget)(void *arg, unsigned open);
     void *arg;
+    int defer_s; /* options of TCP; 0: off */
+    int keepalive_s;
     struct cv_pace pace;
     struct cv_timer timer; /* end of a pause */
     bool paused;

@@ -32,6 +32,10 @@ struct cv_server_config {
     const int
         *listeners; /* descriptors, non-blocking; the server closes them when it stops accepting */
     size_t n_listeners;
+    int64_t defer_accept;  /* of TCP, ms that the kernel waits for a client's first byte before it
+                              hands it over; <= 0: off */
+    int64_t tcp_keepalive; /* ms of silence before a peer is probed; it is taken for gone after as
+                              long again; <= 0: never */
     bool keep_alive;
     int access_log; /* descriptor for access lines, or -1 */
 

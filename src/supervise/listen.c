@@ -129,12 +129,9 @@ int cv_listen_parse(struct cv_listeners *listeners, const char *list, char *reas
 static void set_options(int fd, int family)
 {
     int on = 1;
-    /* 1 s: larger values keep silent clients in the SYN queue (DESIGN section 4). */
-    int defer = 1;
     if (family == AF_UNIX)
         return;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
                      sizeof(on)); /* inherited by what is accepted */
     if (family == AF_INET6)

@@ -24,8 +24,10 @@ static int open_parts(struct cv_native *native)
                                                    1}; /* listeners */
 
     int rc = cv_loop_new(&native->loop);
-    if (rc == 0)
+    if (rc == 0) {
+        cv_loop_poll_first(native->loop, config->busy_poll);
         rc = cv_fibers_new(native->loop, &fibers, &native->fibers);
+    }
     if (rc == 0)
         rc = cv_offload_new(native->loop, config->offload_threads, OFFLOAD_QUEUE_MAX,
                             &native->offload);

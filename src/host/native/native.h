@@ -26,6 +26,7 @@ struct cv_native_config {
     covey_setup_fn *setup;
     struct cv_server_config server; /* limits, listeners, access log, sharing of connections */
     unsigned offload_threads;
+    int64_t busy_poll;    /* ns that the loop looks for events before it sleeps */
     int64_t stop_timeout; /* ms; the stop listeners together may take this long (waits are cancelled
                              then) */
     bool debug;           /* error pages show the reason of a 5xx */

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -322,6 +323,49 @@ static void test_beat_says_waiting_only_before_waits_that_may_block(void **state
     assert_int_equal(beats.running, 2);
 }
 
+static void *write_late(void *arg)
+{
+    (void)arg;
+    (void)poll(NULL, 0, 20);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    return NULL;
+}
+
+static void test_a_loop_that_polls_first_sleeps_only_when_nothing_has_come(void **state)
+{
+    (void)state;
+    struct beats beats = {0};
+    struct ear ear = {.watch.ready = listen_to};
+    assert_int_equal(cv_loop_add(loop, &ear.watch, pair[0], CV_READ | CV_EDGE), 0);
+    cv_loop_on_wait(loop, beat, &beats);
+    cv_loop_poll_first(loop, 10 * CV_SECOND);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, write_late, NULL), 0);
+    assert_int_equal(cv_loop_step(loop, CV_NEVER), 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(ear.count, 1);
+    assert_int_equal(beats.waiting, 0);
+
+    cv_loop_poll_first(loop, CV_MS);
+    int64_t until = cv_clock_ns() + 20 * CV_MS;
+    assert_int_equal(cv_loop_step(loop, until), 0);
+    assert_true(cv_clock_ns() >= until);
+    assert_int_equal(beats.waiting, 1);
+    cv_loop_del(loop, &ear.watch);
+}
+
+static void test_a_loop_that_polls_first_keeps_its_deadlines(void **state)
+{
+    (void)state;
+    struct beats beats = {0};
+    cv_loop_on_wait(loop, beat, &beats);
+    cv_loop_poll_first(loop, 3600 * CV_SECOND);
+    assert_int_equal(cv_loop_step(loop, cv_clock_ns()), 0); /* no wait, no look */
+    cv_loop_poll_first(loop, 5 * CV_MS);
+    assert_int_equal(cv_loop_step(loop, cv_clock_ns() + CV_MS), 0); /* over when it has looked */
+    assert_int_equal(beats.waiting, 0);
+}
+
 struct errand {
     struct cv_soon soon;
     int runs;
@@ -436,6 +480,8 @@ int main(void)
         WITH_LOOP(test_outer_loop_sees_readiness_in_the_descriptor),
         WITH_LOOP(test_signal_ends_the_wait_without_an_error),
         WITH_LOOP(test_beat_says_waiting_only_before_waits_that_may_block),
+        WITH_LOOP(test_a_loop_that_polls_first_sleeps_only_when_nothing_has_come),
+        WITH_LOOP(test_a_loop_that_polls_first_keeps_its_deadlines),
         WITH_LOOP(test_what_comes_soon_is_called_once_by_a_step_that_does_not_wait),
         WITH_LOOP(test_what_comes_soon_may_be_set_again_and_taken_back),
         WITH_LOOP(test_what_a_callback_sets_soon_is_for_the_next_step),

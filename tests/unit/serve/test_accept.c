@@ -1,8 +1,10 @@
 /* Taking connections: budgets, ceilings, shortages. */
 #include "rig.h"
 
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
+#include "serve/conn.h"
 #include "serve/inside.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -258,6 +260,49 @@ static void test_a_peer_that_has_left_the_queue_is_no_error(void **state)
     rig_free(rig);
 }
 
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+/* The server's side of the only connection. */
+static int accepted_fd(struct rig *rig)
+{
+    const struct cv_link *idle = &rig->server->deadlines.lists[CV_DUE_IDLE];
+    assert_false(cv_list_empty(idle));
+    return CV_CONTAINER_OF(idle->next, struct cv_conn, due)->fd;
+}
+
+static void test_options_of_tcp(void **state)
+{
+    (void)state;
+    for (int on = 0; on <= 1; on++) {
+        struct rig *rig = rig_new(host_target);
+        rig->config.defer_accept = on ? 1000 : -1;
+        rig->config.tcp_keepalive = on ? 60500 : -1;
+        rig_start(rig);
+        int listener = rig->server->accept.listeners[0].fd;
+        assert_int_equal(option_of(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT), on);
+        int fd = rig_connect(rig);
+        say_text(fd, GET);
+        hear(rig, fd, "200 OK");
+        rig_settle(rig);
+        int accepted = accepted_fd(rig);
+        assert_int_equal(option_of(accepted, IPPROTO_TCP, TCP_NODELAY), 1);
+        assert_int_equal(option_of(accepted, SOL_SOCKET, SO_KEEPALIVE), on);
+        if (on) {
+            assert_int_equal(option_of(accepted, IPPROTO_TCP, TCP_KEEPIDLE), 61);
+            assert_int_equal(option_of(accepted, IPPROTO_TCP, TCP_KEEPINTVL), 21);
+            assert_int_equal(option_of(accepted, IPPROTO_TCP, TCP_KEEPCNT), 3);
+        }
+        close(fd);
+        rig_free(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_nobody_is_turned_away_whom_another_would_take),
         cmocka_unit_test(test_the_budget_bounds_what_one_turn_takes),
         cmocka_unit_test(test_without_a_budget_it_steps_back_but_leaves_nobody_waiting),
+        cmocka_unit_test(test_options_of_tcp),
         cmocka_unit_test(test_a_peer_that_has_left_the_queue_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
