@@ -160,6 +160,9 @@ static int send_bytes(struct cv_conn *c)
 static int send_file(struct cv_conn *c, const struct cv_out_file *part, size_t *left)
 {
     size_t want = part->len < *left ? part->len : *left;
+    c->cold = cv_cold_is(c->server, part, want);
+    if (c->cold)
+        return 0;
     ssize_t sent = c->transport->sendfile(c, part->file->fd, part->offset, want);
     if (sent == -EAGAIN) {
         c->blocked = true;
@@ -179,17 +182,24 @@ static int send_file(struct cv_conn *c, const struct cv_out_file *part, size_t *
     return 0;
 }
 
-/* Until all is sent, the socket is full, or a file has had its share. 0 or -errno. */
+/* Until all is sent, the socket is full, or a file has had its share or is to be read from disk. 0
+ * or -errno. */
 static int send_unsent(struct cv_conn *c)
 {
     size_t left = FILES_TURN;
     int rc = 0;
     c->paused = false;
-    while (rc == 0 && c->out.unsent > 0 && !c->blocked && !c->paused) {
+    c->cold = false;
+    while (rc == 0 && c->out.unsent > 0 && !c->blocked && !c->paused && !c->cold) {
         struct cv_out_file part;
         rc = cv_out_file(&c->out, &part) ? send_file(c, &part, &left) : send_bytes(c);
     }
     return rc;
+}
+
+static bool must_send_on(const struct cv_conn *c)
+{
+    return c->blocked || c->paused || c->cold;
 }
 
 static bool is_watched(const struct cv_conn *c)
@@ -264,10 +274,12 @@ void cv_conn_flush(struct cv_conn *c)
     }
     if (!watch(c))
         return;
-    if ((c->blocked || c->paused) && c->out.unsent < before)
+    if (must_send_on(c) && c->out.unsent < before)
         cv_deadline_renew(c, CV_DUE_WRITE);
     cv_conn_settle(c);
-    if (c->paused)
+    if (c->cold)
+        cv_cold_wait(c);
+    else if (c->paused)
         cv_conn_dirty(c);
     if (c->protocol->wants(c))
         cv_conn_resume(c);
@@ -280,7 +292,7 @@ void cv_conn_flush(struct cv_conn *c)
 void cv_conn_settle(struct cv_conn *c)
 {
     if (c->state != CV_CONN_CLOSED && cv_list_empty(&c->todo))
-        cv_deadline_set(c, c->blocked || c->paused ? CV_DUE_WRITE : c->protocol->due(c));
+        cv_deadline_set(c, must_send_on(c) ? CV_DUE_WRITE : c->protocol->due(c));
 }
 
 int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)

@@ -76,6 +76,7 @@ struct cv_conn {
     bool eof;         /* all has been read */
     bool blocked;     /* a send was short; an edge will come */
     bool paused;      /* a part of a file has had its share of this turn; the next goes on */
+    bool cold;        /* the next part of a file is not in memory yet: cold.h */
     bool closing;     /* closes once everything is sent */
     bool cut;         /* closes after one attempt to send */
     bool reset;       /* closes by RST */

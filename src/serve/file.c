@@ -170,6 +170,17 @@ void cv_file_unref(struct cv_file *file)
     free(file);
 }
 
+bool cv_file_is_near(const struct cv_file *file, uint64_t offset, size_t len, size_t ahead)
+{
+    char last;
+    struct iovec part = {&last, 1};
+    ssize_t n = preadv2(file->fd, &part, 1, (off_t)(offset + len - 1), RWF_NOWAIT);
+    if (n >= 0 || errno != EAGAIN)
+        return true;
+    (void)posix_fadvise(file->fd, (off_t)offset, (off_t)ahead, POSIX_FADV_WILLNEED);
+    return false;
+}
+
 int cv_file_look(int root, const char *path, struct cv_file_id *ret)
 {
     struct stat st;

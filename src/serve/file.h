@@ -33,6 +33,7 @@ struct cv_file {
     int fd;            /* -1: `bytes` has all of it */
     const char *bytes; /* NULL: only the descriptor has it */
     struct cv_file_id id;
+    int64_t sure_until; /* cold.c's: until then the descriptor's bytes are taken to be in memory */
     bool young;  /* modified so shortly before it was opened that a change might leave no trace */
     char name[]; /* for messages */
 };
@@ -52,6 +53,10 @@ CV_MUST_CHECK int cv_file_open(const struct cv_file_how *how, const char *path,
 /* References are counted by the loop's thread alone. The last one closes. */
 struct cv_file *cv_file_ref(struct cv_file *file);
 void cv_file_unref(struct cv_file *file);
+
+/* Whether `len` bytes of the descriptor are in memory, as far as their last one tells; true where
+ * the file system does not say. If they are not, the kernel begins to read, up to `ahead` bytes. */
+bool cv_file_is_near(const struct cv_file *file, uint64_t offset, size_t len, size_t ahead);
 
 /* What is at the path now: 0 or -errno. */
 CV_MUST_CHECK int cv_file_look(int root, const char *path, struct cv_file_id *ret);

@@ -6,6 +6,7 @@
 #include "http/text.h"
 #include "serve/accept.h"
 #include "serve/access_log.h"
+#include "serve/cold.h"
 #include "serve/deadline.h"
 #include "serve/drain.h"
 #include "serve/out.h"
@@ -56,6 +57,7 @@ struct cv_server {
     struct cv_accept accept;
     struct cv_draining draining;
     struct cv_access_log access_log;
+    struct cv_cold cold;
     struct cv_metrics metrics;
     struct cv_refusal_log refusals;
     struct cv_pieces pieces;

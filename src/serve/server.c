@@ -144,6 +144,8 @@ static int init(struct cv_server *server, const struct cv_server_config *config)
     if (rc == 0)
         rc = cv_deadlines_init(server);
     if (rc == 0)
+        rc = cv_cold_init(server);
+    if (rc == 0)
         rc = cv_refusal_log_init(server);
     if (rc == 0)
         rc = cv_drain_init(server);
@@ -159,6 +161,7 @@ static void done(struct cv_server *server)
     cv_access_log_done(server);
     cv_drain_done(server);
     cv_refusal_log_done(server);
+    cv_cold_done(server);
     cv_deadlines_done(server);
     cv_loop_not_soon(&server->kick);
     cv_timer_stop(server->loop, &server->tidy);

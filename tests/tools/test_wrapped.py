@@ -14,6 +14,7 @@ UNIT = ROOT / "tests" / "unit"
 NEVER = {
     "only reads or writes memory": "inet_pton strcasecmp strncasecmp _GLOBAL_OFFSET_TABLE_",
     "gives back what it can": "malloc_trim",
+    "a hint that the kernel may not follow": "posix_fadvise64",
     "a file that was made in the moment before": "unlink",
 }
 

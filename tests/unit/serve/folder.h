@@ -55,7 +55,7 @@ __attribute__((unused)) static void age(const char *path)
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
-static unsigned descriptors(void)
+__attribute__((unused)) static unsigned descriptors(void)
 {
     unsigned n = 0;
     DIR *folder = opendir("/proc/self/fd");
