@@ -26,6 +26,7 @@ enum talk_what {
     TALK_HEAR,  /* waits until so many answers have come on it, the last with that status */
     TALK_ENDED, /* waits until the server has ended it */
     TALK_NAP,   /* lets time pass, ms */
+    TALK_DEAF,  /* does not read until it waits for something */
     TALK_SHUT,  /* will say nothing more */
     TALK_LEAVE, /* closes it */
     TALK_STOP,  /* tells the worker to end */
@@ -59,6 +60,10 @@ struct talk_act {
     {                                                                                              \
         .what = TALK_NAP, .n = ms                                                                  \
     }
+#define DEAF(client)                                                                               \
+    {                                                                                              \
+        .what = TALK_DEAF, .who = client                                                           \
+    }
 #define SHUT(client)                                                                               \
     {                                                                                              \
         .what = TALK_SHUT, .who = client                                                           \
@@ -81,7 +86,8 @@ struct talk_answer {
 struct talk_client {
     int fd; /* -1: not open */
     struct cv_span unsaid;
-    bool is_head;   /* asks HEAD only */
+    bool is_head; /* asks HEAD only */
+    bool is_deaf;
     bool has_ended; /* the server has ended it */
     bool was_reset;
     bool has_left; /* by itself, whatever it had got by then */
@@ -235,6 +241,8 @@ static void talk_exchange(struct talk_client *c)
                     : 0;
     if (n > 0)
         c->unsaid = cv_span(c->unsaid.at + n, c->unsaid.len - (size_t)n);
+    if (c->is_deaf)
+        return;
     while ((n = recv(c->fd, c->got + c->len, TALK_MAX - 1 - c->len, MSG_DONTWAIT)) > 0)
         c->len += (size_t)n;
     c->has_ended = n == 0 || errno != EAGAIN;

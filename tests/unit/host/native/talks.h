@@ -12,7 +12,7 @@
 /* The working directory, with a file of either kind: kept in memory, sent by the kernel. */
 static char talks_folder[] = "/tmp/covey-faults-XXXXXX";
 #define TALKS_SMALL 2000
-#define TALKS_LARGE 40000
+#define TALKS_LARGE 100000
 
 /* ---- The app ---- */
 
@@ -223,6 +223,12 @@ static const struct talk_act late[] = {
     HEAR(4, 1, 200),
     ENDED(4),
     {TALK_END}};
+
+static const struct talk_act deaf[] = {
+    OPEN(0),    DEAF(0),         SAY(0, GET("/large") GET("/lent") GET("/pieces")),
+    OPEN(1),    DEAF(1),         SAY(1, GET("/pieces")),
+    NAP(10000), HEAR(0, 3, 200), NAP(40000),
+    ENDED(1),   {TALK_END}};
 
 static const struct talk_act refused[] = {
     OPEN(0),

@@ -181,12 +181,18 @@ ssize_t __wrap_preadv64v2(int fd, const struct iovec *part, int n, off_t at, int
 
 /* ---- Connections, files, memory ---- */
 
+WRAP(setsockopt, -1, ENOMEM)
+
 WRAP_OWN(accept4)
 int __wrap_accept4(int fd, __SOCKADDR_ARG address, socklen_t *len, int flags)
 {
     bool fails = WRAPPED_FAILS(EMFILE, ECONNABORTED, ENOBUFS, EINTR);
     int error = errno;
     int taken = fails && error != ECONNABORTED ? -1 : __real_accept4(fd, address, len, flags);
+    if (taken >= 0 && !fails) {
+        long small = 8192; /* so that answers do not fit */
+        (void)__real_setsockopt(taken, SOL_SOCKET, SO_SNDBUF, (long)&small, sizeof(int), 0);
+    }
     if (!fails || taken < 0)
         return taken;
     (void)close(taken); /* the peer has left before it was taken */
@@ -225,7 +231,6 @@ WRAP(fstatat64, -1, ENOMEM)
 WRAP(fcntl64, -1, EMFILE)
 WRAP(lseek64, -1, EIO)
 WRAP(syscall, -1, EMFILE, ENOENT, EAGAIN, EINTR)
-WRAP(setsockopt, -1, ENOMEM)
 WRAP(shutdown, -1, ENOTCONN)
 WRAP(poll, -1, ENOMEM, EINTR)
 WRAP(epoll_create1, -1, EMFILE)
