@@ -67,9 +67,10 @@ static void on_hello(struct master *master, unsigned slot, const struct cv_messa
         cv_member_signal(member, SIGKILL);
         return;
     }
-    add_observer(master, &manifest);
-    if (cv_fleet_would_declare(master->fleet, slot))
+    if (cv_fleet_would_declare(master->fleet, slot)) {
+        add_observer(master, &manifest);
         cv_crew_keep_commands(&master->crew, member->generation, &manifest.commands);
+    }
     cv_master_feed(master, &(struct cv_fleet_event){.kind = CV_FLEET_SLOT,
                                                     .slot = slot,
                                                     .what = CV_ON_HELLO,

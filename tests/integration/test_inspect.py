@@ -326,6 +326,27 @@ def test_a_command_has_none(jobs):
     assert "INSPECT: a command counts nothing" in server.err
 
 
+def test_without_room_for_it_the_server_says_so_once_and_serves(jobs, app):
+    program = app(APP.replace("static int setup(covey_app *app)\n{", """
+static int work(covey_app *app) { (void)app; return pause(); }
+static int setup(covey_app *app)
+{
+    covey_manage(app, "crowd", work, .workers = 64);"""))
+    server = jobs.server(program, inspect="127.0.0.1:0").wait_serving()
+    server.reach_all()
+    assert server.err.count("the inspector does not run: there is no room for one more managed process") == 1
+    server.stop(signal.SIGQUIT)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_may_look(jobs, program):
+    """Neither the control socket nor the counters' memory could be opened by that user."""
+    inspected = Inspected(jobs, program, user="nobody", control="off")
+    assert os.stat(f"/proc/{inspected.pid()}").st_uid != 0
+    inspected.server.get("/")
+    eventually("it is counted", lambda: requests(inspected.metrics(), "/") == 1)
+
+
 def test_an_app_cannot_have_its_name(jobs, app):
     program = app("""
 static int work(covey_app *app) { (void)app; return 0; }
