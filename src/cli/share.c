@@ -6,7 +6,9 @@
 
 int cv_share_budget(unsigned own, const struct cv_share_load *load, bool left_alone_before)
 {
-    if (load->workers < 2 || own <= load->least)
+    if (load->workers < 2)
+        return CV_SHARE_ALONE;
+    if (own <= load->least)
         return CV_SHARE_BATCH;
     uint64_t mean = load->total / load->workers;
     uint64_t slack = mean / 8 > SLACK_LEAST ? mean / 8 : SLACK_LEAST;

@@ -18,7 +18,8 @@ struct cv_share_load {
     uint64_t total;
 };
 
-#define CV_SHARE_BATCH 64 /* connections a turn when nobody has fewer */
+#define CV_SHARE_ALONE 64 /* connections a turn when there are no others */
+#define CV_SHARE_BATCH 12 /* when nobody has fewer: that many it may get ahead of them */
 
 /* How many connections to take with `own` open; 0: leave the listener alone. */
 int cv_share_budget(unsigned own, const struct cv_share_load *load, bool left_alone_before);

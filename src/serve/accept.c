@@ -186,7 +186,7 @@ static int budget(struct cv_server *server)
     }
     int n = accept->budget != NULL ? accept->budget(accept->arg, server->open) : CV_PACE_MAX;
     /* Nobody is turned away whom another would take. */
-    if (n >= CV_PACE_MAX || (n > 0 && !cv_accept_is_at_limit(server)))
+    if (n > 1 || (n > 0 && !cv_accept_is_at_limit(server)))
         return n;
     /* The kernel may have woken nobody else: whoever still waits after the pause is taken. */
     if (accept->yielded)

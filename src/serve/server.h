@@ -41,8 +41,8 @@ struct cv_server_config {
 
     /* How many connections to take in one turn while `open` are open: 0 leaves the listener alone
      * for a moment (the server asks again after 10 ms or when a connection closes, and then takes
-     * one whatever the answer, because the kernel may have woken nobody else); 64: nobody has
-     * fewer. NULL: 64. */
+     * one whatever the answer, because the kernel may have woken nobody else), 1 means that
+     * others have fewer. NULL: 64. */
     int (*accept_budget)(void *arg, unsigned open);
     /* Told whenever the number of open connections changes. NULL: nobody. */
     void (*load)(void *arg, unsigned open);
