@@ -28,8 +28,7 @@ DOCUMENTED = {0, 1, 2, 3, 4, 69, 70, 71, 74, 75, 78}
 
 def _become_job(terminal):
     """In the child that is to become the server: it is a job in the foreground of a terminal, with a parent in the same
-    session, or the kernel would not let it be suspended. That one passes on a hang-up, as shells do, and ends as the job
-    does."""
+    session, or the kernel would not let it be suspended. That one ends as the job does."""
     job = os.fork()
     if job == 0:
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
@@ -37,7 +36,7 @@ def _become_job(terminal):
         os.tcsetpgrp(terminal, os.getpgrp())
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
         return
-    signal.signal(signal.SIGHUP, lambda *_: os.kill(job, signal.SIGHUP))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # the tester waits for the end of a pipe
     code = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
     os._exit(code if code >= 0 else 128 - code)
@@ -145,7 +144,8 @@ class Play(Steps):
                                            preexec_fn=lambda: self._prepare(slave), cwd=story.cwd)
         if slave is not None:
             os.close(slave)
-        self._follow(self.server.pid if slave is None else next(iter(children(self.server.pid))))
+        jobs = () if slave is None else children(self.server.pid)  # none: it has ended already
+        self._follow(next(iter(jobs), self.server.pid))
 
     def _leave_behind(self):
         """What a killed server has left: sockets that nobody listens on, a cgroup in which somebody lives."""
@@ -178,6 +178,7 @@ class Play(Steps):
     def _prepare(self, slave):
         resource.setrlimit(resource.RLIMIT_NOFILE, (1000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         os.setsid()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tester may have been started with nohup
         if self.stage.box:
             self.stage.box.enter()
         if slave is not None:

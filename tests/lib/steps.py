@@ -285,7 +285,9 @@ class Steps:
         raise Over
 
     def hang_up(self):
+        """A shell passes it on to its jobs."""
         os.close(self.terminal)
+        os.kill(self.guardian, signal.SIGHUP)
         self.terminal = None
         raise Over
 
