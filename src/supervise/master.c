@@ -186,7 +186,8 @@ void cv_master_open_desk(struct master *master, bool is_resumed)
     if (rc == 0 && desk->control.epoll >= 0)
         rc = cv_master_watch(master, desk->control.epoll, CV_SOURCE_CONTROL);
     if (rc < 0) {
-        cv_desk_close(desk); /* so that clients are refused */
+        cv_desk_close(desk);           /* so that clients are refused */
+        master->how->control->fd = -1; /* an upgrade would hand on what has this number by then */
         cv_error("the control socket is not served: %s", strerror(-rc));
     }
 }

@@ -7,24 +7,23 @@ short: a play is never longer than its bound, no process, descriptor, file or cg
 documented one, and a server that goes on works: it answers, replaces its worker, reloads, upgrades, obeys commands and
 ends when told.
 
-By default each place fails once in each role, in the first story that comes there; FAULTS=all (./dev faults) has every
-call of the ordinary lives fail, and of the others the first and the last from each place. Then no call is left but those
-of docs/robustness.md.
+By default each place fails once in each role, in the first story that comes there. FAULTS=all (./dev faults) has every
+call of the ordinary lives fail, and of the others the first and the last from each place; then what is only called after
+a fault. No call is left then.
 """
 
 import os
-import re
 import time
-from collections import Counter
 
 import pytest
 
 import stories
 from faults import NEVER_FAIL, ROLES, Code, Fault, functions, numbers
-from harness import ROOT, sanitized
+from harness import sanitized
 from plays import Failed, Stage
 
 ALL = os.environ.get("FAULTS") == "all"
+ATTEMPTS = 3  # what depends on time does not come each time
 STORIES = [story for story in stories.STORIES if ALL or not story.is_slow]
 
 pytestmark = pytest.mark.skipif(bool(sanitized()), reason="a sanitizer's own calls would be counted and failed")
@@ -40,7 +39,7 @@ def stages():
                 made[story.name] = stage = Stage(story)
                 stage.play()
                 stage.calls = stage.plan.seen()
-                stage.led_to = {}  # {call that some fault has led to: the fault}
+                stage.led_to = {}  # {call: of the faults after which it was made, the nearest in the code}
                 stage.failed = set()  # the calls that have failed
         yield made
     finally:
@@ -78,21 +77,30 @@ def faults_after(stages, story):
             for then in errors_of(stage, call)]
 
 
+def note(stage, faults):
+    """What has failed, and what was called thereafter."""
+    for fault in [fault for number, fault in enumerate(faults) if stage.plan.struck(number)]:
+        stage.failed.add(fault.call)
+        for call in stage.plan.seen():
+            stage.led_to[call] = min(fault, stage.led_to.get(call, fault), key=lambda led: abs(led.at - call[2]))
+
+
 def try_all(stage, tried):
     """Plays each, a tuple of faults. Returns how many have come to pass and a sentence; fails if one is wrong."""
     wrong, struck, ended, slowest = [], 0, 0, (0.0, "")
     for faults in tried:
-        began = time.monotonic()
+        began, last = time.monotonic(), len(faults) - 1
         try:
-            ended += stage.play(*faults) != 0
+            for _ in range(ATTEMPTS):
+                code = stage.play(*faults)
+                note(stage, faults)
+                if stage.plan.struck(last):
+                    break
+            ended += code != 0
         except Failed as failure:
+            note(stage, faults)
             wrong.append(str(failure))
-        for number, fault in enumerate(faults):
-            if stage.plan.struck(number):
-                stage.failed.add(fault.call)
-                for call in stage.plan.seen():
-                    stage.led_to.setdefault(call, fault)
-        struck += stage.plan.struck(len(faults) - 1)
+        struck += stage.plan.struck(last)
         slowest = max(slowest, (time.monotonic() - began, stage.plan.describe(*faults)))
     assert not wrong, f"{len(wrong)} of {len(tried)}:\n" + "\n\n".join(wrong[:20])
     return struck, (f"{len(tried)} faults, {struck} struck, {ended} ended the server with an exit code; "
@@ -108,25 +116,19 @@ def test_every_call_may_fail_once(stages, story, role):
     tried = [(fault,) for fault in faults_of(stages, story, role)]
     struck, told = try_all(stages[story.name], tried)
     print(f"{story.name} {role}: {told}")
-    assert struck >= 0.8 * len(tried) - 2  # what depends on time does not come each time
+    assert struck >= 0.8 * len(tried) - 2
 
 
 @pytest.mark.limit(1800 if ALL else 300)
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@pytest.mark.parametrize("story", STORIES if ALL else [], ids=lambda story: story.name)
 def test_what_is_called_after_a_fault_may_fail_too(stages, story):
     if story.missing():
         pytest.skip(story.missing())
     print(f"{story.name}, two: {try_all(stages[story.name], faults_after(stages, story))[1]}")
 
 
-def unreachable():
-    """{call: how many of them} that docs/robustness.md names as not made to fail."""
-    rows = re.findall(r"^\| (`\w+` in `\w+`)(?: \((\d+)\))? \|", (ROOT / "docs" / "robustness.md").read_text(), re.M)
-    return Counter({call: int(times or 1) for call, times in rows})
-
-
 def test_no_call_is_left(stages):
-    """Each call in the source of src/supervise has failed in some play, but for those that docs/robustness.md names."""
+    """Each call in the source of src/supervise has failed in some play."""
     code, (names, _) = Code(), functions()
     failed = {(at, names[function]) for stage in stages.values() for _, function, at in stage.failed}
     copies = {call: source for call, source in code.sources("supervise").items() if source.called in names}
@@ -138,10 +140,8 @@ def test_no_call_is_left(stages):
         print(f"not made to fail: {source} ({source.line})")
     for at, name in sorted(set(copies) - failed):
         print(f"copy not made to fail: {copies[at, name]} ({code.name(at)})")
-    if ALL and len(stages) == len(STORIES):
-        assert Counter(map(str, left)) == unreachable()
-    elif len(stages) == len(STORIES):
-        assert len(done) >= 0.75 * (len(done) + len(left))
+    if len(stages) == len(STORIES):
+        assert len(left) <= (0 if ALL else 0.2 * len(done))
 
 
 def test_everything_that_can_fail_does():

@@ -167,6 +167,10 @@ class Plan:
         """Whether that fault has come to pass."""
         return FAULT.unpack_from(self.memory, number * FAULT.size)[5] != 0
 
+    def late(self):
+        """The pid of the worker that is late; 0."""
+        return HEAD.unpack_from(self.memory)[-1]
+
     def describe(self, *faults):
         return ", then ".join(
             f"{ROLES[fault.role]}: {self.functions[fault.function]} in {self.code.name(fault.at)}, call {fault.nth}"

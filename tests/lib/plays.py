@@ -3,6 +3,7 @@
 The tester must be a subreaper: what loses its parents in the play becomes its child and is found.
 """
 
+import errno
 import fcntl
 import os
 import pty
@@ -211,11 +212,13 @@ class Play(Steps):
             self.code = os.waitstatus_to_exitcode(os.waitpid(self.guardian, 0)[1])
 
     def _look_at_the_end(self):
-        """No process, a documented exit code, a sentence if it is not 0, and no file: but for one that could not be
+        """A documented exit code, a sentence if it is not 0, no process, and no file: but for one that could not be
         removed, an empty pid file that could not be locked, and what an older server has left (process or file)."""
         has_said = self.code <= 0 or self.log() or any(name.startswith("cv_log_raw+") for name in self.failing_at)
         if self.code not in DOCUMENTED | set(self.story.may_end_with) or not has_said:
             self._fail(f"exit code {self.code}")
+        if os.strerror(errno.EBADF) in self.log() and "readdir64" not in self.failing:
+            self._fail("a descriptor is used that is closed")
         if self.faults and self.old_process:
             os.kill(self.old_process, signal.SIGKILL)  # it may have been overlooked
         until = time.monotonic() + 1.0  # a lost guardian's master needs a moment

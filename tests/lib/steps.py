@@ -190,7 +190,7 @@ class Steps:
 
     def lose_master(self):
         """Its worker comes too late, and so ends by itself."""
-        worker = self._until("the worker is born", lambda: next(iter(children(self._master())), 0))
+        worker = self._until("the worker is late", self.stage.plan.late)
         os.kill(self.guardian, signal.SIGSTOP)
         os.kill(self._master(), signal.SIGKILL)
         until = time.monotonic() + 3.0
