@@ -16,6 +16,14 @@ static inline int64_t cv_clock_ns(void)
     return (int64_t)now.tv_sec * CV_SECOND + now.tv_nsec;
 }
 
+/* The same as of the last tick, which may be 10 ms ago; a fourth of the cost. */
+static inline int64_t cv_clock_tick_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * CV_SECOND + now.tv_nsec;
+}
+
 /* Seconds since 1970, for Date and logs. */
 static inline int64_t cv_clock_wall_s(void)
 {

@@ -5,10 +5,10 @@
 #include "base/assert.h"
 #include "serve/file.h"
 
-/* An ordinary piece is 8 KiB with its header and malloc's, so that most answers fit; 32 of them are
- * kept: 256 KiB. */
+/* An ordinary piece is 8 KiB with its header and malloc's, so that most answers fit; 64 of them are
+ * kept: 512 KiB. */
 #define PIECE_ROOM (8192 - sizeof(struct cv_piece) - 16)
-#define SPARE_MAX 32
+#define SPARE_MAX 64
 
 struct cv_piece {
     struct cv_piece *next;

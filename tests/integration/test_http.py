@@ -115,6 +115,19 @@ def test_pipelined_request_behind_a_waiting_one_waits(connection):
     assert [connection.response().text for _ in range(2)] == ["slow", "Hello, World!"]
 
 
+def test_answers_do_not_wait_for_all_of_a_long_batch(jobs):
+    server = jobs.server("testbed", workers=1).wait_serving()
+    with server.connect() as connection:
+        connection.send(GET * 50)
+        assert all(connection.response().status == 200 for _ in range(50))
+        began = time.monotonic()
+        connection.send(b"GET /block HTTP/1.1\r\nHost: t\r\n\r\n" * 3)
+        assert connection.response().text == "blocked"
+        first = time.monotonic() - began
+        assert [connection.response().text for _ in range(2)] == ["blocked"] * 2
+        assert first < (time.monotonic() - began) / 2
+
+
 def test_waiting_request_does_not_hold_up_other_connections(jobs):
     server = jobs.server("testbed", workers=1).wait_serving()
     with server.connect() as slow:

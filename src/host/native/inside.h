@@ -46,6 +46,10 @@ struct cv_native {
     int64_t stop_left; /* ns of stop_timeout that have not been used yet */
 
     int64_t flushed_at;      /* inside a batch */
+    int64_t looked_at;       /* the clock */
+    unsigned ran;            /* handlers since then */
+    unsigned in_a_row;       /* so many may run before it is, if they go on being as short */
+    int64_t tick;            /* while this is the last one, they do */
     struct cv_fiber *going;  /* one started for a request that has not waited; NULL: none */
     struct cv_link canceled; /* requests that were told to end, oldest first */
     struct cv_timer naming;  /* when the oldest of them is to be named */

@@ -16,9 +16,10 @@
 #include <errno.h>
 
 /* Answers wait about this long for the rest of their batch, the time of some 2,000 short handlers;
- * what sending takes does not count. Whether it has passed is looked at behind so many handlers. */
+ * what sending takes does not count. Whether it has passed is looked at behind each handler, or
+ * behind so many while together they do not take as long. */
 #define FLUSH_EVERY CV_MS
-#define LOOK_EVERY 8
+#define IN_A_ROW 8
 
 /* A cancelled handler that is still there after this long is named in the log. */
 #define NAME_AFTER (1 * CV_SECOND)
@@ -32,7 +33,7 @@ static struct cv_native *native_of(const struct covey_req *req)
     return CV_CONTAINER_OF(req->app, struct cv_native, app);
 }
 
-static void run_request(struct covey_req *req, struct cv_fiber *self)
+static void run_request(struct cv_native *native, struct covey_req *req, struct cv_fiber *self)
 {
     req->fiber = self;
     cv_fiber_set_owner(self, req, NULL);
@@ -40,25 +41,27 @@ static void run_request(struct covey_req *req, struct cv_fiber *self)
     req->fiber = NULL;
     cv_list_remove(&req->canceled);
     cv_req_unref(req);
+    native->ran++;
 }
 
-/* A fiber that has not waited goes on with the next requests, because giving the thread back and
- * getting it again takes as long as a short handler: but not with more than a few, and then the
- * loop looks at the clock. */
+static bool may_go_on(const struct cv_native *native, const struct cv_fiber *self)
+{
+    return native->ran < native->in_a_row && native->going == self && cv_fiber_can_renew() &&
+           native->tick == cv_clock_tick_ns();
+}
+
+/* A fiber that has not waited goes on with the next requests if they are short, because giving the
+ * thread back and getting it again takes as long as a short handler. */
 static void run_requests(void *arg)
 {
     struct covey_req *req = arg;
     struct cv_native *native = native_of(req);
     struct cv_fiber *self = cv_fiber_self();
     native->going = self;
-    for (unsigned n = 1;; n++) {
-        run_request(req, self);
-        if (n == LOOK_EVERY || native->going != self || !cv_fiber_can_renew())
-            break;
-        req = next_request(native);
-        if (req == NULL)
-            break;
+    run_request(native, req, self);
+    while (may_go_on(native, self) && (req = next_request(native)) != NULL) {
         cv_fiber_renew(self);
+        run_request(native, req, self);
     }
 }
 
@@ -288,18 +291,28 @@ static void on_event(struct cv_native *native, const struct cv_event *event)
     }
 }
 
+static void look_at_the_clock(struct cv_native *native)
+{
+    int64_t now = cv_clock_ns();
+    bool are_short = now - native->looked_at < native->ran * (FLUSH_EVERY / IN_A_ROW);
+    native->in_a_row = are_short ? IN_A_ROW : 1;
+    native->ran = 0;
+    if (now - native->flushed_at >= FLUSH_EVERY) {
+        cv_server_flush(native->server);
+        native->flushed_at = now = cv_clock_ns();
+    }
+    native->looked_at = now;
+    native->tick = cv_clock_tick_ns();
+}
+
 void cv_native_handle_events(struct cv_native *native)
 {
     struct cv_event event;
-    native->flushed_at = cv_loop_now(native->loop);
+    native->flushed_at = native->looked_at = cv_loop_now(native->loop);
+    native->tick = cv_clock_tick_ns();
     while (cv_server_next(native->server, &event)) {
         on_event(native, &event);
-        if (event.kind != CV_EV_REQUEST && event.kind != CV_EV_BODY)
-            continue; /* no handler has run */
-        int64_t now = cv_clock_ns();
-        if (now - native->flushed_at >= FLUSH_EVERY) {
-            cv_server_flush(native->server);
-            native->flushed_at = cv_clock_ns();
-        }
+        if (event.kind == CV_EV_REQUEST || event.kind == CV_EV_BODY) /* a handler has run */
+            look_at_the_clock(native);
     }
 }
