@@ -7,11 +7,13 @@
 void cv_pace_learn(struct cv_pace *pace, unsigned taken, bool was_empty)
 {
     pace->found += taken;
-    if (was_empty)
-        pace->n = taken > pace->n / 2 ? taken : (pace->n + 1) / 2;
-    else if (pace->found >= FOUND_ENOUGH)
+    pace->since += taken;
+    if (was_empty) {
+        if (pace->since < FOUND_ENOUGH)
+            pace->n = taken > pace->n / 2 ? taken : (pace->n + 1) / 2;
+        pace->found = pace->since = 0;
+    } else if (pace->found >= FOUND_ENOUGH) {
         pace->n = 2 * pace->n < CV_PACE_MAX ? 2 * pace->n : CV_PACE_MAX;
-    else
-        return;
-    pace->found = 0;
+        pace->found = 0;
+    }
 }

@@ -13,7 +13,8 @@
 
 struct cv_pace {
     unsigned n;     /* to take in one turn */
-    unsigned found; /* since `n` last changed */
+    unsigned found; /* since `n` last grew */
+    unsigned since; /* found since the last look in vain */
 };
 
 #define CV_PACE_INIT ((struct cv_pace){.n = 1})
