@@ -113,7 +113,9 @@ COVEY_API bool covey_is_stopping(const covey_app *app);
 
 /* ---- Routes ---- */
 
-/* How one route differs from the settings. */
+/* How one route differs from the settings; what is not named here cannot. A limit of 0 is the
+ * setting, COVEY_OFF none at all. All of them, and what clients and the log get to see: limits.md.
+ */
 struct covey_route {
     covey_handler_fn *handler;
     size_t size;              /* set by the macros below */
@@ -126,6 +128,10 @@ struct covey_route {
     /* Bytes: a longer body (of more than 64 KiB, too) is kept on disk, in UPLOAD_DIR; covey_body()
      * then has none of it, covey_body_file() and covey_body_read() have all. 0: never. */
     int64_t spool_above;
+    /* For long uploads, while the app waits for them: REQUEST_TIMEOUT bounds the whole body,
+     * BODY_RATE_MIN what comes of it in each RATE_SPAN. */
+    int64_t request_timeout; /* ms; 0: REQUEST_TIMEOUT; COVEY_OFF: none */
+    int64_t body_rate_min;   /* bytes a second; 0: BODY_RATE_MIN; COVEY_OFF: any */
 };
 
 /* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/',

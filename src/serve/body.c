@@ -56,7 +56,7 @@ static void give_up(struct cv_conn *c, int error)
         c->protocol->refuse(x, reason, CV_GONE_BODY);
         return;
     }
-    x->body_error = error;
+    x->body_error = error == -ETIME ? -ETIMEDOUT : error;
     tell(x);
 }
 
@@ -72,6 +72,8 @@ static void stop_draining(struct cv_conn *c)
 static void deliver(struct cv_conn *c, struct cv_span data)
 {
     struct cv_exchange *x = c->x;
+    if (c->due_kind == CV_DUE_BODY)
+        cv_speed_add(&c->speed, data.len);
     if (c->state == CV_CONN_DRAIN) {
         c->dropped += (uint32_t)data.len;
         if (c->dropped > CV_BODY_DRAIN_MAX)

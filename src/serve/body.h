@@ -13,8 +13,8 @@ bool cv_body_wants(const struct cv_conn *c);
 /* Uses body bytes from the front and says how many. May refuse the request. */
 size_t cv_body_input(struct cv_conn *c, struct cv_span bytes);
 
-/* The body will not be completed: because the peer has ended (-ECONNRESET) or is too slow
- * (-ETIMEDOUT). Refuses the request or lets read() say so. */
+/* The body will not be completed: because the peer has ended (-ECONNRESET), its time is over
+ * (-ETIMEDOUT) or it is too slow (-ETIME). Refuses the request or lets read() say so. */
 void cv_body_fail(struct cv_conn *c, int error);
 
 #endif

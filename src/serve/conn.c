@@ -274,8 +274,8 @@ void cv_conn_flush(struct cv_conn *c)
     }
     if (!watch(c))
         return;
-    if (must_send_on(c) && c->out.unsent < before)
-        cv_deadline_renew(c, CV_DUE_WRITE);
+    if (must_send_on(c))
+        cv_speed_add(&c->speed, before - c->out.unsent);
     cv_conn_settle(c);
     if (c->cold)
         cv_cold_wait(c);
@@ -323,7 +323,7 @@ int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)
     }
     cv_server_count(server, +1);
     cv_metrics_add(&server->metrics.page->accepted, 1);
-    cv_deadline_renew(c, CV_DUE_HEAD);
+    cv_deadline_set(c, CV_DUE_HEAD);
     cv_conn_run(c);
     cv_conn_dirty(c); /* the next flush registers it */
     return 0;

@@ -23,6 +23,7 @@
 #include "serve/out.h"
 #include "serve/peer.h"
 #include "serve/protocol.h"
+#include "serve/speed.h"
 #include "serve/transport.h"
 
 /* A batch of pipelined requests ends at one of these; what is sent goes in one call. */
@@ -60,6 +61,7 @@ struct cv_conn {
         uint64_t left;
     } body;
 
+    struct cv_speed speed; /* of what is transferred, while that is looked at */
     int fd;
     uint32_t in_at;
     uint32_t dropped; /* body bytes read over, in DRAIN and LINGER */
@@ -71,22 +73,24 @@ struct cv_conn {
 
     /* Bytes, not bits: one bit is written as a byte, and a word that is read right behind that,
      * with others in it, waits for it. */
-    bool may_read;    /* the kernel may hold bytes */
-    bool peer_closed; /* a FIN has been seen; what came before it may still be unread */
-    bool eof;         /* all has been read */
-    bool blocked;     /* a send was short; an edge will come */
-    bool paused;      /* a part of a file has had its share of this turn; the next goes on */
-    bool cold;        /* the next part of a file is not in memory yet: cold.h */
-    bool closing;     /* closes once everything is sent */
-    bool cut;         /* closes after one attempt to send */
-    bool reset;       /* closes by RST */
-    bool unread;      /* bytes of the peer's will never be read: linger */
-    bool last;        /* its requests are used up: the answer closes */
+    bool may_read; /* the kernel may hold bytes */
+    bool blocked;  /* a send was short; an edge will come */
+    bool paused;   /* a part of a file has had its share of this turn; the next goes on */
+    bool cold;     /* the next part of a file is not in memory yet: cold.h */
+    bool closing;  /* closes once everything is sent */
+    bool unread;   /* bytes of the peer's will never be read: linger */
+    bool last;     /* its requests are used up: the answer closes */
     bool chunked;
     bool body_done;
     bool expects; /* the peer waits for 100 Continue */
-    bool surplus; /* too many: its first request is refused */
     bool late;    /* the request's time has passed while the host did not read */
+
+    /* Set once in a connection's life, if at all. */
+    bool peer_closed : 1; /* a FIN has been seen; what came before it may still be unread */
+    bool eof : 1;         /* all has been read */
+    bool cut : 1;         /* closes after one attempt to send */
+    bool reset : 1;       /* closes by RST */
+    bool surplus : 1;     /* too many: its first request is refused */
 };
 
 /* What an idle connection costs, with malloc's word; the kernel's part comes on top. */

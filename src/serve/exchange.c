@@ -305,6 +305,12 @@ static void timed_out(struct cv_timer *timer)
     cv_refuse_late(x);
 }
 
+void cv_exchange_speed(struct cv_exchange *x, int64_t timeout_ms, int64_t rate_min)
+{
+    x->own_request_timeout = timeout_ms;
+    x->own_body_rate_min = rate_min;
+}
+
 void cv_exchange_timeout(struct cv_exchange *x, int64_t ms)
 {
     if (x->conn == NULL)

@@ -55,7 +55,9 @@ struct cv_exchange {
     struct cv_metrics_route route;
     void *host;
     int64_t started;
-    int64_t own_timeout; /* ms, in the place of RESPONSE_TIMEOUT; 0: it has none, < 0: no limit */
+    int64_t own_timeout;         /* the route's, in the place of RESPONSE_TIMEOUT, ms; */
+    int64_t own_request_timeout; /* REQUEST_TIMEOUT, */
+    int64_t own_body_rate_min;   /* and BODY_RATE_MIN; 0: it has none, < 0: no limit */
 
     struct cv_span whole; /* the body, once it is collected or if it came with the head */
     struct cv_buf body;   /* a body that did not */

@@ -86,6 +86,10 @@ void *cv_exchange_host(const struct cv_exchange *x);
  * expected. */
 int cv_exchange_collect(struct cv_exchange *x, int64_t max);
 
+/* To be called before collect() and read(): REQUEST_TIMEOUT (ms) and BODY_RATE_MIN for this one. 0:
+ * as for all, < 0: no limit. */
+void cv_exchange_speed(struct cv_exchange *x, int64_t timeout_ms, int64_t rate_min);
+
 /* To be called before collect(): a body of more than `above` bytes that did not come along with the
  * head is kept in a file without a name in `folder` (not copied). If there is no room for it the
  * server answers 507, or 503 if that fails otherwise. */

@@ -229,33 +229,34 @@ static void head_expired(struct cv_conn *c)
 
 /* The request's time has passed. While the host is not waiting for it, that is not the peer's
  * fault: it gets the time again once the host waits. */
-static void body_expired(struct cv_conn *c)
+static void body_expired(struct cv_conn *c, enum cv_speed_verdict why)
 {
     if (c->state != CV_CONN_RUN)
         cv_conn_close(c, CV_GONE_NOT);
     else if (!c->x->waits_body)
         c->late = true;
     else
-        cv_body_fail(c, -ETIMEDOUT);
+        cv_body_fail(c, why == CV_SPEED_SLOW ? -ETIME : -ETIMEDOUT);
 }
 
 /* No answer can be given: one is on its way. Closed otherwise than by a reset, what is unsent would
  * stay with the kernel for minutes, for a peer that does not take it. */
-static void send_expired(struct cv_conn *c)
+static void send_expired(struct cv_conn *c, enum cv_speed_verdict why)
 {
+    enum cv_refused reason = why == CV_SPEED_SLOW ? CV_REFUSED_SEND_RATE : CV_REFUSED_SEND_TIMEOUT;
     c->reset = true;
-    cv_refused(c->server, CV_REFUSED_SEND_TIMEOUT, &c->peer, c->x);
+    cv_refused(c->server, reason, &c->peer, c->x);
     cv_conn_close(c, CV_GONE_TIMEOUT);
 }
 
-static void expired(struct cv_conn *c, enum cv_due kind)
+static void expired(struct cv_conn *c, enum cv_due kind, enum cv_speed_verdict why)
 {
     switch (kind) {
     case CV_DUE_IDLE: cv_conn_close_idle(c); break;
     case CV_DUE_HEAD: head_expired(c); break;
-    case CV_DUE_BODY: body_expired(c); break;
+    case CV_DUE_BODY: body_expired(c, why); break;
     case CV_DUE_RESPONSE: cv_refuse_late(c->x); break;
-    case CV_DUE_WRITE: send_expired(c); break;
+    case CV_DUE_WRITE: send_expired(c, why); break;
     case CV_DUE_LINGER: cv_conn_close(c, CV_GONE_NOT); break;
     case CV_DUE_NONE:
     case CV_DUE_COUNT: break;

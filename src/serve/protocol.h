@@ -10,6 +10,7 @@
 #include "serve/deadline.h"
 #include "serve/handler.h"
 #include "serve/metrics.h"
+#include "serve/speed.h"
 
 struct cv_conn;
 
@@ -20,9 +21,9 @@ struct cv_protocol {
     size_t (*input)(struct cv_conn *c, struct cv_span bytes);
     /* The peer will send nothing more. Called where input() would be. */
     void (*eof)(struct cv_conn *c);
-    /* The deadline that applies now, and that it has passed. */
+    /* The deadline that applies now, and that it has passed, or that a transfer is too slow. */
     enum cv_due (*due)(const struct cv_conn *c);
-    void (*expired)(struct cv_conn *c, enum cv_due kind);
+    void (*expired)(struct cv_conn *c, enum cv_due kind, enum cv_speed_verdict why);
 
     /* ---- For the connection's exchange, which is attached and in the right state ---- */
 

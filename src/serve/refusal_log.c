@@ -10,7 +10,7 @@
 
 /* ---- The table ---- */
 
-enum unit { COUNT, BYTES, MS };
+enum unit { COUNT, BYTES, MS, RATE };
 
 static const struct row {
     int status;
@@ -68,9 +68,13 @@ static int64_t own_of(const struct cv_exchange *x, enum cv_refused reason)
 {
     if (x == NULL)
         return 0;
-    if (reason == CV_REFUSED_BODY_TOO_LARGE)
-        return x->body_max;
-    return reason == CV_REFUSED_RESPONSE_TIMEOUT ? x->own_timeout : 0;
+    switch ((int)reason) {
+    case CV_REFUSED_BODY_TOO_LARGE: return x->body_max;
+    case CV_REFUSED_BODY_TIMEOUT: return x->own_request_timeout;
+    case CV_REFUSED_BODY_RATE: return x->own_body_rate_min;
+    case CV_REFUSED_RESPONSE_TIMEOUT: return x->own_timeout;
+    default: return 0;
+    }
 }
 
 /* ---- Words ---- */
@@ -81,7 +85,7 @@ static int64_t own_of(const struct cv_exchange *x, enum cv_refused reason)
 static void write_limit(const struct row *row, const char *name, int64_t value,
                         char text[LIMIT_TEXT])
 {
-    static const char *const words[] = {"", " bytes", " ms"};
+    static const char *const words[] = {"", " bytes", " ms", " bytes a second"};
     bool seconds = row->unit == MS && value % 1000 == 0;
     (void)snprintf(text, LIMIT_TEXT, " (%s is %lld%s)", name,
                    (long long)(seconds ? value / 1000 : value), seconds ? " s" : words[row->unit]);

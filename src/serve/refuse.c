@@ -50,6 +50,7 @@ enum cv_refused cv_refused_body(int error)
     switch (error) {
     case -EMSGSIZE: return CV_REFUSED_BODY_TOO_LARGE;
     case -ETIMEDOUT: return CV_REFUSED_BODY_TIMEOUT;
+    case -ETIME: return CV_REFUSED_BODY_RATE;
     case -ENOMEM: return CV_REFUSED_NO_MEMORY;
     case -ENOSPC: return CV_REFUSED_BODY_NO_ROOM;
     case -EIO: return CV_REFUSED_BODY_NOT_KEPT;

@@ -14,8 +14,11 @@ struct cv_limits {
     struct cv_h1_limits head;
     int64_t head_timeout;    /* from a head's first byte (or the accept) to its last: 408 */
     int64_t request_timeout; /* from the head to the last byte of its body; and for the head: 408 */
-    int64_t response_timeout;   /* from the request's last byte to the answer's first: 503; and per
-                                   stalled write */
+    int64_t response_timeout; /* from the request's last byte to the answer's first: 503 */
+    int64_t send_timeout;     /* without a byte that the client takes */
+    int64_t body_rate_min;    /* bytes a second, over each rate_span: 408 */
+    int64_t send_rate_min;    /* the same for what the client takes while there is something */
+    int64_t rate_span;
     int64_t keep_alive_timeout; /* between requests */
     int64_t
         body_max; /* default of collect() for hosts; the server itself reads over at most 64 KiB */

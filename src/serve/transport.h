@@ -21,6 +21,8 @@ struct cv_transport {
     ssize_t (*send)(struct cv_conn *c, const struct iovec *parts, int n, bool more);
     /* The same for `len` bytes of a file from `offset` on; also fewer at its end, then 0. */
     ssize_t (*sendfile)(struct cv_conn *c, int fd, uint64_t offset, size_t len);
+    /* Bytes that were sent and that the peer has not taken yet; CV_SPEED_UNKNOWN. */
+    uint32_t (*queued)(const struct cv_conn *c);
     /* Tells the peer that nothing more will come. */
     void (*shutdown)(struct cv_conn *c);
     /* Closes the descriptor; with `reset` so that the peer cannot take what came for complete. */

@@ -2,6 +2,8 @@
 #include "serve/transport.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -38,6 +40,12 @@ static ssize_t plain_sendfile(struct cv_conn *c, int fd, uint64_t offset, size_t
     return sent < 0 ? -errno : sent;
 }
 
+static uint32_t plain_queued(const struct cv_conn *c)
+{
+    int n = 0;
+    return ioctl(c->fd, SIOCOUTQ, &n) == 0 ? (uint32_t)n : CV_SPEED_UNKNOWN;
+}
+
 static void plain_shutdown(struct cv_conn *c)
 {
     (void)shutdown(c->fd, SHUT_WR);
@@ -57,6 +65,7 @@ const struct cv_transport cv_transport_plain = {
     .recv = plain_recv,
     .send = plain_send,
     .sendfile = plain_sendfile,
+    .queued = plain_queued,
     .shutdown = plain_shutdown,
     .close = plain_close,
 };

@@ -118,7 +118,7 @@ def among_slow_clients(server, worker):
 @pytest.mark.skipif(bool(sanitized()), reason="such a build has no time to compare")
 def test_slow_clients_cost_others_little_and_are_soon_gone(jobs, program):
     server = jobs.server(program, workers=1, request_head_timeout=TIMEOUT, request_timeout=TIMEOUT,
-                         response_timeout=TIMEOUT, linger_timeout="500ms").wait_serving()
+                         response_timeout=TIMEOUT, send_timeout=TIMEOUT, linger_timeout="500ms").wait_serving()
     worker = only_worker(server)
     found = []
     for _ in range(3):

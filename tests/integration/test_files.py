@@ -281,7 +281,7 @@ def test_a_slow_reader_costs_no_memory(served):
 def test_a_stalled_reader_is_given_up(jobs, app, tmp_path):
     with (tmp_path / "large").open("wb") as file:
         file.truncate(64 << 20)
-    server = jobs.server(app(APP, name="files"), workers=1, response_timeout="1s", root=tmp_path).wait_serving()
+    server = jobs.server(app(APP, name="files"), workers=1, send_timeout="1s", root=tmp_path).wait_serving()
     (worker,) = server.workers()
     before = len(proc.fds(worker))
     with server.connect() as connection:

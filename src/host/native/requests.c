@@ -121,10 +121,12 @@ static bool is_body_ready(const struct cv_native *native, struct covey_req *req)
 {
     if (req->route == NULL || req->bad_status != 0 || !cv_exchange_head(req->x)->has_body)
         return true;
+    const struct covey_route *how = &req->route->how;
     int64_t max = body_max(native, req->route);
-    if (req->route->how.spool_above > 0)
-        cv_exchange_spool(req->x, cv_app_upload_folder(req->app), req->route->how.spool_above);
-    if (!req->route->how.stream)
+    cv_exchange_speed(req->x, how->request_timeout, how->body_rate_min);
+    if (how->spool_above > 0)
+        cv_exchange_spool(req->x, cv_app_upload_folder(req->app), how->spool_above);
+    if (!how->stream)
         return cv_exchange_collect(req->x, max) == 1;
     if (cv_exchange_limit(req->x, max) < 0)
         req->bad_status = 413;
@@ -136,6 +138,7 @@ static struct covey_req *take_request(struct cv_native *native, struct cv_exchan
 {
     struct covey_req *req = cv_req_new(&native->app, x);
     if (req == NULL) {
+        cv_refused(native->server, CV_REFUSED_NO_MEMORY, NULL, x);
         (void)cv_exchange_answer(x, &(struct cv_answer){.status = 503});
         cv_exchange_release(x);
         return NULL;

@@ -122,6 +122,8 @@ static struct rig *rig_new(void (*host)(struct rig *rig, const struct cv_event *
                    .head_timeout = 60000,
                    .request_timeout = 60000,
                    .response_timeout = 60000,
+                   .send_timeout = 60000,
+                   .rate_span = 10000,
                    .keep_alive_timeout = 60000,
                    .body_max = -1,
                    .linger_timeout = 2000},

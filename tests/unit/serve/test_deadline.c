@@ -200,7 +200,7 @@ static int read_over(int fd)
 static void test_a_peer_that_does_not_take_the_answer_is_cut(void **state)
 {
     (void)state;
-    struct rig *rig = rig_with(host_hold, LIMIT(response_timeout));
+    struct rig *rig = rig_with(host_hold, LIMIT(send_timeout));
     static char body[32 << 20]; /* more than the sockets hold */
     int fd = rig_connect(rig);
     say_text(fd, GET);
@@ -213,6 +213,104 @@ static void test_a_peer_that_does_not_take_the_answer_is_cut(void **state)
     assert_int_equal(cv_server_connections(rig->server), 0);
     assert_int_equal(read_over(fd), -ECONNRESET);
     cv_exchange_release(rig->held);
+    close(fd);
+    rig_free(rig);
+}
+
+static void test_a_body_that_drips_is_408(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(host_echo);
+    rig->config.limits.body_rate_min = 1 << 20;
+    rig->config.limits.rate_span = 100;
+    rig_start(rig);
+    int fd = rig_connect(rig);
+    say_text(fd, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+    for (int64_t end = cv_clock_ns() + PATIENCE; !rig->got_end && cv_clock_ns() < end;) {
+        (void)!send(fd, "x", 1, MSG_NOSIGNAL);
+        usleep(1000);
+        rig_step(rig, 10);
+        fetch(rig, fd);
+    }
+    assert_got(rig, "HTTP/1.1 408 ");
+    assert_got(rig, "The request body came too slowly (BODY_RATE_MIN).");
+    assert_int_equal(rig->gone, CV_GONE_BODY);
+    close(fd);
+    rig_free(rig);
+}
+
+/* It drips, but nobody waits for it. */
+static void test_a_body_that_nobody_reads_may_be_slow(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(host_hold);
+    rig->config.limits.body_rate_min = 1000000;
+    rig->config.limits.rate_span = 100;
+    rig_start(rig);
+    int fd = rig_connect(rig);
+    char some[8];
+    say_text(fd, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
+    rig_until(rig, rig->held != NULL);
+    assert_int_equal(cv_exchange_read(rig->held, some, sizeof(some)), 3);
+    for (int64_t late = cv_clock_ns() + 500 * CV_MS; cv_clock_ns() < late;)
+        rig_step(rig, 5);
+    say_text(fd, "lo");
+    rig_settle(rig);
+    assert_int_equal(cv_exchange_read(rig->held, some, sizeof(some)), 2);
+    answer_text(rig->held, "fine");
+    cv_exchange_release(rig->held);
+    hear(rig, fd, "fine");
+    close(fd);
+    rig_free(rig);
+}
+
+static void host_patient(struct rig *rig, const struct cv_event *event)
+{
+    if (event->kind == CV_EV_REQUEST)
+        cv_exchange_speed(event->exchange, -1, -1);
+    host_echo(rig, event);
+}
+
+static void test_a_request_may_have_all_the_time(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(host_patient);
+    rig->config.limits.request_timeout = SHORT;
+    rig->config.limits.body_rate_min = 1000;
+    rig->config.limits.rate_span = 100;
+    rig_start(rig);
+    int fd = rig_connect(rig);
+    say_text(fd, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
+    for (int64_t late = cv_clock_ns() + 500 * CV_MS; cv_clock_ns() < late;)
+        rig_step(rig, 5);
+    say_text(fd, "lo");
+    hear(rig, fd, "hello");
+    close(fd);
+    rig_free(rig);
+}
+
+/* A client that reads a little each time the server is stepped is cut off by the rate alone. */
+static void test_a_peer_that_takes_the_answer_in_drops_is_cut(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(host_hold);
+    rig->config.limits.send_rate_min = 100 << 20;
+    rig->config.limits.rate_span = 200;
+    rig_start(rig);
+    static char body[32 << 20];
+    int fd = rig_connect(rig);
+    say_text(fd, GET);
+    rig_until(rig, rig->held != NULL);
+    struct cv_answer answer = {.status = 200, .body = cv_span(body, sizeof(body))};
+    assert_int_equal(cv_exchange_answer(rig->held, &answer), 0);
+    cv_exchange_release(rig->held);
+    int64_t end = cv_clock_ns() + PATIENCE;
+    while (cv_server_connections(rig->server) > 0 && cv_clock_ns() < end) {
+        char some[1000];
+        (void)!recv(fd, some, sizeof(some), MSG_DONTWAIT);
+        rig_step(rig, 10);
+    }
+    assert_int_equal(cv_server_connections(rig->server), 0);
     close(fd);
     rig_free(rig);
 }
@@ -275,6 +373,10 @@ int main(void)
         cmocka_unit_test(test_an_exchange_past_its_own_time_within_an_answer_is_cut),
         cmocka_unit_test(test_an_exchange_may_have_no_limit),
         cmocka_unit_test(test_a_peer_that_does_not_take_the_answer_is_cut),
+        cmocka_unit_test(test_a_body_that_drips_is_408),
+        cmocka_unit_test(test_a_body_that_nobody_reads_may_be_slow),
+        cmocka_unit_test(test_a_request_may_have_all_the_time),
+        cmocka_unit_test(test_a_peer_that_takes_the_answer_in_drops_is_cut),
         cmocka_unit_test(test_a_client_that_stays_after_a_refusal_is_closed),
         cmocka_unit_test(test_limits_that_are_off_arm_nothing),
         cmocka_unit_test(test_a_limit_of_zero_does_not_hang),

@@ -119,6 +119,8 @@ static inline void rig_init(struct rig *rig, covey_setup_fn *setup)
                               .head_timeout = 30000,
                               .request_timeout = 30000,
                               .response_timeout = 30000,
+                              .send_timeout = 30000,
+                              .rate_span = 10000,
                               .keep_alive_timeout = 30000,
                               .body_max = 1 << 20,
                               .linger_timeout = 1000,

@@ -208,6 +208,8 @@ static int live(void)
                               .head_timeout = 30000,
                               .request_timeout = 30000,
                               .response_timeout = 30000,
+                              .send_timeout = 30000,
+                              .rate_span = 30000,
                               .keep_alive_timeout = 30000,
                               .body_max = 1 << 20,
                               .linger_timeout = 1000,

@@ -18,6 +18,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
@@ -231,6 +232,7 @@ WRAP(fstatat64, -1, ENOMEM)
 WRAP(fcntl64, -1, EMFILE)
 WRAP(lseek64, -1, EIO)
 WRAP(syscall, -1, EMFILE, ENOENT, EAGAIN, EINTR)
+WRAP(ioctl, -1, ENOTTY)
 WRAP(shutdown, -1, ENOTCONN)
 WRAP(poll, -1, ENOMEM, EINTR)
 WRAP(epoll_create1, -1, EMFILE)
