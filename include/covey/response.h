@@ -44,6 +44,12 @@ COVEY_API int covey_fail(covey_req *req, int status, const char *format, ...) CO
 COVEY_API int covey_set_header(covey_req *req, const char *name, const char *value);
 COVEY_API int covey_add_header(covey_req *req, const char *name, const char *value);
 
+/* Sends the fields set so far as an informational answer, 103 Early Hints (or 102), ahead of the
+ * answer, for which they stay. It leaves when the handler next waits. 0, also where the client
+ * speaks HTTP/1.0 and gets none; -EALREADY once the answer's head has left, -ECANCELED, -EINVAL
+ * (another status: 100 Continue is sent by itself), -ENOMEM. */
+COVEY_API int covey_inform(covey_req *req, int status);
+
 /* The status of the staged or begun answer; 0 before. For response middleware. */
 COVEY_API int covey_status(const covey_req *req);
 

@@ -1,4 +1,5 @@
-/* Streamed answers: the head leaves first, then pieces, with back-pressure. */
+/* Answers that leave in parts: informational ones in front of it; streamed ones, of which the head
+ * leaves first, then pieces, with back-pressure. */
 #include "app/request.h"
 
 #include "base/log.h"
@@ -10,6 +11,17 @@
 static int server_code(struct covey_req *req, int rc)
 {
     return rc == -ECONNRESET ? cv_req_cancel_self(req) : rc;
+}
+
+int covey_inform(covey_req *req, int status)
+{
+    if (!cv_req_here(req))
+        return -EPERM;
+    int rc = cv_exchange_inform(req->x, status, req->fields, req->n_fields);
+    if (rc == -EALREADY || rc == -EINVAL)
+        cv_error("%s: covey_inform() %s %d", cv_req_name(req),
+                 rc == -EALREADY ? "behind the answer's head, with status" : "with status", status);
+    return server_code(req, rc);
 }
 
 /* As far as both sides know the struct. */

@@ -247,6 +247,15 @@ int cv_exchange_answer(struct cv_exchange *x, const struct cv_answer *a)
     return rc;
 }
 
+int cv_exchange_inform(struct cv_exchange *x, int status, const struct cv_answer_field *fields,
+                       size_t n_fields)
+{
+    int rc = may_begin(x);
+    if (rc == 0 && (status < 102 || status > 199))
+        rc = -EINVAL;
+    return rc < 0 ? rc : x->conn->protocol->inform(x, status, fields, n_fields);
+}
+
 int cv_exchange_begin(struct cv_exchange *x, const struct cv_answer *a)
 {
     return answer(x, a, false);

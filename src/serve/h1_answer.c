@@ -41,13 +41,20 @@ static char *put_field(char *at, struct cv_span name, struct cv_span value)
     return put(at, CV_SPAN("\r\n"));
 }
 
-static void write_preamble(struct cv_preamble *preamble, int status, int64_t second)
+/* The status line. */
+static char *put_status(char *at, int status)
 {
-    char *at = put(preamble->text, CV_SPAN("HTTP/1.1 "));
+    at = put(at, CV_SPAN("HTTP/1.1 "));
     at += cv_num_write_u64(at, (uint64_t)status);
     *at++ = ' ';
     at = put(at, cv_span_str(cv_status_reason(status)));
-    at = put(at, CV_SPAN("\r\nDate: "));
+    return put(at, CV_SPAN("\r\n"));
+}
+
+static void write_preamble(struct cv_preamble *preamble, int status, int64_t second)
+{
+    char *at = put_status(preamble->text, status);
+    at = put(at, CV_SPAN("Date: "));
     cv_date_write(at, second);
     at = put(at + CV_DATE_LEN, CV_SPAN("\r\n"));
     preamble->status = status;
@@ -98,11 +105,11 @@ static uint64_t body_len(const struct cv_answer *a)
     return len;
 }
 
-static size_t head_room(const struct cv_answer *a)
+static size_t fields_room(const struct cv_answer_field *fields, size_t n)
 {
-    size_t room = HEAD_ROOM + a->type.len;
-    for (size_t i = 0; i < a->n_fields; i++)
-        room += a->fields[i].name.len + a->fields[i].value.len + 4;
+    size_t room = 0;
+    for (size_t i = 0; i < n; i++)
+        room += fields[i].name.len + fields[i].value.len + 4;
     return room;
 }
 
@@ -201,7 +208,8 @@ static int write_answer(struct cv_conn *c, const struct cv_answer *a, const stru
 {
     struct cv_span body = with_body ? a->body : (struct cv_span){NULL, 0};
     bool lent = a->release != NULL && body.len >= LEND_MIN;
-    size_t room = head_room(a) + (lent ? 0 : body.len);
+    size_t room =
+        HEAD_ROOM + a->type.len + fields_room(a->fields, a->n_fields) + (lent ? 0 : body.len);
     struct cv_out behind = {NULL, NULL, 0};
     char *start = cv_out_reserve(&c->out, &c->server->pieces, room);
     if (start == NULL)
@@ -218,6 +226,25 @@ static int write_answer(struct cv_conn *c, const struct cv_answer *a, const stru
     cv_out_join(&c->out, &behind);
     if (!lent && a->release != NULL)
         a->release(a->arg);
+    cv_conn_dirty(c);
+    return 0;
+}
+
+int cv_h1_inform(struct cv_exchange *x, int status, const struct cv_answer_field *fields,
+                 size_t n_fields)
+{
+    struct cv_conn *c = x->conn;
+    if (x->head->minor == 0)
+        return 0;
+    size_t room = HEAD_ROOM + fields_room(fields, n_fields);
+    char *start = cv_out_reserve(&c->out, &c->server->pieces, room);
+    if (start == NULL)
+        return -ENOMEM;
+    char *end = put_status(start, status);
+    for (size_t i = 0; i < n_fields; i++)
+        end = put_field(end, fields[i].name, fields[i].value);
+    end = put(end, CV_SPAN("\r\n"));
+    cv_out_commit(&c->out, (size_t)(end - start));
     cv_conn_dirty(c);
     return 0;
 }

@@ -6,6 +6,10 @@
 
 struct cv_conn;
 
+/* A head alone in front of the answer, unless the client speaks HTTP/1.0. 0 or -ENOMEM. */
+int cv_h1_inform(struct cv_exchange *x, int status, const struct cv_answer_field *fields,
+                 size_t n_fields);
+
 /* Writes head and, if `whole`, body behind what is unsent, and decides whether the connection goes
  * on (`closing`). 0 or -ENOMEM, and then nothing has changed. */
 int cv_h1_answer(struct cv_exchange *x, const struct cv_answer *a, bool whole);

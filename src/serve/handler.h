@@ -150,6 +150,12 @@ struct cv_answer {
  * called in any case, at once or by a later flush. */
 int cv_exchange_answer(struct cv_exchange *x, const struct cv_answer *answer);
 
+/* An informational answer in front of it, with these fields (copied; checked by the caller): 103
+ * Early Hints or 102. 0, also for a client of HTTP/1.0, which gets none; -EALREADY, -ECONNRESET,
+ * -ENOMEM as above, -EINVAL: 100 and 101 are the server's own. */
+int cv_exchange_inform(struct cv_exchange *x, int status, const struct cv_answer_field *fields,
+                       size_t n_fields);
+
 /* A streamed answer: head, pieces, end. begin: 0 or as above. write: bytes now unsent on the
  * connection (>= 0; above CV_WRITE_HIGH the host should wait for CV_EV_WRITABLE), -ECONNRESET,
  * -EMSGSIZE past `length`, -ENOMEM. end: 0, or -EIO if less than `length` was written (the

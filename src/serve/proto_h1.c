@@ -326,6 +326,7 @@ const struct cv_protocol cv_proto_h1 = {
     .eof = eof,
     .due = due,
     .expired = expired,
+    .inform = cv_h1_inform,
     .answer = answer,
     .write = cv_h1_write,
     .end = end,

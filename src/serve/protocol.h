@@ -27,6 +27,9 @@ struct cv_protocol {
 
     /* ---- For the connection's exchange, which is attached and in the right state ---- */
 
+    /* An informational answer. 0 or -ENOMEM, and then nothing has been written. */
+    int (*inform)(struct cv_exchange *x, int status, const struct cv_answer_field *fields,
+                  size_t n_fields);
     /* Head and, if `whole`, body. 0 or -ENOMEM, and then nothing has been written. */
     int (*answer)(struct cv_exchange *x, const struct cv_answer *answer, bool whole);
     /* A piece of the body. 0 or -ENOMEM, and then nothing has been written. */

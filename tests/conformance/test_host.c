@@ -14,7 +14,7 @@
  *     /limited     reads a body of at most 10 bytes; 413 by the host
  *     /chunks      three pieces, length unknown;  /known: length known;  /short: fewer than said
  *     /big         1 MiB, lent;  /flood: streamed under back-pressure, 4 MiB
- *     /204 /304    no body
+ *     /204 /304    no body;  /hints: 103 with a Link, then hinted
  *     /later       answers after 50 ms;  /never: does not answer;  /stalls: begins and stops there
  *     /drop        releases without an answer;  /abort: begins and aborts
  *     /pid         the process;  /peer: the client's address
@@ -95,6 +95,13 @@ static void start_204(struct job *job)
 static void start_304(struct job *job)
 {
     reply(job, 304, CV_SPAN("nor is this"));
+}
+
+static void start_hints(struct job *job)
+{
+    const struct cv_answer_field link = {CV_SPAN("Link"), CV_SPAN("</a.css>; rel=preload")};
+    int rc = cv_exchange_inform(job->x, 103, &link, 1);
+    reply(job, rc == 0 ? 200 : 500, CV_SPAN("hinted"));
 }
 
 static void start_pid(struct job *job)
@@ -322,6 +329,7 @@ static const struct route routes[] = {
     {"/flood", start_flood, flood_event},
     {"/204", start_204, NULL},
     {"/304", start_304, NULL},
+    {"/hints", start_hints, NULL},
     {"/later", start_later, wait_event},
     {"/never", start_never, wait_event},
     {"/stalls", start_stalls, wait_event},

@@ -113,6 +113,29 @@ static void test_the_servers_own_fields_surround_the_hosts(void **state)
     rig_free(rig);
 }
 
+static void test_hints_stand_in_front_of_the_head_and_not_behind(void **state)
+{
+    (void)state;
+    const struct cv_answer_field link = {CV_SPAN("Link"), CV_SPAN("</a>; rel=preload")};
+    struct rig *rig = rig_of(host_hold);
+    int fd = rig_connect(rig);
+    say_text(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    rig_until(rig, rig->held != NULL);
+    assert_int_equal(cv_exchange_inform(rig->held, 100, NULL, 0), -EINVAL);
+    assert_int_equal(cv_exchange_inform(rig->held, 101, NULL, 0), -EINVAL);
+    assert_int_equal(cv_exchange_inform(rig->held, 200, NULL, 0), -EINVAL);
+    assert_int_equal(cv_exchange_inform(rig->held, 103, &link, 1), 0);
+    hear(rig, fd, "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n");
+    forget(rig);
+    assert_int_equal(answer_text(rig->held, "hello"), 0);
+    assert_int_equal(cv_exchange_inform(rig->held, 103, &link, 1), -EALREADY);
+    cv_exchange_release(rig->held);
+    hear(rig, fd, "hello");
+    assert_int_equal(count_of(rig, "HTTP/1.1 "), 1);
+    close(fd);
+    rig_free(rig);
+}
+
 static void test_an_unknown_length_is_chunked(void **state)
 {
     (void)state;
@@ -268,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_more_bytes_than_said_are_refused),
         cmocka_unit_test(test_a_lent_body_is_released_once_also_if_the_peer_leaves),
         cmocka_unit_test(test_the_servers_own_fields_surround_the_hosts),
+        cmocka_unit_test(test_hints_stand_in_front_of_the_head_and_not_behind),
         cmocka_unit_test(test_an_unknown_length_is_chunked),
         cmocka_unit_test(test_to_http_1_0_an_unknown_length_ends_with_the_connection),
         cmocka_unit_test(test_a_head_request_gets_the_head_alone),

@@ -56,6 +56,23 @@ static int taken_second(covey_req *req)
     return covey_bytes_take(req, 200, NULL, strdup("second"), 6, release);
 }
 
+static int hints(covey_req *req)
+{
+    covey_set_header(req, "Link", "</a.css>; rel=preload");
+    int rc = covey_inform(req, 103);
+    int wrong = covey_inform(req, 100);
+    int slept = covey_sleep_ms(1);
+    covey_set_header(req, "X-Later", "yes");
+    return rc == 0 && wrong == -EINVAL && slept == 0 ? covey_text(req, 200, "hinted") : -EIO;
+}
+
+static int hints_too_late(covey_req *req)
+{
+    covey_respond(req, 200, .length = 4);
+    int rc = covey_inform(req, 103);
+    return covey_send(req, rc == -EALREADY ? "late" : "none", 4);
+}
+
 static int json(covey_req *req)
 {
     return covey_json(req, 200, json_pack("{s:i}", "n", 3));
@@ -198,6 +215,8 @@ static int setup(covey_app *app)
     covey_get(app, "/taken-static", taken_static);
     covey_get(app, "/taken-then-fails", taken_then_fails);
     covey_get(app, "/taken-second", taken_second);
+    covey_get(app, "/hints", hints);
+    covey_get(app, "/hints-too-late", hints_too_late);
     covey_get(app, "/json", json);
     covey_get(app, "/jsonf", jsonf);
     covey_get(app, "/json-null", json_absent);
@@ -435,6 +454,19 @@ static void test_taken_bytes_are_released_once(void **state)
     rig_until(released == 4);
 }
 
+static void test_hints_leave_ahead_and_their_fields_stay(void **state)
+{
+    (void)state;
+    const char *answer = rig_get(&rig, "/hints");
+    const char *first =
+        "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200 ";
+    assert_int_equal(strncmp(answer, first, strlen(first)), 0);
+    assert_has(answer + strlen(first), "Link: </a.css>; rel=preload");
+    assert_has(answer + strlen(first), "X-Later: yes");
+    assert_body(rig_get(&rig, "/hints-too-late"), "late");
+    rig_assert_logged(&rig, "covey_inform() behind the answer's head, with status 103");
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -520,6 +552,7 @@ int main(void)
         TEST(test_text_html_and_bytes),
         TEST(test_each_method_has_its_registrar),
         TEST(test_taken_bytes_are_released_once),
+        TEST(test_hints_leave_ahead_and_their_fields_stay),
         TEST(test_json),
         TEST(test_an_empty_answer_has_no_body),
         TEST(test_many_fields_are_all_sent),
