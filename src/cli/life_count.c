@@ -33,16 +33,15 @@ void cv_life_count(struct life *life)
     size_t n = cv_native_routes(life->native);
     if (n > CV_METRICS_ROUTES - CV_METRICS_FIRST_ROUTE)
         n = CV_METRICS_ROUTES - CV_METRICS_FIRST_ROUTE;
-    struct cv_metrics_route *routes = calloc(n > 0 ? n : 1, sizeof(*routes));
-    if (page == NULL || routes == NULL) {
+    life->routes = calloc(n > 0 ? n : 1, sizeof(*life->routes));
+    if (page == NULL || life->routes == NULL) {
         cv_warn("what this worker counts is not seen: no memory, or another version of covey");
         if (page != NULL)
             (void)munmap(page, sizeof(*page));
-        free(routes);
         return;
     }
     struct cv_metrics_places places = {.page = page};
     for (size_t i = 0; i < n; i++)
-        routes[i] = place(life, &places, i);
-    cv_native_measure(life->native, &(struct cv_metrics_config){page, routes, n});
+        life->routes[i] = place(life, &places, i);
+    cv_native_measure(life->native, &(struct cv_metrics_config){page, life->routes, n});
 }

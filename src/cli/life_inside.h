@@ -26,6 +26,7 @@ struct life {
     size_t n_listeners;
     int access_log;
     const struct cv_listeners *open; /* single process */
+    struct cv_metrics_route *routes; /* what the server counts by; freed after it */
     struct cv_wear wear;
     struct cv_timer age;
     struct cv_timer memory; /* a second after it has done something */

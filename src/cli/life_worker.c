@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- What the app consists of ---- */
@@ -187,5 +188,6 @@ int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, str
     int code = supervised(&life, source);
     if (life.native != NULL)
         cv_native_close(life.native);
+    free(life.routes);
     return code;
 }
