@@ -418,7 +418,8 @@ def test_garbage_does_no_harm(jobs):
 
 
 def test_clients_that_stall_block_nobody(jobs):
-    server = jobs.server().wait_serving()
+    server = jobs.server()
+    server.reach_all()
     with contextlib.ExitStack() as stack:
         for _ in range(30):
             stack.enter_context(raw(socket_of(server)))  # says nothing
