@@ -77,13 +77,15 @@ class Code:
 
     @cache
     def calls(self, folder):
-        """{(place, function of libc)}: every call in that folder's code. The place is the address behind it."""
+        """{(place, function of libc)}: every call in that folder's code, with a PLT or without. The place is the address
+        behind it."""
         least, most = self.ranges[folder]
         code = [(int(word[1], 16), word[2]) for line in _lines("objdump", "-d", "--no-show-raw-insn",
                                                                  LIBRARIES / "libcovey.so.0")
                 if (word := re.match(r"\s*([0-9a-f]+):\s+(.*)", line))]
+        call = re.compile(r"(?:addr32 )?(?:call|jmp)\s+(?:\*.* # )?[0-9a-f]+ <([^@>+]+)@(?:plt|GLIBC_)")
         return {(following, word[1]) for (at, text), (following, _) in zip(code, code[1:])
-                if least <= at < most and (word := re.match(r"(?:call|jmp)\s+[0-9a-f]+ <([^@>+]+)@plt>", text))}
+                if least <= at < most and (word := call.match(text))}
 
     @cache
     def sources(self, folder):
