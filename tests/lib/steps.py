@@ -108,6 +108,8 @@ class Steps:
         if self._has_ended(0.05):
             raise Ended
         if "control socket" not in self.log():
+            if self._has_ended(2.0):
+                raise Ended
             self._fail(f"command {command} does not work")
         return False
 
