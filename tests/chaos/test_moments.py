@@ -11,6 +11,7 @@ import time
 import pytest
 
 from client import Closed
+from harness import files_below
 from server import KILL_BOUND, STARTING_BOUND, TERM_BOUND, Server
 
 STEPS = 30
@@ -26,9 +27,30 @@ def sweep(folder, method, strike):
             sent, codes, bound = strike(server)
             server.wait_gone(sent, 10 * bound if bound < 1 else bound + 2)
             assert server.code in codes, f"step {step}: exit code {server.code}\n{server.tail()}"
+            socket = left_without_a_master(server)
+            server.files |= socket
             server.assert_all_ended()
         finally:
             server.close()
+        if socket:
+            assert_the_next_removes(socket, server.folder, method)
+
+
+def left_without_a_master(server):
+    """The control socket of a server that was killed when it had it, and no second process yet: nobody could remove it."""
+    if server.code >= 0 or set(server.reaped) != {server.pid}:
+        return set()
+    return (files_below(server.cwd) - server.files) & {"covey", f"covey/testbed-{server.pid}.sock"}
+
+
+def assert_the_next_removes(socket, folder, method):
+    server = Server(folder, "testbed", method=method)
+    try:
+        server.wait_serving()
+        server.stop()
+        assert not socket & files_below(server.cwd)
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
