@@ -291,6 +291,9 @@ pid_t faulty_fork(void)
     pid_t pid = (pid_t)find(F_fork)(0, 0, 0, 0, 0, 0, 0);
     if (pid == 0)
         begin_role(role_of_fork());
+    else if (role_now() == BIRTH)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 2000000},
+                        NULL); /* the child is to wait for its end */
     return pid;
 }
 

@@ -141,6 +141,17 @@ class Steps:
         self._command(STATUS)
         self._command(METRICS)
 
+    def inspect(self):
+        """The inspector asks the master. A fault may end it; then another one answers."""
+        def answers():
+            try:
+                with Connection(str(self.stage.folder / "logs" / "inspector"), timeout=BOUND) as connection:
+                    return connection.get("/metrics", Connection="close").status == 200
+            except (OSError, Closed):
+                return False
+
+        self._until("the inspector answers", answers)
+
     def stray(self):
         self._ask("/child?double=1")
 

@@ -97,6 +97,8 @@ STORIES = (
     Story("recycling", flags=(*LISTEN, "--max-requests", "2"), steps=("serve", "serve", "serve"), is_brief=True),
     Story("silent foreign", (COVEY, "run", *LISTEN, "--ready-after", "20ms"), after=FOREIGN,
           steps=("serve", "killed", "reload"), is_brief=True),
+    Story("inspected", flags=(*LISTEN, "--inspect", "unix:{folder}/logs/inspector"), steps=("serve", "inspect"),
+          is_brief=True),
     Story("two upgrades", PLAYED, LISTEN, steps=("serve", "upgrade_twice"), roles=TRIED, is_brief=True),
     Story("interrupted launcher", flags=(*LISTEN, "--daemon"), env=(("COVEY_BOOT_DELAY", "60"),),
           steps=("interrupt_launcher",), roles=("launcher", "guardian"), may_end_with=(-signal.SIGINT,), is_daemon=True,
