@@ -145,8 +145,11 @@ class Play(Steps):
                                            preexec_fn=lambda: self._prepare(slave), cwd=story.cwd)
         if slave is not None:
             os.close(slave)
-        jobs = () if slave is None else children(self.server.pid)  # none: it has ended already
-        self._follow(next(iter(jobs), self.server.pid))
+        jobs = () if slave is None else children(self.server.pid)
+        try:
+            self._follow(next(iter(jobs), self.server.pid))
+        except ProcessLookupError:  # the job has ended already, and its shell has seen it
+            self._follow(self.server.pid)
 
     def _leave_behind(self):
         """What a killed server has left: sockets that nobody listens on, a cgroup in which somebody lives."""
