@@ -16,62 +16,62 @@ void cv_inspect_from(const struct cv_inspect_source *from)
     source = *from;
 }
 
+/* 1: it is told. Else what the handler is to return. */
 static int look(covey_req *req, const struct cv_ctl_status **ret)
 {
     int rc = source.look(source.arg, ret);
-    if (rc == 0 || rc == -ECANCELED)
+    if (rc == 0)
+        return 1;
+    if (rc == -ECANCELED)
         return rc;
     const char *why = rc == -ETIMEDOUT ? "it does not answer" : strerror(-rc);
-    (void)covey_textf(req, 503, "the master could not be asked: %s\n", why);
-    return rc;
+    return covey_textf(req, 503, "the master could not be asked: %s\n", why);
 }
 
-/* Takes `text`, which a stream has made. */
-static int answer(covey_req *req, const char *type, FILE *stream, char *const *text,
-                  const size_t *len, bool is_whole)
+/* `write` returns 0, or negative if memory has run out. */
+static int show(covey_req *req, const char *type,
+                int (*write)(FILE *to, const struct cv_ctl_status *status))
 {
-    bool is_written = fclose(stream) == 0 && is_whole;
-    if (!is_written) {
-        free(*text);
+    const struct cv_ctl_status *status;
+    int rc = look(req, &status);
+    if (rc <= 0)
+        return rc;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *stream = open_memstream(&text, &len);
+    if (stream == NULL)
+        return -ENOMEM;
+    bool is_whole = write(stream, status) == 0 && ferror(stream) == 0;
+    if (fclose(stream) != 0 || !is_whole) {
+        free(text);
         return -ENOMEM;
     }
     (void)covey_set_header(req, "Cache-Control", "no-store");
-    return covey_bytes_take(req, 200, type, *text, *len, free);
+    return covey_bytes_take(req, 200, type, text, len, free);
+}
+
+static int write_metrics(FILE *to, const struct cv_ctl_status *status)
+{
+    cv_prometheus_write(to, status);
+    return 0;
 }
 
 static int metrics(covey_req *req)
 {
-    const struct cv_ctl_status *status;
-    if (look(req, &status) < 0)
-        return 0;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *stream = open_memstream(&text, &len);
-    if (stream == NULL)
-        return -ENOMEM;
-    cv_prometheus_write(stream, status);
-    return answer(req, CV_PROMETHEUS_TYPE, stream, &text, &len, ferror(stream) == 0);
+    return show(req, CV_PROMETHEUS_TYPE, write_metrics);
 }
 
 static int status_json(covey_req *req)
 {
-    const struct cv_ctl_status *status;
-    if (look(req, &status) < 0)
-        return 0;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *stream = open_memstream(&text, &len);
-    if (stream == NULL)
-        return -ENOMEM;
-    int rc = cv_ctl_show_json(stream, status);
-    return answer(req, "application/json", stream, &text, &len, rc == 0 && ferror(stream) == 0);
+    return show(req, "application/json", cv_ctl_show_json);
 }
 
 static int healthz(covey_req *req)
 {
     const struct cv_ctl_status *status;
-    if (look(req, &status) < 0)
-        return 0;
+    int rc = look(req, &status);
+    if (rc <= 0)
+        return rc;
     return covey_textf(req, status->fleet.ready > 0 ? 200 : 503, "%u of %u workers are ready\n",
                        status->fleet.ready, status->fleet.wanted);
 }
