@@ -1,4 +1,4 @@
-/* Registration: what covey_get() and its kin put into an app. See app.h. */
+/* An app's life: made, filled by setup(), ended; and what went wrong meanwhile. See app.h. */
 #include "app/app.h"
 
 #include "base/log.h"
@@ -7,19 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *cv_app_event_name(enum covey_event event)
-{
-    static const char *const names[CV_EVENT_COUNT] = {
-        [COVEY_MAIN_PROCESS_START] = "main_process_start",
-        [COVEY_MAIN_PROCESS_READY] = "main_process_ready",
-        [COVEY_MAIN_PROCESS_STOP] = "main_process_stop",
-        [COVEY_BEFORE_SERVER_START] = "before_server_start",
-        [COVEY_AFTER_SERVER_START] = "after_server_start",
-        [COVEY_BEFORE_SERVER_STOP] = "before_server_stop",
-        [COVEY_AFTER_SERVER_STOP] = "after_server_stop",
-    };
-    return names[event];
-}
+/* ---- What ends the start ---- */
 
 static CV_PRINTF(2, 0) void fail_v(covey_app *app, const char *format, va_list args)
 {
@@ -58,133 +46,6 @@ bool cv_app_can_register(covey_app *app, const char *call, const char *file, int
         return false;
     }
     return true;
-}
-
-/* ---- Routes ---- */
-
-/* The options as this library knows them. Programs built against an older header pass fewer. */
-static int read_options(const struct covey_route *route, struct covey_route *ret)
-{
-    const size_t least = offsetof(struct covey_route, size) + sizeof(route->size);
-    if (route->size < least || route->size > sizeof(*route))
-        return -EINVAL;
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, route, route->size);
-    return 0;
-}
-
-static struct cv_route *route_new(struct cv_arena *arena, const char *methods, const char *path,
-                                  const struct covey_route *how)
-{
-    struct cv_route *route = cv_arena_alloc(arena, sizeof(*route));
-    if (route == NULL)
-        return NULL;
-    *route = (struct cv_route){
-        .how = *how,
-        .methods = cv_arena_strndup(arena, cv_span_str(methods)),
-        .pattern = cv_arena_strndup(arena, cv_span_str(path)),
-    };
-    if (how->name != NULL)
-        route->how.name = cv_arena_strndup(arena, cv_span_str(how->name));
-    else
-        route->how.name = route->pattern;
-    bool complete = route->methods != NULL && route->pattern != NULL && route->how.name != NULL;
-    return complete ? route : NULL;
-}
-
-void cv_app_add_route(covey_app *app, const char *methods, const char *path,
-                      const struct covey_route *how, const void *data, const char *file, int line)
-{
-    char reason[512];
-    struct cv_route *added = route_new(&app->arena, methods, path, how);
-    if (added == NULL) {
-        cv_app_fail(app, "%s:%d: route %s: out of memory", file, line, path);
-        return;
-    }
-    added->data = data;
-    added->file = file;
-    added->line = line;
-    if (cv_router_add(&app->router, added, reason, sizeof(reason)) < 0)
-        cv_app_fail(app, "%s:%d: route %s: %s", file, line, path, reason);
-}
-
-void covey_route_at(covey_app *app, const char *methods, const char *path,
-                    const struct covey_route *route, const char *file, int line)
-{
-    struct covey_route how;
-
-    if (!cv_app_can_register(app, "covey_route", file, line))
-        return;
-    if (methods == NULL || path == NULL) {
-        cv_app_fail(app, "%s:%d: a route needs methods and a path", file, line);
-        return;
-    }
-    if (read_options(route, &how) < 0) {
-        cv_app_fail(app,
-                    "%s:%d: route %s: options of an unknown size (%zu bytes): the program was "
-                    "built for another covey",
-                    file, line, path, route->size);
-        return;
-    }
-    if (how.handler == NULL) {
-        cv_app_fail(app, "%s:%d: route %s: the handler is NULL", file, line, path);
-        return;
-    }
-    if (how.stream && how.spool_above != 0) {
-        cv_app_fail(app,
-                    "%s:%d: route %s: .stream takes a body as it comes, .spool_above waits "
-                    "for all of it: choose one",
-                    file, line, path);
-        return;
-    }
-
-    cv_app_add_route(app, methods, path, &how, NULL, file, line);
-}
-
-/* ---- Listeners and middleware ---- */
-
-static int hooks_add(struct cv_arena *arena, struct cv_hooks *hooks, const struct cv_hook *hook)
-{
-    if (hooks->n == hooks->cap) {
-        size_t cap = hooks->cap == 0 ? 4 : hooks->cap * 2;
-        struct cv_hook *more = cv_arena_alloc(arena, cap * sizeof(*more));
-        if (more == NULL)
-            return -ENOMEM;
-        if (hooks->n > 0)
-            memcpy(more, hooks->at, hooks->n * sizeof(*more));
-        hooks->at = more;
-        hooks->cap = cap;
-    }
-    hooks->at[hooks->n++] = *hook;
-    return 0;
-}
-
-void covey_listener_at(covey_app *app, enum covey_event event, covey_listener_fn *listener,
-                       const char *name, const char *file, int line)
-{
-    struct cv_hook hook = {.listener = listener, .name = name, .file = file, .line = line};
-
-    if (!cv_app_can_register(app, "covey_listener", file, line))
-        return;
-    if ((unsigned)event >= CV_EVENT_COUNT || listener == NULL)
-        cv_app_fail(app, "%s:%d: listener %s: %s", file, line, name,
-                    listener == NULL ? "it is NULL" : "there is no such event");
-    else if (hooks_add(&app->arena, &app->listeners[event], &hook) < 0)
-        cv_app_fail(app, "%s:%d: listener %s: out of memory", file, line, name);
-}
-
-void covey_middleware_at(covey_app *app, enum covey_phase phase, covey_handler_fn *handler,
-                         const char *name, const char *file, int line)
-{
-    struct cv_hook hook = {.handler = handler, .name = name, .file = file, .line = line};
-
-    if (!cv_app_can_register(app, "covey_middleware", file, line))
-        return;
-    if ((unsigned)phase >= CV_PHASE_COUNT || handler == NULL)
-        cv_app_fail(app, "%s:%d: middleware %s: %s", file, line, name,
-                    handler == NULL ? "it is NULL" : "there is no such phase");
-    else if (hooks_add(&app->arena, &app->middleware[phase], &hook) < 0)
-        cv_app_fail(app, "%s:%d: middleware %s: out of memory", file, line, name);
 }
 
 /* ---- The app's own pointer ---- */
