@@ -1,16 +1,14 @@
 """docs/scenarios.md and the table of guarantees name tests, and those tests are there."""
 
-import ast
-import functools
 import pathlib
 import re
 
 import pytest
 
+from named_tests import NAME, missing
+
 ROOT = pathlib.Path(__file__).parents[2]
-TESTS = ROOT / "tests"
 ROW = re.compile(r"^\| (\d+) \|.*\|$", re.MULTILINE)
-NAME = re.compile(r"`([\w/]+\.(?:py|c))::([\w-]+)`")
 
 
 def rows(page, behind):
@@ -21,23 +19,6 @@ def rows(page, behind):
 
 SCENARIOS = rows("scenarios.md", "## Stop and kill")
 GUARANTEES = rows("supervision.md", "## What is guaranteed")
-
-
-@functools.cache
-def names_in(file):
-    """The names of the tests that file really has."""
-    text = (TESTS / file).read_text() if (TESTS / file).exists() else ""
-    if file.endswith(".py"):
-        return {node.name for node in ast.parse(text).body
-                if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
-    if file.startswith("sim/"):  # the list of invariants at its head
-        return set(re.findall(r"^ \*     ([\w-]+)(?:  |,)", text.split("*/")[0], re.MULTILINE))
-    defined = set(re.findall(r"^(?:static void |TEST\()(test_\w+)\(?", text, re.MULTILINE))
-    return {name for name in defined if len(re.findall(rf"\b{name}\b", text)) > 1 or f"TEST({name}" in text}
-
-
-def missing(line):
-    return [f"{file}::{name}" for file, name in NAME.findall(line) if name not in names_in(file)]
 
 
 def test_every_scenario_is_there_once():
