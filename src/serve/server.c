@@ -193,6 +193,12 @@ int cv_server_start(struct cv_server *server)
     return cv_accept_start(server);
 }
 
+int cv_server_take(struct cv_server *server, int fd, const struct cv_peer *peer)
+{
+    cv_server_clock(server, cv_clock_ns());
+    return cv_conn_open(server, fd, peer);
+}
+
 void cv_server_look(struct cv_server *server)
 {
     cv_accept_look(server);

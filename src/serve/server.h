@@ -9,6 +9,8 @@
 #include "serve/handler.h"
 #include "serve/metrics.h"
 
+struct cv_peer;
+
 /* Every cap and deadline of a server, in bytes, counts and milliseconds. < 0: off. */
 struct cv_limits {
     struct cv_h1_limits head;
@@ -57,6 +59,10 @@ struct cv_server_config {
 CV_MUST_CHECK int cv_server_new(struct cv_loop *loop, const struct cv_server_config *config,
                                 struct cv_server **ret);
 CV_MUST_CHECK int cv_server_start(struct cv_server *server);
+
+/* Serves a connection that the owner has brought: a non-blocking socket, taken over, and who is at
+ * its other end. Its time runs from now. 0, or -ENOMEM (closed). Not while events are handled. */
+CV_MUST_CHECK int cv_server_take(struct cv_server *server, int fd, const struct cv_peer *peer);
 
 /* How a server ends its work. It stops accepting and queues CV_EV_DRAINED when the last connection
  * is gone. What waits in the accept queue at this moment is taken in any case, since nobody else

@@ -37,6 +37,9 @@ struct cv_native {
 
     struct cv_native_process *process; /* NULL: this is none, or it has not begun */
 
+    bool has_served; /* the server has begun to accept */
+    int start_code;  /* the exit code if the start fails */
+
     /* The wish to end. */
     bool is_drain_wanted;
     bool is_draining; /* the server knows */
@@ -65,9 +68,6 @@ void cv_native_requests_init(struct cv_native *native);
 void cv_native_handle_events(struct cv_native *native);
 
 /* ---- turn.c ---- */
-
-/* One step of the loop with everything that follows from it. 0 or -errno of the loop. */
-CV_MUST_CHECK int cv_native_turn(struct cv_native *native, int64_t until);
 
 /* Turns until *condition, one of the native's own flags, holds. 0 or -errno of the loop. */
 CV_MUST_CHECK int cv_native_turn_until(struct cv_native *native, const bool *condition);

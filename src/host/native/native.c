@@ -146,6 +146,16 @@ struct cv_loop *cv_native_loop(struct cv_native *native)
     return native->loop;
 }
 
+size_t cv_native_fibers(const struct cv_native *native)
+{
+    return native->fibers != NULL ? cv_fibers_count(native->fibers) : 0;
+}
+
+covey_app *cv_native_app(struct cv_native *native)
+{
+    return &native->app;
+}
+
 uint64_t cv_native_requests(const struct cv_native *native)
 {
     return native->server != NULL ? cv_server_requests(native->server) : 0;
@@ -286,18 +296,27 @@ static int fail_os(struct cv_native *native, const char *what, int rc)
     return CV_EXIT_OS;
 }
 
-/* From accepting to the wish to end. 0 or a negative code. */
-static int serve_until_wanted(struct cv_native *native)
+/* All up to the end of the start. 0, also when the end is wanted already, or a negative code. */
+static int start(struct cv_native *native)
 {
+    int rc = cv_native_start_listeners(native, COVEY_BEFORE_SERVER_START);
+    if (rc < 0 || native->is_drain_wanted)
+        return rc;
+    rc = cv_server_start(native->server);
+    if (rc < 0) {
+        native->start_code = fail_os(native, "cannot accept connections", rc);
+        return rc;
+    }
+    native->has_served = true;
     if (native->config.ready != NULL)
         native->config.ready(native->config.arg);
-    int rc = cv_native_start_listeners(native, COVEY_AFTER_SERVER_START);
+    rc = cv_native_start_listeners(native, COVEY_AFTER_SERVER_START);
     native->app.phase = CV_APP_RUNNING;
-    return rc == 0 ? cv_native_turn_until(native, &native->is_drain_wanted) : rc;
+    return rc;
 }
 
 /* From the wish to end (or a failed start, which runs no stop listeners) to the last fiber. */
-static int wind_up(struct cv_native *native, bool has_served)
+static int wind_up(struct cv_native *native)
 {
     bool failed = native->app.failed;
     int rc = 0;
@@ -305,7 +324,7 @@ static int wind_up(struct cv_native *native, bool has_served)
     native->app.phase = CV_APP_RUNNING;
     if (!failed)
         rc = cv_native_stop_listeners(native, COVEY_BEFORE_SERVER_STOP);
-    if (has_served) {
+    if (native->has_served) {
         if (failed)
             cv_native_drain(native, CV_DRAIN_STOP, cv_clock_ns());
         rc = drain_server(native);
@@ -317,32 +336,55 @@ static int wind_up(struct cv_native *native, bool has_served)
     return rc;
 }
 
-int cv_native_serve(struct cv_native *native)
+/* `rc` is what serving has come to. The exit code. */
+static int end(struct cv_native *native, int rc)
 {
-    int code = CV_EXIT_BOOT; /* if it fails */
-    bool has_served = false;
-
-    int rc = cv_server_new(native->loop, &native->config.server, &native->server);
-    if (rc < 0)
-        return fail_os(native, "the server could not be set up", rc);
-    rc = cv_native_start_listeners(native, COVEY_BEFORE_SERVER_START);
-    if (rc == 0 && !native->is_drain_wanted) {
-        rc = cv_server_start(native->server);
-        has_served = rc == 0;
-        if (rc < 0)
-            code = fail_os(native, "cannot accept connections", rc);
-        else
-            rc = serve_until_wanted(native);
-    }
     /* A start that was interrupted half-way has nothing to stop. */
-    if (!has_served && rc == -ECANCELED && !native->app.failed)
+    if (!native->has_served && rc == -ECANCELED && !native->app.failed)
         return end_fibers(native) < 0 ? CV_EXIT_OS : CV_EXIT_OK;
 
     bool failed = native->app.failed;
-    rc = wind_up(native, has_served);
+    rc = wind_up(native);
     if (failed)
-        return code;
+        return native->start_code;
     return rc < 0 ? fail_os(native, "the event loop failed", rc) : CV_EXIT_OK;
+}
+
+static int make_server(struct cv_native *native)
+{
+    native->start_code = CV_EXIT_BOOT;
+    int rc = cv_server_new(native->loop, &native->config.server, &native->server);
+    return rc < 0 ? fail_os(native, "the server could not be set up", rc) : CV_EXIT_OK;
+}
+
+int cv_native_serve(struct cv_native *native)
+{
+    int code = make_server(native);
+    if (code != CV_EXIT_OK)
+        return code;
+    int rc = start(native);
+    if (rc == 0)
+        rc = cv_native_turn_until(native, &native->is_drain_wanted);
+    return end(native, rc);
+}
+
+int cv_native_begin(struct cv_native *native)
+{
+    int code = make_server(native);
+    if (code != CV_EXIT_OK)
+        return code;
+    int rc = start(native);
+    return rc < 0 ? end(native, rc) : CV_EXIT_OK;
+}
+
+int cv_native_end(struct cv_native *native)
+{
+    return end(native, 0);
+}
+
+int cv_native_take(struct cv_native *native, int fd, const struct cv_peer *peer)
+{
+    return cv_server_take(native->server, fd, peer);
 }
 
 int cv_native_main(struct cv_native *native)

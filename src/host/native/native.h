@@ -80,6 +80,22 @@ bool cv_native_route_has_histogram(const struct cv_native *native, size_t i);
 /* Serves until drained. Returns the exit code: 0, 3 (a start listener failed), 71. */
 int cv_native_serve(struct cv_native *native);
 
+/* The same for an owner that turns the loop himself and brings the connections: all up to accepting
+ * (0, or the exit code of a start that has failed and is wound up), one step (0 or -errno of the
+ * loop), and, once cv_native_drain() was called, all from there to the end (the exit code). */
+CV_MUST_CHECK int cv_native_begin(struct cv_native *native);
+CV_MUST_CHECK int cv_native_turn(struct cv_native *native, int64_t until);
+int cv_native_end(struct cv_native *native);
+
+/* Serves a connection of the owner's, between two steps (cv_server_take()). 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_native_take(struct cv_native *native, int fd, const struct cv_peer *peer);
+
+/* Handlers, listeners and tasks that have not ended. */
+size_t cv_native_fibers(const struct cv_native *native);
+
+/* What the app's functions are given. */
+covey_app *cv_native_app(struct cv_native *native);
+
 /* Runs the main-process listeners: start, ready (then config.ready is called), waits for
  * cv_native_drain(), stop. Returns the exit code. */
 int cv_native_main(struct cv_native *native);
