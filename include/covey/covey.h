@@ -1,5 +1,5 @@
 /* covey: an async web framework and application server for Linux. This header is for users; it
- * includes all others. */
+ * includes all others but <covey/test.h>, which is for their tests. */
 #ifndef COVEY_COVEY_H
 #define COVEY_COVEY_H
 

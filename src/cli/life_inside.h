@@ -6,6 +6,7 @@
  *     life_count.c     where it counts what it does
  *     life_inspect.c   the inspector asks its master
  *     life_single.c    a single process, which nobody supervises
+ *     life_tested.c    a worker in a test's process (tester.h)
  */
 #ifndef CV_CLI_LIFE_INSIDE_H
 #define CV_CLI_LIFE_INSIDE_H
