@@ -40,6 +40,13 @@ def test_every_example_has_a_test_here():
     assert [name for name in EXAMPLES if name not in tests] == []
 
 
+def test_every_example_says_what_it_shows():
+    page = (ROOT / "examples/README.md").read_text()
+    for name in EXAMPLES:
+        assert (ROOT / f"examples/{name}.c").read_text().startswith("/* "), name
+        assert f"]({name}.c)" in page, name
+
+
 def test_hello_answers(serve):
     server = serve("hello", "/")
     assert server.get("/").text == "Hello, World!"
@@ -105,3 +112,32 @@ def test_static_files_serves_a_directory(jobs, tmp_path):
     assert server.get("/").text == "<h1>Hello</h1>"
     assert server.get("/style.css").header("Content-Type") == "text/css; charset=utf-8"
     assert server.get("/nothing").status == 404
+
+
+def test_middleware_shows_its_order(serve):
+    server = serve("middleware", "/")
+    assert server.get("/").header("X-Order") == "A, B, handler, D, C"
+    stopped = server.get("/?stop")
+    assert (stopped.status, stopped.text) == (403, "stopped\n")
+    assert stopped.header("X-Order") == "A, D, C"
+
+
+def test_streaming_goes_up_and_down(serve):
+    server = serve("streaming", "/lines/1")
+    with server.connect() as connection:
+        assert connection.request("PUT", "/count", bytes(5_000_000)).text == "5000000 bytes\n"
+        lines = connection.get("/lines/3")
+        assert lines.text == "line 1\nline 2\nline 3\n"
+        assert lines.header("Transfer-Encoding") == "chunked"
+
+
+def test_streaming_answers_while_the_body_comes(serve):
+    server = serve("streaming", "/lines/1")
+    with server.connect() as connection, connection.socket.makefile("rb") as answer:
+        connection.send(b"PUT /shout HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
+        while answer.readline() != b"\r\n":
+            pass
+        for word in (b"one", b"two"):
+            connection.send(b"3\r\n" + word + b"\r\n")
+            assert (answer.readline(), answer.readline()) == (b"3\r\n", word.upper() + b"\r\n")
