@@ -52,11 +52,11 @@ static void give_up(struct cv_conn *c, int error)
     enum cv_refused reason = cv_refused_body(error);
     c->unread = true;
     cv_refused(c->server, reason, NULL, x);
-    if (x->mode == CV_BODY_COLLECT) {
+    if (x->mode == CV_BODY_COLLECT && !x->own_errors) {
         c->protocol->refuse(x, reason, CV_GONE_BODY);
         return;
     }
-    x->body_error = error == -ETIME ? -ETIMEDOUT : error;
+    x->body_error = error == -ETIME && x->mode == CV_BODY_STREAM ? -ETIMEDOUT : error;
     tell(x);
 }
 
@@ -194,16 +194,28 @@ int cv_exchange_collect(struct cv_exchange *x, int64_t max)
     x->body_max = max;
     if (is_longer(x, max)) {
         note_longer(x);
-        x->conn->protocol->refuse(x, CV_REFUSED_BODY_TOO_LARGE, CV_GONE_BODY);
-        return 0;
+        x->body_error = -EMSGSIZE;
+        if (!x->own_errors)
+            x->conn->protocol->refuse(x, CV_REFUSED_BODY_TOO_LARGE, CV_GONE_BODY);
+        return x->own_errors;
     }
     if (x->body_end)
         return 1;
     x->conn->protocol->ask(x);
-    if (x->body_end)
+    if (x->body_end || x->body_error != 0)
         return 1;
     wait_for_body(x);
     return 0;
+}
+
+void cv_exchange_answer_body_errors(struct cv_exchange *x)
+{
+    x->own_errors = true;
+}
+
+int cv_exchange_body_error(const struct cv_exchange *x)
+{
+    return x->body_error;
 }
 
 struct cv_span cv_exchange_body(const struct cv_exchange *x)

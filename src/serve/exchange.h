@@ -45,6 +45,7 @@ struct cv_exchange {
     bool waits_body;  /* CV_EV_BODY is due when there is some */
     bool waits_write; /* CV_EV_WRITABLE is due */
     bool timed;       /* `timer` has taken the place of RESPONSE_TIMEOUT */
+    bool own_errors;  /* the host answers what becomes wrong with a body that it collects */
     int status;       /* answered so far; 0: nothing */
 
     const struct cv_h1_head *head;

@@ -95,6 +95,11 @@ void cv_exchange_speed(struct cv_exchange *x, int64_t timeout_ms, int64_t rate_m
  * server answers 507, or 503 if that fails otherwise. */
 void cv_exchange_spool(struct cv_exchange *x, const char *folder, int64_t above);
 
+/* To be called before collect(): what becomes wrong with the body is for the host to answer. Where
+ * the server would, CV_EV_BODY tells, and body_error() what: a negative code; 0: nothing. */
+void cv_exchange_answer_body_errors(struct cv_exchange *x);
+int cv_exchange_body_error(const struct cv_exchange *x);
+
 /* The collected body as a file, at offset 0; one in memory is written to disk now. The descriptor
  * is the exchange's. -ENOSPC, -EIO (a line in the log says more). */
 CV_MUST_CHECK int cv_exchange_body_file(struct cv_exchange *x);
