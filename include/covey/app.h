@@ -1,4 +1,5 @@
-/* Building an app: routes, listeners, middleware, settings, and the call that runs it.
+/* Building an app: routes, blueprints, listeners, middleware, error handlers, settings, and the
+ * call that runs it.
  *
  * An app is a setup function. It runs in each worker before the worker's loop and declares what the
  * app consists of; the same function serves a program with its own main() and a shared object for
@@ -154,6 +155,36 @@ struct covey_route {
 COVEY_API void covey_route_at(covey_app *app, const char *methods, const char *path,
                               const struct covey_route *route, const char *file, int line);
 
+/* ---- Blueprints ---- */
+
+/* What the routes of a blueprint have in common. */
+struct covey_blueprint {
+    covey_setup_fn *setup; /* declares what it consists of, as an app's does; NULL: the caller */
+    size_t size;           /* set by the macro below */
+    const char *prefix;    /* of its routes' paths, behind its parent's: "/users" */
+    covey_app *copy_of;    /* begins with what another one has been told so far; prefix as there */
+};
+
+/* A part of an app under a name, in setup() only: covey_blueprint(app, "users", users, .prefix =
+ * "/users"), or without a function: covey_app *users = covey_blueprint(app, "users", .prefix =
+ * "/users"). Whatever takes an app takes a blueprint: routes and trees of files get its prefix, and
+ * its name in front of their own ("users.login"); middleware and error handlers are for its routes
+ * only; it has a context of its own; this call nests it. `name` has letters, digits and "-_" and is
+ * unique; NULL for a mere group, whose routes keep their names. One function may be registered
+ * several times, under names and prefixes that differ. Never NULL. */
+#define covey_blueprint(app, name, ...)                                                            \
+    covey_blueprint_at(                                                                            \
+        (app), (name),                                                                             \
+        &(struct covey_blueprint){__VA_ARGS__, .size = sizeof(struct covey_blueprint)}, __FILE__,  \
+        __LINE__)
+COVEY_API covey_app *covey_blueprint_at(covey_app *app, const char *name,
+                                        const struct covey_blueprint *how, const char *file,
+                                        int line);
+
+/* The blueprint that a request's route was registered with; the app, if it was none, or where no
+ * route matches. */
+COVEY_API covey_app *covey_blueprint_of(const covey_req *req);
+
 /* ---- Listeners and middleware ---- */
 
 enum covey_event {
@@ -166,8 +197,9 @@ enum covey_event {
     COVEY_AFTER_SERVER_STOP,   /* in each worker, after it has drained */
 };
 
-/* Runs `listener` at `event`, on a fiber. Start events in the order of registration, stop events
- * reversed. A negative value from a stop listener is logged. */
+/* Runs `listener` at `event`, on a fiber, with what it was registered with, the app or a blueprint.
+ * Start events in the order of registration, stop events reversed. A negative value from a stop
+ * listener is logged. */
 #define covey_listener(app, event, listener)                                                       \
     covey_listener_at((app), (event), (listener), #listener, __FILE__, __LINE__)
 COVEY_API void covey_listener_at(covey_app *app, enum covey_event event,
@@ -176,19 +208,46 @@ COVEY_API void covey_listener_at(covey_app *app, enum covey_event event,
 
 enum covey_phase { COVEY_REQUEST, COVEY_RESPONSE };
 
-/* Runs `handler` before each route's handler (in order), or after it (reversed); also where no
+struct covey_middleware {
+    covey_handler_fn *handler;
+    size_t size;        /* set by the macro below */
+    int priority;       /* 0; a higher one is further out: earlier before, later behind */
+    const char *routes; /* names of routes, with blanks or commas in between: for these only */
+};
+
+/* Runs a function before the handlers of all routes of the app or blueprint (higher priorities
+ * first, then in the order of registration), or behind them (reversed); an app's also where no
  * route matches. A request middleware that answers or fails ends the chain; a response middleware
  * sees the staged answer (covey_status(); for a streamed one: before its head leaves) and may add
- * fields. */
-#define covey_middleware(app, phase, handler)                                                      \
-    covey_middleware_at((app), (phase), (handler), #handler, __FILE__, __LINE__)
+ * fields. covey_middleware(app, COVEY_REQUEST, check, .priority = 1). */
+#define covey_middleware(app, phase, ...)                                                          \
+    covey_middleware_at(                                                                           \
+        (app), (phase),                                                                            \
+        &(struct covey_middleware){__VA_ARGS__, .size = sizeof(struct covey_middleware)},          \
+        #__VA_ARGS__, __FILE__, __LINE__)
 COVEY_API void covey_middleware_at(covey_app *app, enum covey_phase phase,
-                                   covey_handler_fn *handler, const char *name, const char *file,
-                                   int line);
+                                   const struct covey_middleware *middleware, const char *source,
+                                   const char *file, int line);
+
+/* ---- Error handlers ---- */
+
+enum { COVEY_ANY_ERROR = 0, COVEY_CLIENT_ERROR = 4, COVEY_SERVER_ERROR = 5 };
+
+/* Has `handler` answer what has failed with `status` (400 to 599), or with a class of them, or at
+ * all, for the routes of the app or blueprint; an app's also where no route matches. The handler
+ * for the status wins over one for its class, that over one for any; within each, that of a
+ * blueprint over its parent's. It gets the request with covey_error_status() and
+ * covey_error_text(), and answers with whatever status; if it does not, or fails, which is logged,
+ * covey's own page is sent. docs/blueprints.md tells which errors come before there is a request.
+ */
+#define covey_on_error(app, status, handler)                                                       \
+    covey_on_error_at((app), (status), (handler), #handler, __FILE__, __LINE__)
+COVEY_API void covey_on_error_at(covey_app *app, int status, covey_handler_fn *handler,
+                                 const char *name, const char *file, int line);
 
 /* ---- Contexts and settings ---- */
 
-/* A pointer of the app's own, per process. */
+/* A pointer of the app's own, per process; each blueprint has another. */
 COVEY_API void covey_app_set_ctx(covey_app *app, void *ctx);
 COVEY_API void *covey_app_ctx(const covey_app *app);
 

@@ -68,6 +68,12 @@ COVEY_API int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg);
 COVEY_API void covey_set_ctx(covey_req *req, void *ctx);
 COVEY_API void *covey_ctx(const covey_req *req);
 
+/* For error handlers: what has gone wrong, as a status and as the text of covey_fail(), or what
+ * else is known (NULL: nothing). A text for 500 and above is for logs, not for clients. 0 and NULL
+ * as long as nothing has. */
+COVEY_API int covey_error_status(const covey_req *req);
+COVEY_API const char *covey_error_text(const covey_req *req);
+
 /* The app the request came to. */
 COVEY_API covey_app *covey_app_of(const covey_req *req);
 

@@ -11,6 +11,7 @@
 
 static CV_PRINTF(2, 0) void fail_v(covey_app *app, const char *format, va_list args)
 {
+    app = app->root;
     if (app->failed)
         return; /* what came first is the cause of what follows */
     app->failed = true;
@@ -41,7 +42,7 @@ bool cv_app_can_register(covey_app *app, const char *call, const char *file, int
 {
     if (!cv_app_here(app, call))
         return false;
-    if (app->phase != CV_APP_SETUP) {
+    if (app->root->phase != CV_APP_SETUP) {
         cv_error("%s:%d: %s() works in setup only and was ignored", file, line, call);
         return false;
     }
@@ -65,6 +66,7 @@ bool covey_is_stopping(const covey_app *app)
 {
     if (!cv_app_here(app, "covey_is_stopping"))
         return false;
+    app = app->root;
     bool was_asked = app->host.was_asked != NULL && app->host.was_asked(app->host.arg);
     return was_asked || app->is_stopping;
 }
@@ -74,7 +76,13 @@ bool covey_is_stopping(const covey_app *app)
 int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *loop,
                 struct cv_fibers *fibers, struct cv_offload *offload)
 {
-    *app = (covey_app){.host = *host, .loop = loop, .fibers = fibers, .offload = offload};
+    *app = (covey_app){.root = app,
+                       .name = "",
+                       .prefix = "",
+                       .host = *host,
+                       .loop = loop,
+                       .fibers = fibers,
+                       .offload = offload};
     cv_arena_init(&app->arena);
     cv_tasks_init(&app->tasks, loop);
     cv_app_enter(app);
@@ -90,6 +98,12 @@ int cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers
     return cv_tasks_attach(&app->tasks, loop);
 }
 
+void cv_app_finalize(covey_app *app)
+{
+    if (!app->failed)
+        cv_plan_make_all(app);
+}
+
 void cv_app_done(covey_app *app)
 {
     cv_app_enter(NULL);
@@ -100,8 +114,9 @@ void cv_app_done(covey_app *app)
 
 void covey_extend_start(covey_app *app, int64_t ms)
 {
-    if (!cv_app_here(app, "covey_extend_start") || app->phase == CV_APP_RUNNING || ms <= 0)
+    if (!cv_app_here(app, "covey_extend_start"))
         return;
-    if (app->host.extend != NULL)
+    app = app->root;
+    if (app->phase != CV_APP_RUNNING && ms > 0 && app->host.extend != NULL)
         app->host.extend(app->host.arg, ms);
 }

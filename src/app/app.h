@@ -1,12 +1,14 @@
 /* What an app consists of, and the thread it lives on.
  *
  * An app is filled by setup() and then only read. The host (src/host/native) owns it, gives it a
- * loop, and tells it which phase of its life it is in.
+ * loop, and tells it which phase of its life it is in. A blueprint is the same type, so that
+ * whatever registers takes it; it has a name and a place, and all else is its root's.
  */
 #ifndef CV_APP_APP_H
 #define CV_APP_APP_H
 
 #include "app/manage.h"
+#include "app/plan.h"
 #include "app/router.h"
 #include "app/tasks.h"
 #include "base/arena.h"
@@ -26,11 +28,15 @@ enum cv_app_phase {
     CV_APP_RUNNING,
 };
 
-/* A registered listener or middleware. */
+/* A registered listener, middleware or error handler. */
 struct cv_hook {
+    covey_app *of; /* the app or the blueprint that it was registered with */
     covey_listener_fn *listener;
     covey_handler_fn *handler;
-    const char *name; /* as written in the source */
+    int status;         /* of the errors that it is for, as registered */
+    int priority;       /* of a middleware */
+    const char *routes; /* that it is for; NULL: all of `of` */
+    const char *name;   /* as written in the source */
     const char *file;
     int line;
 };
@@ -54,12 +60,26 @@ struct cv_app_host {
 };
 
 struct covey_app {
+    covey_app *root; /* the app; itself, if it is none of its blueprints */
+    void *ctx;
+    struct cv_plan plan; /* of routes that no middleware names, and of what has no route */
+
+    /* Of a blueprint. */
+    covey_app *parent;  /* a blueprint or the app */
+    covey_app *next;    /* in order of registration */
+    const char *name;   /* with its parents' ("admin.users"); "": none of them has one */
+    const char *prefix; /* with its parents' ("/admin/users") */
+    const char *own_name;
+    struct covey_blueprint given; /* as registered, without what fills it */
+
+    /* Of an app. */
+    covey_app *blueprints;
     struct cv_arena arena;
     struct cv_router router;
     struct cv_hooks listeners[CV_EVENT_COUNT];
     struct cv_hooks middleware[CV_PHASE_COUNT];
+    struct cv_hooks errors;
     struct cv_process *processes;
-    void *ctx;
     enum cv_app_phase phase;
     bool is_stopping; /* this process has been told that it is to end */
     bool failed;      /* `reason` says why the start must end */
@@ -82,18 +102,38 @@ CV_MUST_CHECK int cv_app_init(covey_app *app, const struct cv_app_host *host, st
 CV_MUST_CHECK int cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
                                 struct cv_offload *offload);
 
+/* Everything is registered: settles what runs around each route's handler, or notes what is wrong.
+ */
+void cv_app_finalize(covey_app *app);
+
 /* Frees what was registered. No request, fiber or task may be left. */
 void cv_app_done(covey_app *app);
 
 /* Notes why the start must end; the first reason stays. */
 void cv_app_fail(covey_app *app, const char *format, ...) CV_PRINTF(2, 3);
 
-/* Registers a route, or notes why not. `data` stays the caller's. */
+/* Registers a route with an app or a blueprint, or notes why not. `data` stays the caller's. */
 void cv_app_add_route(covey_app *app, const char *methods, const char *path,
                       const struct covey_route *how, const void *data, const char *file, int line);
 
+/* Whether `scope` is `of`, or a blueprint in it. */
+bool cv_app_is_within(const covey_app *scope, const covey_app *of);
+
+/* Registers the routes of the blueprint `from` with the blueprint `app`, too, or notes why not. */
+void cv_app_copy_routes(covey_app *app, const covey_app *from, const char *file, int line);
+
+/* Registers its listeners, middleware and error handlers with `app`, too. 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_app_copy_hooks(covey_app *app, const covey_app *from);
+
 /* Whether `call` may register something: in setup() only. If not, one line says so. */
 bool cv_app_can_register(covey_app *app, const char *call, const char *file, int line);
+
+/* Copies `hook` behind the others. 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_hooks_add(struct cv_arena *arena, struct cv_hooks *hooks,
+                               const struct cv_hook *hook);
+
+/* What "check, .priority = 1" speaks of, for messages. */
+const char *cv_app_name_of(covey_app *app, const char *source);
 
 /* "before_server_start". */
 const char *cv_app_event_name(enum covey_event event);

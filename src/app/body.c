@@ -1,6 +1,8 @@
 /* Bodies of requests: whole ones that are there when the handler starts, and streamed ones. */
 #include "app/request.h"
 
+#include "serve/refuse.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,14 @@ static ssize_t read_collected(struct covey_req *req, void *to, size_t cap)
         memcpy(to, body.at + req->body_offset, n);
     req->body_offset += n;
     return (ssize_t)n;
+}
+
+void cv_req_refuse_body(struct covey_req *req, int code)
+{
+    if (code == 0)
+        return;
+    req->bad_code = code;
+    req->bad_status = cv_refused_status(cv_refused_body(code));
 }
 
 /* An error of the client's: returned by the handler, it becomes this status. */

@@ -9,15 +9,15 @@
 
 static const char *setting(covey_app *app, const char *name, const char *call)
 {
-    if (!cv_app_here(app, call) || name == NULL || app->host.setting == NULL)
+    if (!cv_app_here(app, call) || name == NULL || app->root->host.setting == NULL)
         return NULL;
-    return app->host.setting(app->host.arg, name);
+    return app->root->host.setting(app->root->host.arg, name);
 }
 
 /* A wrong value ends the start; a running server goes on with the fallback. */
 static void complain(covey_app *app, const char *name, const char *value, const char *wanted)
 {
-    if (app->phase == CV_APP_RUNNING)
+    if (app->root->phase == CV_APP_RUNNING)
         cv_error("setting %s: \"%s\" is no %s; the default is used", name, value, wanted);
     else
         cv_app_fail(app, "setting %s: \"%s\" is no %s", name, value, wanted);

@@ -1,12 +1,13 @@
 /* A request's way through the app: middleware, handler, response middleware, answer. See request.h.
  *
- *     request middleware -> handler -> (error page) -> response middleware -> server
+ *     request middleware -> handler -> (error handler) -> response middleware -> server
  *
  * A streamed answer leaves in between (stream.c); what is left to do here is to see that it ends.
  */
 #include "app/request.h"
 
 #include "base/log.h"
+#include "serve/refuse.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,9 +15,9 @@
 /* The chain stops when one has answered or failed. */
 static int run_request_middleware(struct covey_req *req)
 {
-    const struct cv_hooks *hooks = &req->app->middleware[COVEY_REQUEST];
-    for (size_t i = 0; i < hooks->n; i++) {
-        int rc = hooks->at[i].handler(req);
+    const struct cv_chain *chain = &cv_req_plan(req)->request;
+    for (size_t i = 0; i < chain->n; i++) {
+        int rc = chain->at[i]->handler(req);
         if (rc < 0 || req->staged.answer.status != 0)
             return rc;
     }
@@ -25,12 +26,12 @@ static int run_request_middleware(struct covey_req *req)
 
 int cv_req_run_response_middleware(struct covey_req *req)
 {
-    const struct cv_hooks *hooks = &req->app->middleware[COVEY_RESPONSE];
+    const struct cv_chain *chain = &cv_req_plan(req)->response;
     if (req->response_middleware_ran)
         return 0;
     req->response_middleware_ran = true;
-    for (size_t i = hooks->n; i-- > 0;) {
-        int rc = hooks->at[i].handler(req);
+    for (size_t i = 0; i < chain->n; i++) {
+        int rc = chain->at[i]->handler(req);
         if (rc < 0)
             return rc;
     }
@@ -62,10 +63,19 @@ static int answer_unrouted(struct covey_req *req)
     return covey_fail(req, 404, "Requested URL %s not found", covey_path(req));
 }
 
+/* The request itself cannot be had. */
+static int answer_bad(struct covey_req *req)
+{
+    const char *why = req->bad_code != 0 ? cv_refused_sentence(cv_refused_body(req->bad_code))
+                                         : "The request target has a broken escape";
+    req->fail_is_public = true;
+    return covey_fail(req, req->bad_status, "%s", why);
+}
+
 static int run_handler(struct covey_req *req)
 {
     if (req->bad_status != 0)
-        return covey_fail(req, req->bad_status, "The request target has a broken escape");
+        return answer_bad(req);
     int rc = run_request_middleware(req);
     if (rc < 0 || req->staged.answer.status != 0)
         return rc;
@@ -108,7 +118,10 @@ static void settle(struct covey_req *req, int code)
     code = cv_req_run_response_middleware(req);
     if (code < 0)
         cv_req_stage_error(req, code);
-    send_staged(req);
+    if (req->stream != CV_STREAM_NOT)
+        cv_stream_settle(req, 0); /* an error handler's */
+    else
+        send_staged(req);
 }
 
 void cv_req_run(struct covey_req *req)
@@ -118,10 +131,10 @@ void cv_req_run(struct covey_req *req)
 
 bool cv_req_needs_fiber(const struct covey_req *req)
 {
-    if (req->bad_status != 0)
-        return req->app->middleware[COVEY_RESPONSE].n > 0;
-    return req->route != NULL || req->app->middleware[COVEY_REQUEST].n > 0 ||
-           req->app->middleware[COVEY_RESPONSE].n > 0;
+    const struct cv_plan *plan = cv_req_plan(req);
+    if (plan->response.n > 0 || plan->errors.n > 0)
+        return true;
+    return req->bad_status == 0 && (req->route != NULL || plan->request.n > 0);
 }
 
 void cv_req_refuse(struct covey_req *req, int status, const char *text)

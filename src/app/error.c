@@ -71,9 +71,10 @@ void cv_req_stage_error(struct covey_req *req, int code)
         cv_error("%s: %d %s: %s", cv_req_name(req), status, cv_status_reason(status),
                  text != NULL ? text : "no reason given");
     bool is_own = code == req->fail_code;
-    if (status >= 500 ? !req->app->host.debug : !is_own)
-        text = NULL;
-    cv_error_page_stage(req, status, text);
+    bool is_public = status < 500 ? is_own : req->app->host.debug || req->fail_is_public;
+    req->fail_text = text;
+    if (!cv_req_ask_error_handler(req, status))
+        cv_error_page_stage(req, status, is_public ? text : NULL);
 }
 
 /* ---- Pages ---- */

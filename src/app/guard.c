@@ -18,7 +18,7 @@ covey_app *cv_app_current(void)
 
 bool cv_app_here(const covey_app *app, const char *call)
 {
-    if (CV_LIKELY(current != NULL && (app == current || app == NULL)))
+    if (CV_LIKELY(current != NULL && (app == current || app == NULL || app->root == current)))
         return true;
     cv_error(
         "%s() was called outside the thread of the worker's loop and was refused; other threads "

@@ -1,7 +1,8 @@
-/* Registration of listeners and middleware. See app.h. */
+/* Registration of listeners, middleware and error handlers. See app.h. */
 #include "app/app.h"
 
 #include <errno.h>
+#include <string.h>
 
 const char *cv_app_event_name(enum covey_event event)
 {
@@ -17,7 +18,7 @@ const char *cv_app_event_name(enum covey_event event)
     return names[event];
 }
 
-static int hooks_add(struct cv_arena *arena, struct cv_hooks *hooks, const struct cv_hook *hook)
+int cv_hooks_add(struct cv_arena *arena, struct cv_hooks *hooks, const struct cv_hook *hook)
 {
     if (hooks->n == hooks->cap) {
         size_t cap = hooks->cap == 0 ? 4 : hooks->cap * 2;
@@ -33,30 +34,139 @@ static int hooks_add(struct cv_arena *arena, struct cv_hooks *hooks, const struc
     return 0;
 }
 
+static void add(struct cv_hooks *hooks, const struct cv_hook *hook, const char *what)
+{
+    covey_app *app = hook->of->root;
+    if (cv_hooks_add(&app->arena, hooks, hook) < 0)
+        cv_app_fail(app, "%s:%d: %s %s: out of memory", hook->file, hook->line, what, hook->name);
+}
+
+static void refuse(const struct cv_hook *hook, const char *what, const char *why)
+{
+    cv_app_fail(hook->of, "%s:%d: %s %s: %s", hook->file, hook->line, what, hook->name, why);
+}
+
+/* ---- Listeners ---- */
+
 void covey_listener_at(covey_app *app, enum covey_event event, covey_listener_fn *listener,
                        const char *name, const char *file, int line)
 {
-    struct cv_hook hook = {.listener = listener, .name = name, .file = file, .line = line};
+    struct cv_hook hook = {
+        .of = app, .listener = listener, .name = name, .file = file, .line = line};
 
     if (!cv_app_can_register(app, "covey_listener", file, line))
         return;
     if ((unsigned)event >= CV_EVENT_COUNT || listener == NULL)
-        cv_app_fail(app, "%s:%d: listener %s: %s", file, line, name,
-                    listener == NULL ? "it is NULL" : "there is no such event");
-    else if (hooks_add(&app->arena, &app->listeners[event], &hook) < 0)
-        cv_app_fail(app, "%s:%d: listener %s: out of memory", file, line, name);
+        refuse(&hook, "listener", listener == NULL ? "it is NULL" : "there is no such event");
+    else
+        add(&app->root->listeners[event], &hook, "listener");
 }
 
-void covey_middleware_at(covey_app *app, enum covey_phase phase, covey_handler_fn *handler,
-                         const char *name, const char *file, int line)
+/* ---- Middleware ---- */
+
+/* As far as both sides know the struct. */
+static int read_how(const struct covey_middleware *how, struct covey_middleware *ret)
 {
-    struct cv_hook hook = {.handler = handler, .name = name, .file = file, .line = line};
+    const size_t least = offsetof(struct covey_middleware, size) + sizeof(how->size);
+    if (how->size < least || how->size > sizeof(*ret))
+        return -EINVAL;
+    memset(ret, 0, sizeof(*ret));
+    memcpy(ret, how, how->size);
+    return 0;
+}
+
+const char *cv_app_name_of(covey_app *app, const char *source)
+{
+    struct cv_span name = cv_span(source, strcspn(source, ","));
+    const char *copy = cv_arena_strndup(&app->root->arena, name);
+    return copy != NULL ? copy : "";
+}
+
+void covey_middleware_at(covey_app *app, enum covey_phase phase, const struct covey_middleware *how,
+                         const char *source, const char *file, int line)
+{
+    struct covey_middleware known;
 
     if (!cv_app_can_register(app, "covey_middleware", file, line))
         return;
-    if ((unsigned)phase >= CV_PHASE_COUNT || handler == NULL)
-        cv_app_fail(app, "%s:%d: middleware %s: %s", file, line, name,
-                    handler == NULL ? "it is NULL" : "there is no such phase");
-    else if (hooks_add(&app->arena, &app->middleware[phase], &hook) < 0)
-        cv_app_fail(app, "%s:%d: middleware %s: out of memory", file, line, name);
+    struct cv_arena *arena = &app->root->arena;
+    struct cv_hook hook = {
+        .of = app, .name = cv_app_name_of(app, source), .file = file, .line = line};
+    if (read_how(how, &known) < 0) {
+        refuse(&hook, "middleware",
+               "options of an unknown size: the program was built for another covey");
+        return;
+    }
+    hook.handler = known.handler;
+    hook.priority = known.priority;
+    if (known.routes != NULL)
+        hook.routes = cv_arena_strndup(arena, cv_span_str(known.routes));
+    if ((unsigned)phase >= CV_PHASE_COUNT || hook.handler == NULL)
+        refuse(&hook, "middleware", hook.handler == NULL ? "it is NULL" : "there is no such phase");
+    else if (known.routes != NULL && hook.routes == NULL)
+        refuse(&hook, "middleware", "out of memory");
+    else
+        add(&app->root->middleware[phase], &hook, "middleware");
+}
+
+/* ---- Error handlers ---- */
+
+static bool is_error(int status)
+{
+    return (status >= 400 && status <= 599) || status == COVEY_ANY_ERROR ||
+           status == COVEY_CLIENT_ERROR || status == COVEY_SERVER_ERROR;
+}
+
+static bool has_error(const struct cv_hooks *hooks, const struct cv_hook *wanted)
+{
+    for (size_t i = 0; i < hooks->n; i++) {
+        if (hooks->at[i].of == wanted->of && hooks->at[i].status == wanted->status)
+            return true;
+    }
+    return false;
+}
+
+void covey_on_error_at(covey_app *app, int status, covey_handler_fn *handler, const char *name,
+                       const char *file, int line)
+{
+    struct cv_hook hook = {
+        .of = app, .handler = handler, .status = status, .name = name, .file = file, .line = line};
+
+    if (!cv_app_can_register(app, "covey_on_error", file, line))
+        return;
+    if (handler == NULL)
+        refuse(&hook, "error handler", "it is NULL");
+    else if (!is_error(status))
+        refuse(&hook, "error handler",
+               "its status is no error's (400 to 599), nor a class of them");
+    else if (has_error(&app->root->errors, &hook))
+        refuse(&hook, "error handler", "there is one for this status already");
+    else
+        add(&app->root->errors, &hook, "error handler");
+}
+
+/* ---- Copies of blueprints ---- */
+
+static int copy(covey_app *app, const covey_app *from, struct cv_hooks *hooks)
+{
+    for (size_t i = 0, n = hooks->n; i < n; i++) {
+        struct cv_hook hook = hooks->at[i];
+        if (hook.of != from)
+            continue;
+        hook.of = app;
+        if (cv_hooks_add(&app->root->arena, hooks, &hook) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int cv_app_copy_hooks(covey_app *app, const covey_app *from)
+{
+    covey_app *root = app->root;
+    int rc = copy(app, from, &root->errors);
+    for (size_t i = 0; i < CV_EVENT_COUNT && rc == 0; i++)
+        rc = copy(app, from, &root->listeners[i]);
+    for (size_t i = 0; i < CV_PHASE_COUNT && rc == 0; i++)
+        rc = copy(app, from, &root->middleware[i]);
+    return rc;
 }

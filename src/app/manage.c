@@ -110,6 +110,7 @@ void covey_manage_at(covey_app *app, const char *name, const struct covey_proces
 {
     if (!cv_app_can_register(app, "covey_manage", file, line))
         return;
+    app = app->root;
     struct covey_process how = {0};
     struct declaration declaration = {.name = name, .file = file, .line = line};
     const size_t least = offsetof(struct covey_process, size) + sizeof(process->size);
@@ -179,6 +180,7 @@ void covey_manage_command_at(covey_app *app, const char *name, const struct cove
 {
     if (!cv_app_can_register(app, "covey_manage_command", file, line))
         return;
+    app = app->root;
     struct covey_command how = {0};
     struct declaration declaration = {.name = name, .file = file, .line = line};
     const size_t least = offsetof(struct covey_command, size) + sizeof(command->size);

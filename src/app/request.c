@@ -285,3 +285,8 @@ covey_app *covey_app_of(const covey_req *req)
 {
     return req->app;
 }
+
+covey_app *covey_blueprint_of(const covey_req *req)
+{
+    return req->route != NULL ? req->route->of : req->app;
+}

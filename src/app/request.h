@@ -57,7 +57,7 @@ struct covey_req {
     bool was_started;   /* the host's: the handler has begun */
     bool was_named;     /* the host's: the log says that it ignores its cancellation */
     int bad_status;     /* the request itself was refused while being read: 400, 408, 413 */
-    int bad_code;       /* what covey_body_read() returned then */
+    int bad_code;       /* what is wrong with its body; 0: with its target */
     size_t body_offset; /* of a collected body, for covey_body_read() */
 
     char *head; /* a copy of the head, with NULs behind whatever was asked for; NULL: not yet */
@@ -72,7 +72,8 @@ struct covey_req {
     struct cv_answer_field *fields;
     size_t n_fields;
     size_t cap_fields;
-    int fail_code; /* of the last covey_fail() */
+    int fail_code;    /* of the last covey_fail() */
+    int error_status; /* that an error handler is told; 0: nothing has failed */
     const char *fail_text;
     bool fail_is_public; /* covey's own sentence: shown also from 500 on */
 
@@ -96,6 +97,10 @@ bool cv_req_needs_fiber(const struct covey_req *req);
 /* Answers with an error page without asking the app; `text` (a literal) is shown in any case. */
 void cv_req_refuse(struct covey_req *req, int status, const char *text);
 
+/* Its body cannot be had, for this reason (0: it can): its error is answered, and not its handler.
+ */
+void cv_req_refuse_body(struct covey_req *req, int code);
+
 /* Makes the handler's waits fail from now on; the first cause stays. */
 void cv_req_cancel(struct covey_req *req, enum covey_cause cause);
 
@@ -116,8 +121,17 @@ CV_MUST_CHECK int cv_req_read_query(struct covey_req *req);
 /* The field's value as a span over the head, at == NULL if there is none. */
 struct cv_span cv_req_field(const struct covey_req *req, struct cv_span name);
 
-/* Stages an error page for a negative code of a handler. */
+/* What runs around its handler, or instead where it has none. */
+static inline const struct cv_plan *cv_req_plan(const struct covey_req *req)
+{
+    return req->route != NULL ? req->route->plan : &req->app->plan;
+}
+
+/* Stages the answer to a negative code of a handler: the app's, or else an error page. */
 void cv_req_stage_error(struct covey_req *req, int code);
+
+/* Has the app's error handler answer `status`. False if there is none, or it has not. */
+bool cv_req_ask_error_handler(struct covey_req *req, int status);
 
 /* Writes the error page for `status` into the arena and stages it; `text` NULL: none. */
 void cv_error_page_stage(struct covey_req *req, int status, const char *text);

@@ -23,6 +23,9 @@
 
 enum cv_param_kind { CV_PARAM_INT, CV_PARAM_UUID, CV_PARAM_STR, CV_PARAM_PATH };
 
+struct cv_given;
+struct cv_plan;
+
 struct cv_param {
     const char *name;
     enum cv_param_kind kind;
@@ -33,7 +36,10 @@ struct cv_route {
     struct covey_route how; /* as registered; name is never NULL */
     const char *methods;
     const char *pattern;
-    const void *data; /* of a handler of this library's */
+    const void *data;             /* of a handler of this library's */
+    covey_app *of;                /* the app or the blueprint that it was registered with */
+    const struct cv_given *given; /* as it was registered; NULL: not with a blueprint */
+    const struct cv_plan *plan;   /* what runs around its handler; plan.h */
     const char *file;
     int line;
     uint32_t method_bits;

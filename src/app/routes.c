@@ -14,30 +14,62 @@ static int read_options(const struct covey_route *route, struct covey_route *ret
     return 0;
 }
 
-static struct cv_route *route_new(struct cv_arena *arena, const char *methods, const char *path,
+/* A route of a blueprint as it was registered: what a copy of the blueprint begins with. */
+struct cv_given {
+    const char *path;
+    struct covey_route how;
+};
+
+/* "users.login" for the login of blueprint users. Without a name a route is called by its pattern,
+ * which has the blueprint's prefix already. */
+static const char *full_name(const covey_app *of, const struct covey_route *how,
+                             const char *pattern)
+{
+    struct cv_arena *arena = &of->root->arena;
+    if (how->name == NULL)
+        return pattern;
+    return cv_arena_printf(arena, "%s%s%s", of->name, of->name[0] != '\0' ? "." : "", how->name);
+}
+
+static int keep_given(struct cv_route *route, const char *path, const struct covey_route *how)
+{
+    struct cv_arena *arena = &route->of->root->arena;
+    if (route->of == route->of->root)
+        return 0;
+    struct cv_given *given = cv_arena_alloc(arena, sizeof(*given));
+    if (given == NULL)
+        return -ENOMEM;
+    *given = (struct cv_given){.path = cv_arena_strndup(arena, cv_span_str(path)), .how = *how};
+    if (how->name != NULL)
+        given->how.name = cv_arena_strndup(arena, cv_span_str(how->name));
+    route->given = given;
+    bool complete = given->path != NULL && (how->name == NULL || given->how.name != NULL);
+    return complete ? 0 : -ENOMEM;
+}
+
+static struct cv_route *route_new(covey_app *of, const char *methods, const char *path,
                                   const struct covey_route *how)
 {
+    struct cv_arena *arena = &of->root->arena;
     struct cv_route *route = cv_arena_alloc(arena, sizeof(*route));
     if (route == NULL)
         return NULL;
     *route = (struct cv_route){
         .how = *how,
         .methods = cv_arena_strndup(arena, cv_span_str(methods)),
-        .pattern = cv_arena_strndup(arena, cv_span_str(path)),
+        .pattern = cv_arena_printf(arena, "%s%s", of->prefix, path),
+        .of = of,
     };
-    if (how->name != NULL)
-        route->how.name = cv_arena_strndup(arena, cv_span_str(how->name));
-    else
-        route->how.name = route->pattern;
+    route->how.name = full_name(of, how, route->pattern);
     bool complete = route->methods != NULL && route->pattern != NULL && route->how.name != NULL;
-    return complete ? route : NULL;
+    return complete && keep_given(route, path, how) == 0 ? route : NULL;
 }
 
 void cv_app_add_route(covey_app *app, const char *methods, const char *path,
                       const struct covey_route *how, const void *data, const char *file, int line)
 {
     char reason[512];
-    struct cv_route *added = route_new(&app->arena, methods, path, how);
+    struct cv_route *added = route_new(app, methods, path, how);
     if (added == NULL) {
         cv_app_fail(app, "%s:%d: route %s: out of memory", file, line, path);
         return;
@@ -45,8 +77,20 @@ void cv_app_add_route(covey_app *app, const char *methods, const char *path,
     added->data = data;
     added->file = file;
     added->line = line;
-    if (cv_router_add(&app->router, added, reason, sizeof(reason)) < 0)
-        cv_app_fail(app, "%s:%d: route %s: %s", file, line, path, reason);
+    if (cv_router_add(&app->root->router, added, reason, sizeof(reason)) < 0)
+        cv_app_fail(app, "%s:%d: route %s: %s", file, line, added->pattern, reason);
+}
+
+void cv_app_copy_routes(covey_app *app, const covey_app *from, const char *file, int line)
+{
+    /* Those that are added meanwhile stand behind the last. */
+    const struct cv_route *last = app->root->router.last;
+    const struct cv_route *route = app->root->router.first;
+    for (; route != NULL; route = route != last ? route->next : NULL) {
+        if (route->of == from)
+            cv_app_add_route(app, route->methods, route->given->path, &route->given->how,
+                             route->data, file, line);
+    }
 }
 
 void covey_route_at(covey_app *app, const char *methods, const char *path,

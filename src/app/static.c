@@ -153,7 +153,7 @@ static void add_routes(covey_app *app, const char *base, const struct covey_stat
     (void)snprintf(path, sizeof(path), "%s/", base);
     cv_app_add_route(app, "GET", path, &route, tree, file, line);
     route.handler = redirect;
-    if (base[0] != '\0')
+    if (base[0] != '\0' || app->prefix[0] != '\0')
         cv_app_add_route(app, "GET", base, &route, tree, file, line);
 }
 
@@ -169,16 +169,16 @@ void covey_static_at(covey_app *app, const char *path, const struct covey_static
                     file, line, path != NULL ? path : "");
         return;
     }
-    struct tree *tree = tree_new(&app->arena, &known);
+    struct tree *tree = tree_new(&app->root->arena, &known);
     struct cv_span base = cv_span_str(path);
     while (base.len > 0 && base.at[base.len - 1] == '/')
         base.len--;
-    const char *prefix = cv_arena_strndup(&app->arena, base);
+    const char *prefix = cv_arena_strndup(&app->root->arena, base);
     if (tree == NULL || prefix == NULL) {
         cv_app_fail(app, "%s:%d: static %s: out of memory", file, line, path);
         return;
     }
-    int rc = cv_app_file_root(app, tree->root);
+    int rc = cv_app_file_root(app->root, tree->root);
     if (rc == 0)
         add_routes(app, prefix, &known, tree, file, line);
     else

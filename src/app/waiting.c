@@ -47,7 +47,7 @@ int covey_offload(int (*fn)(void *arg), void *arg)
 
 int covey_add_task(covey_app *app, void (*fn)(void *arg), void *arg)
 {
-    return cv_tasks_add(&app->tasks, fn, arg);
+    return cv_tasks_add(&app->root->tasks, fn, arg);
 }
 
 enum covey_cause covey_cancel_cause(const covey_req *req)

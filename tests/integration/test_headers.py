@@ -32,6 +32,11 @@ static int setup(covey_app *app)
 {
     covey_listener(app, COVEY_BEFORE_SERVER_START, init);
     covey_middleware(app, COVEY_REQUEST, hello);
+    covey_middleware(app, COVEY_RESPONSE, hello, .priority = 1, .routes = "b");
+    covey_app *part = covey_blueprint(app, "part", .prefix = "/part");
+    covey_blueprint(part, NULL, setup, .prefix = "/x");
+    covey_blueprint(app, "copy", .copy_of = part);
+    covey_on_error(part, COVEY_CLIENT_ERROR, hello);
     covey_get(app, "/a", hello);
     covey_get(app, "/b", hello, .name = "b");
     covey_post(app, "/c", hello, .body_max = 1 << 20, .stream = true);

@@ -25,7 +25,7 @@ static int call(struct cv_native_listeners *run, const struct cv_hook *hook)
     cv_native_describe_listener(run, what, sizeof(what));
     if (config->progress != NULL)
         config->progress(config->arg, what);
-    int rc = hook->listener(&run->native->app);
+    int rc = hook->listener(hook->of);
     if (config->progress != NULL)
         config->progress(config->arg, NULL);
     return rc;

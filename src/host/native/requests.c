@@ -126,10 +126,17 @@ static bool is_body_ready(const struct cv_native *native, struct covey_req *req)
     cv_exchange_speed(req->x, how->request_timeout, how->body_rate_min);
     if (how->spool_above > 0)
         cv_exchange_spool(req->x, cv_app_upload_folder(req->app), how->spool_above);
-    if (!how->stream)
-        return cv_exchange_collect(req->x, max) == 1;
-    if (cv_exchange_limit(req->x, max) < 0)
-        req->bad_status = 413;
+    if (how->stream) {
+        int rc = cv_exchange_limit(req->x, max);
+        if (rc < 0)
+            cv_req_refuse_body(req, rc);
+        return true;
+    }
+    if (cv_req_plan(req)->errors.n > 0)
+        cv_exchange_answer_body_errors(req->x);
+    if (cv_exchange_collect(req->x, max) == 0)
+        return false;
+    cv_req_refuse_body(req, cv_exchange_body_error(req->x));
     return true;
 }
 
@@ -176,9 +183,10 @@ static void wake_if(struct covey_req *req, enum cv_req_wait wait)
 
 static void on_body(struct cv_native *native, struct covey_req *req)
 {
-    if (!req->was_started)
+    if (!req->was_started) {
+        cv_req_refuse_body(req, cv_exchange_body_error(req->x));
         start(native, req);
-    else
+    } else
         wake_if(req, CV_REQ_WAITS_BODY);
 }
 

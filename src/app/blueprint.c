@@ -1,0 +1,208 @@
+/* Registration of blueprints. See app.h. */
+#include "app/app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEPTH_MAX 16
+
+/* Of a call that is wrong, for messages. */
+struct place {
+    const char *name;
+    const char *file;
+    int line;
+};
+
+static void refuse(covey_app *app, const struct place *place, const char *why)
+{
+    cv_app_fail(app, "%s:%d: blueprint %s: %s", place->file, place->line,
+                place->name != NULL ? place->name : "without a name", why);
+}
+
+/* As far as both sides know the struct. */
+static int read_how(const struct covey_blueprint *how, struct covey_blueprint *ret)
+{
+    const size_t least = offsetof(struct covey_blueprint, size) + sizeof(how->size);
+    if (how->size < least || how->size > sizeof(*ret))
+        return -EINVAL;
+    memset(ret, 0, sizeof(*ret));
+    memcpy(ret, how, how->size);
+    return 0;
+}
+
+static bool is_word(const char *name)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    return name[0] != '\0' && name[strspn(name, allowed)] == '\0';
+}
+
+bool cv_app_is_within(const covey_app *scope, const covey_app *of)
+{
+    while (scope != NULL && scope != of)
+        scope = scope->parent;
+    return scope != NULL;
+}
+
+static unsigned depth(const covey_app *app)
+{
+    unsigned n = 0;
+    for (; app->parent != NULL; app = app->parent)
+        n++;
+    return n;
+}
+
+/* What is wrong with it; NULL: nothing. */
+static const char *fault_of(const covey_app *parent, const char *name,
+                            const struct covey_blueprint *how)
+{
+    if (name != NULL && !is_word(name))
+        return "a name has letters, digits and \"-_\"";
+    if (how->prefix != NULL && how->prefix[0] != '/')
+        return "its prefix does not begin with /";
+    if (depth(parent) == DEPTH_MAX)
+        return "it lies too deep in others; does a setup function register itself?";
+    if (how->copy_of == NULL)
+        return NULL;
+    if (how->copy_of->root != parent->root || how->copy_of == parent->root)
+        return "what it is to be a copy of is no blueprint of this app";
+    if (cv_app_is_within(parent, how->copy_of))
+        return "it lies within what it is to be a copy of";
+    return NULL;
+}
+
+/* `a` followed by `b` without the slashes at its end, with `between` if there is something on both
+ * sides. NULL when out of memory. */
+static const char *join(struct cv_arena *arena, const char *a, const char *between, const char *b)
+{
+    size_t len = strlen(b);
+    while (len > 0 && b[len - 1] == '/')
+        len--;
+    if (a[0] == '\0' || len == 0)
+        between = "";
+    return cv_arena_printf(arena, "%s%s%.*s", a, between, (int)len, b);
+}
+
+/* Without what fills it, which happens once. */
+static int keep_given(covey_app *blueprint, const char *name, const struct covey_blueprint *how)
+{
+    struct cv_arena *arena = &blueprint->root->arena;
+    blueprint->given = *how;
+    blueprint->given.setup = NULL;
+    blueprint->given.copy_of = NULL;
+    blueprint->own_name = cv_arena_strndup(arena, cv_span_str(name != NULL ? name : ""));
+    if (how->prefix != NULL)
+        blueprint->given.prefix = cv_arena_strndup(arena, cv_span_str(how->prefix));
+    bool complete =
+        blueprint->own_name != NULL && (how->prefix == NULL || blueprint->given.prefix != NULL);
+    return complete ? 0 : -ENOMEM;
+}
+
+static covey_app *blueprint_new(covey_app *parent, const char *name,
+                                const struct covey_blueprint *how)
+{
+    struct cv_arena *arena = &parent->root->arena;
+    covey_app *blueprint = cv_arena_alloc(arena, sizeof(*blueprint));
+    if (blueprint == NULL)
+        return NULL;
+    *blueprint = (covey_app){
+        .root = parent->root,
+        .parent = parent,
+        .name = join(arena, parent->name, ".", name != NULL ? name : ""),
+        .prefix = join(arena, parent->prefix, "", how->prefix != NULL ? how->prefix : ""),
+    };
+    bool complete = blueprint->name != NULL && blueprint->prefix != NULL;
+    return complete && keep_given(blueprint, name, how) == 0 ? blueprint : NULL;
+}
+
+static bool is_taken(const covey_app *app, const covey_app *blueprint)
+{
+    const covey_app *other = app->blueprints;
+    while (other != NULL && strcmp(other->name, blueprint->name) != 0)
+        other = other->next;
+    return other != NULL;
+}
+
+static void link_last(covey_app *app, covey_app *blueprint)
+{
+    covey_app **end = &app->blueprints;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = blueprint;
+}
+
+/* NULL if something is wrong: the app has failed. */
+static covey_app *add(covey_app *parent, const char *name, const struct covey_blueprint *how,
+                      const struct place *place)
+{
+    covey_app *app = parent->root;
+    const char *fault = fault_of(parent, name, how);
+    covey_app *blueprint = fault == NULL ? blueprint_new(parent, name, how) : NULL;
+    if (blueprint == NULL) {
+        refuse(app, place, fault != NULL ? fault : "out of memory");
+        return NULL;
+    }
+    if (name != NULL && is_taken(app, blueprint)) {
+        refuse(app, place, "there is one of this name already");
+        return NULL;
+    }
+    link_last(app, blueprint);
+    return blueprint;
+}
+
+/* ---- What it consists of ---- */
+
+/* Depth is bounded by that of `from`, and nothing is added to that meanwhile. */
+static void copy(covey_app *blueprint, covey_app *from, const struct place *place)
+{
+    cv_app_copy_routes(blueprint, from, place->file, place->line);
+    if (cv_app_copy_hooks(blueprint, from) < 0)
+        refuse(blueprint, place, "out of memory");
+    for (covey_app *inner = from->root->blueprints; inner != NULL; inner = inner->next) {
+        if (inner->parent != from)
+            continue;
+        const char *name = inner->own_name[0] != '\0' ? inner->own_name : NULL;
+        covey_app *copied = add(blueprint, name, &inner->given, place);
+        if (copied != NULL)
+            copy(copied, inner, place);
+    }
+}
+
+static void run_setup(covey_app *blueprint, covey_setup_fn *setup, const struct place *place)
+{
+    char why[128];
+    int rc = setup(blueprint);
+    if (rc >= 0)
+        return;
+    if (rc > -CV_CODE_FAIL)
+        (void)snprintf(why, sizeof(why), "its setup failed: %s", strerror(-rc));
+    else
+        (void)snprintf(why, sizeof(why), "its setup failed with code %d", rc);
+    refuse(blueprint, place, why);
+}
+
+covey_app *covey_blueprint_at(covey_app *app, const char *name, const struct covey_blueprint *how,
+                              const char *file, int line)
+{
+    struct covey_blueprint known;
+    const struct place place = {name, file, line};
+
+    if (!cv_app_can_register(app, "covey_blueprint", file, line))
+        return app;
+    if (read_how(how, &known) < 0) {
+        refuse(app, &place, "options of an unknown size: the program was built for another covey");
+        return app;
+    }
+    covey_app *from = known.copy_of;
+    if (from != NULL && known.prefix == NULL)
+        known.prefix = from->given.prefix;
+    covey_app *blueprint = add(app, name, &known, &place);
+    if (blueprint == NULL)
+        return app;
+    if (from != NULL)
+        copy(blueprint, from, &place);
+    if (known.setup != NULL)
+        run_setup(blueprint, known.setup, &place);
+    return blueprint;
+}
