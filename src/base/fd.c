@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 int cv_fd_ensure_stdio(void)
 {
@@ -47,6 +48,21 @@ int cv_fd_pread_all(int fd, void *to, size_t n)
         done += (size_t)got;
     }
     return 0;
+}
+
+int cv_fd_unnamed(const char *folder)
+{
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+        return fd >= 0 ? fd : -errno;
+    char path[4096]; /* a file system without files without names */
+    if (snprintf(path, sizeof(path), "%s/covey-XXXXXX", folder) >= (int)sizeof(path))
+        return -ENAMETOOLONG;
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    (void)unlink(path);
+    return fd;
 }
 
 int cv_fd_write_all(int fd, const void *from, size_t n)

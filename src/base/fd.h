@@ -16,6 +16,10 @@ CV_MUST_CHECK int cv_fd_set_nonblock(int fd, int on);
 /* Reads exactly n bytes from offset 0 of a file (memfd). 0, -errno, or -EIO if it is shorter. */
 CV_MUST_CHECK int cv_fd_pread_all(int fd, void *to, size_t n);
 
+/* A new file without a name in `folder`, for reading and writing, gone with its last descriptor.
+ * -errno. */
+CV_MUST_CHECK int cv_fd_unnamed(const char *folder);
+
 /* Writes all n bytes. 0 or -errno. */
 CV_MUST_CHECK int cv_fd_write_all(int fd, const void *from, size_t n);
 

@@ -1,9 +1,6 @@
 #include "serve/spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -14,25 +11,10 @@ bool cv_spool_is_due(const struct cv_exchange *x, uint64_t total)
                              total > (uint64_t)x->spool_above);
 }
 
-static int open_unnamed(const char *folder)
-{
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-        return fd >= 0 ? fd : -errno;
-    char path[4096]; /* a file system without files without names */
-    if (snprintf(path, sizeof(path), "%s/covey-XXXXXX", folder) >= (int)sizeof(path))
-        return -ENAMETOOLONG;
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    (void)unlink(path);
-    return fd;
-}
-
 /* The first bytes of the file. */
 static int begin(struct cv_exchange *x, struct cv_span bytes)
 {
-    int fd = open_unnamed(x->spool_folder);
+    int fd = cv_fd_unnamed(x->spool_folder);
     if (fd < 0)
         return fd;
     int rc = cv_fd_write_all(fd, bytes.at, bytes.len);

@@ -26,6 +26,25 @@ static int memfd_with(const char *text)
     return fd;
 }
 
+/* ---- Files without a name ---- */
+
+static void test_an_unnamed_file_is_written_and_read(void **state)
+{
+    struct stat st;
+    char text[5] = "";
+
+    (void)state;
+    int fd = cv_fd_unnamed("/tmp");
+    assert_true(fd >= 0);
+    assert_int_equal(cv_fd_write_all(fd, "text", 4), 0);
+    assert_int_equal(cv_fd_pread_all(fd, text, 4), 0);
+    assert_string_equal(text, "text");
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_nlink, 0);
+    (void)close(fd);
+    assert_int_equal(cv_fd_unnamed("/nowhere"), -ENOENT);
+}
+
 /* ---- Standard input, output, error ---- */
 
 static bool is_null(int fd)
@@ -236,6 +255,7 @@ static void test_a_taken_descriptor_is_not_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_unnamed_file_is_written_and_read),
         cmocka_unit_test(test_closed_standard_descriptors_become_dev_null),
         cmocka_unit_test(test_flags_of_a_closed_descriptor_are_an_error),
         cmocka_unit_test(test_flags_go_on_and_off_and_leave_others_alone),
