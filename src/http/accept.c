@@ -18,29 +18,6 @@ struct rating {
     size_t order;    /* of the range in the field */
 };
 
-/* Length 0 if there is none. '*' is a token's byte too. */
-static struct cv_span take_token(struct cv_scan *in)
-{
-    const char *from = in->at;
-    in->at = cv_chars_skip(in->at, in->end, CV_CHAR_TOKEN);
-    return cv_span(from, (size_t)(in->at - from));
-}
-
-/* The rest of a quoted string whose opening quote is taken. */
-static bool skip_quoted(struct cv_scan *in)
-{
-    while (in->at < in->end) {
-        char c = *in->at++;
-        if (c == '"')
-            return true;
-        if (c == '\\' && in->at < in->end)
-            c = *in->at++;
-        if (!cv_chars_is(c, CV_CHAR_VALUE))
-            return false;
-    }
-    return false;
-}
-
 bool cv_weight_read(struct cv_span text, int *ret)
 {
     if (text.len == 0 || text.len > 5 || (text.at[0] != '0' && text.at[0] != '1') ||
@@ -63,14 +40,14 @@ bool cv_weight_read(struct cv_span text, int *ret)
 static bool take_parameter(struct cv_scan *in, struct range *range)
 {
     cv_scan_blanks(in);
-    struct cv_span name = take_token(in);
+    struct cv_span name = cv_scan_token(in);
     if (name.len == 0)
         return true;
     if (!cv_scan_take(in, '='))
         return false;
     if (cv_scan_take(in, '"'))
-        return skip_quoted(in);
-    struct cv_span value = take_token(in);
+        return cv_scan_quoted(in);
+    struct cv_span value = cv_scan_token(in);
     if (cv_span_ieq(name, CV_SPAN("q")))
         return cv_weight_read(value, &range->weight);
     return value.len > 0;
@@ -85,10 +62,10 @@ static bool is_any(struct cv_span token)
 static bool take_range(struct cv_scan *in, struct range *ret)
 {
     ret->weight = 1000;
-    ret->type = take_token(in);
+    ret->type = cv_scan_token(in);
     if (!cv_scan_take(in, '/'))
         return false;
-    ret->subtype = take_token(in);
+    ret->subtype = cv_scan_token(in);
     if (ret->type.len == 0 || ret->subtype.len == 0 || (is_any(ret->type) && !is_any(ret->subtype)))
         return false;
 

@@ -2,6 +2,9 @@
 #ifndef CV_HTTP_SCAN_H
 #define CV_HTTP_SCAN_H
 
+#include "base/span.h"
+#include "http/chars.h"
+
 #include <stdbool.h>
 
 /* Each call moves `at` behind what it has taken. */
@@ -23,6 +26,30 @@ static inline bool cv_scan_take(struct cv_scan *in, char c)
         return false;
     in->at++;
     return true;
+}
+
+/* Length 0 if there is none. */
+static inline struct cv_span cv_scan_token(struct cv_scan *in)
+{
+    const char *from = in->at;
+    in->at = cv_chars_skip(in->at, in->end, CV_CHAR_TOKEN);
+    return cv_span(from, (size_t)(in->at - from));
+}
+
+/* The rest of a quoted string (section 5.6.4) whose opening quote is taken. False if it has no end,
+ * or holds what it must not. */
+static inline bool cv_scan_quoted(struct cv_scan *in)
+{
+    while (in->at < in->end) {
+        char c = *in->at++;
+        if (c == '"')
+            return true;
+        if (c == '\\' && in->at < in->end)
+            c = *in->at++;
+        if (!cv_chars_is(c, CV_CHAR_VALUE))
+            return false;
+    }
+    return false;
 }
 
 #endif
