@@ -133,6 +133,9 @@ struct covey_route {
      * BODY_RATE_MIN what comes of it in each RATE_SPAN. */
     int64_t request_timeout; /* ms; 0: REQUEST_TIMEOUT; COVEY_OFF: none */
     int64_t body_rate_min;   /* bytes a second; 0: BODY_RATE_MIN; COVEY_OFF: any */
+    /* The body is a form: it is read before the handler begins, which then has covey_form() and
+     * covey_upload() (form.h). .spool_above is of each file then; 0: 64 KiB. */
+    bool form;
 };
 
 /* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/',

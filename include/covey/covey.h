@@ -5,6 +5,7 @@
 
 #include <covey/app.h>
 #include <covey/files.h>
+#include <covey/form.h>
 #include <covey/log.h>
 #include <covey/loop.h>
 #include <covey/manage.h>

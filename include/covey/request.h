@@ -23,8 +23,17 @@ COVEY_API const char *covey_param(covey_req *req, const char *name);
  * int64_t. */
 COVEY_API int64_t covey_param_int(covey_req *req, const char *name);
 
-/* The first query argument of that name, decoded ("+" is a blank), or NULL. */
+/* The first query argument of that name, decoded ("+" is a blank), or NULL; "" for one without a
+ * value ("?a" and "?a="). */
 COVEY_API const char *covey_query(covey_req *req, const char *name);
+
+/* Each argument of that name: start with *at = 0; NULL at the end. */
+COVEY_API const char *covey_query_list(covey_req *req, const char *name, size_t *at);
+
+/* The first as a whole number, or as a truth value (1, true, yes, on and their opposites; one
+ * without a value is true). `fallback` where there is none, or where it is no such value. */
+COVEY_API int64_t covey_query_int(covey_req *req, const char *name, int64_t fallback);
+COVEY_API bool covey_query_bool(covey_req *req, const char *name, bool fallback);
 
 /* All query arguments in order: start with *at = 0; false at the end. */
 COVEY_API bool covey_query_next(covey_req *req, size_t *at, const char **ret_name,

@@ -86,6 +86,7 @@ int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *
     cv_arena_init(&app->arena);
     cv_tasks_init(&app->tasks, loop);
     cv_app_enter(app);
+    cv_rules_read(app, &app->rules);
     return cv_router_init(&app->router, &app->arena);
 }
 

@@ -10,6 +10,7 @@
 #include "app/manage.h"
 #include "app/plan.h"
 #include "app/router.h"
+#include "app/rules.h"
 #include "app/tasks.h"
 #include "base/arena.h"
 #include "loop/fiber.h"
@@ -76,6 +77,7 @@ struct covey_app {
     covey_app *blueprints;
     struct cv_arena arena;
     struct cv_router router;
+    struct cv_rules rules;
     struct cv_hooks listeners[CV_EVENT_COUNT];
     struct cv_hooks middleware[CV_PHASE_COUNT];
     struct cv_hooks errors;
@@ -137,6 +139,9 @@ const char *cv_app_name_of(covey_app *app, const char *source);
 
 /* "before_server_start". */
 const char *cv_app_event_name(enum covey_event event);
+
+/* Sanic's words for yes and no: 1, 0, or -1 for any other. */
+int cv_app_truth(const char *text);
 
 /* Makes `app` (NULL: none) the one app whose functions this thread may call. */
 void cv_app_enter(covey_app *app);

@@ -42,7 +42,6 @@ int64_t covey_config_int(covey_app *app, const char *name, int64_t fallback)
     return fallback;
 }
 
-/* Sanic's words for it. */
 static bool is_one_of(const char *value, const char *const *words)
 {
     for (; *words != NULL; words++) {
@@ -52,20 +51,26 @@ static bool is_one_of(const char *value, const char *const *words)
     return false;
 }
 
-bool covey_config_bool(covey_app *app, const char *name, bool fallback)
+int cv_app_truth(const char *text)
 {
     static const char *const yes[] = {"1",   "true", "yes",    "y",       "on", "t",
                                       "yep", "yup",  "enable", "enabled", NULL};
     static const char *const no[] = {"0", "false",   "no",       "n", "off",
                                      "f", "disable", "disabled", NULL};
+    if (is_one_of(text, yes))
+        return 1;
+    return is_one_of(text, no) ? 0 : -1;
+}
+
+bool covey_config_bool(covey_app *app, const char *name, bool fallback)
+{
     const char *value = setting(app, name, "covey_config_bool");
 
     if (value == NULL)
         return fallback;
-    if (is_one_of(value, yes))
-        return true;
-    if (is_one_of(value, no))
-        return false;
+    int truth = cv_app_truth(value);
+    if (truth >= 0)
+        return truth == 1;
     complain(app, name, value, "truth value (true, false)");
     return fallback;
 }

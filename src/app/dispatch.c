@@ -63,13 +63,20 @@ static int answer_unrouted(struct covey_req *req)
     return covey_fail(req, 404, "Requested URL %s not found", covey_path(req));
 }
 
+static const char *what_is_bad(const struct covey_req *req)
+{
+    switch (req->bad_code) {
+    case 0: return "The request target has a broken escape";
+    case -E2BIG: return "The query has too many arguments (REQUEST_MAX_PARAMS).";
+    default: return cv_refused_sentence(cv_refused_body(req->bad_code));
+    }
+}
+
 /* The request itself cannot be had. */
 static int answer_bad(struct covey_req *req)
 {
-    const char *why = req->bad_code != 0 ? cv_refused_sentence(cv_refused_body(req->bad_code))
-                                         : "The request target has a broken escape";
     req->fail_is_public = true;
-    return covey_fail(req, req->bad_status, "%s", why);
+    return covey_fail(req, req->bad_status, "%s", what_is_bad(req));
 }
 
 static int run_handler(struct covey_req *req)
@@ -82,6 +89,8 @@ static int run_handler(struct covey_req *req)
     if (req->route == NULL)
         return answer_unrouted(req);
 
+    if (req->route->how.form && (rc = cv_req_read_form(req)) < 0)
+        return rc;
     rc = req->route->how.handler(req);
     if (rc >= 0 && req->staged.answer.status == 0) {
         cv_error("%s: the handler returned %d without an answer", cv_req_name(req), rc);

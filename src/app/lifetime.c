@@ -50,15 +50,21 @@ static int find_route(struct covey_req *req)
     return match.route != NULL ? keep_params(req, &match) : 0;
 }
 
-/* Getters cannot refuse a broken query: it is looked at before the handler runs. */
+/* Getters cannot refuse a broken query: one that may be is looked at before the handler runs. */
 static void check_query(struct covey_req *req)
 {
     const struct cv_h1_head *head = cv_exchange_head(req->x);
     if (head->query_len == 0)
         return;
     const char *query = cv_exchange_bytes(req->x) + head->query_at;
-    if (memchr(query, '%', head->query_len) != NULL && cv_req_read_query(req) == -400)
+    bool may_be_many = head->query_len / 2 >= req->app->rules.params_max; /* "a&b&c" */
+    if (!may_be_many && memchr(query, '%', head->query_len) == NULL)
+        return;
+    int rc = cv_req_read_query(req);
+    if (rc == -400 || rc == -E2BIG) {
         req->bad_status = 400;
+        req->bad_code = rc == -E2BIG ? rc : 0;
+    }
 }
 
 struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)

@@ -9,6 +9,7 @@
 
 #include "app/app.h"
 #include "base/list.h"
+#include "http/args.h"
 #include "serve/handler.h"
 
 #include <covey/loop.h>
@@ -18,11 +19,6 @@
 enum cv_req_wait { CV_REQ_WAITS_NOT, CV_REQ_WAITS_BODY, CV_REQ_WAITS_ROOM };
 
 enum cv_req_stream { CV_STREAM_NOT, CV_STREAM_BEGUN, CV_STREAM_ENDED };
-
-struct cv_query_arg {
-    const char *name;
-    const char *value;
-};
 
 struct cv_defer {
     struct cv_defer *next;
@@ -38,6 +34,12 @@ struct cv_staged {
         is_taken; /* the body is not to be copied; `release` (may be NULL) is called with `bytes` */
     void (*release)(void *bytes);
     void *bytes;
+};
+
+/* What only some requests are asked for; NULL: not yet. */
+struct cv_req_more {
+    struct cv_form *form;
+    struct cv_parts *parts;
 };
 
 struct covey_req {
@@ -57,15 +59,14 @@ struct covey_req {
     bool was_started;   /* the host's: the handler has begun */
     bool was_named;     /* the host's: the log says that it ignores its cancellation */
     int bad_status;     /* the request itself was refused while being read: 400, 408, 413 */
-    int bad_code;       /* what is wrong with its body; 0: with its target */
+    int bad_code;       /* what is wrong with its body; 0: with its target; -E2BIG: its query */
     size_t body_offset; /* of a collected body, for covey_body_read() */
 
     char *head; /* a copy of the head, with NULs behind whatever was asked for; NULL: not yet */
     const char *path;
-    const char **params; /* values of route->params, NUL-terminated */
-    struct cv_query_arg *query;
-    size_t n_query;
-    bool query_read;
+    const char **params;   /* values of route->params, NUL-terminated */
+    struct cv_args *query; /* NULL: not read yet */
+    struct cv_req_more *more;
 
     struct cv_staged staged;
     const char *type; /* Content-Type set by the app, wins over the staged one */
@@ -115,8 +116,29 @@ const char *cv_req_name(struct covey_req *req);
 /* UPLOAD_DIR, or what stands for it. */
 const char *cv_app_upload_folder(covey_app *app);
 
-/* Decodes the query, once. 0, -400 (a broken escape, %00) or -ENOMEM. */
+/* Decodes the query, once. 0, -400 (a broken escape, %00), -E2BIG (REQUEST_MAX_PARAMS) or -ENOMEM.
+ */
 CV_MUST_CHECK int cv_req_read_query(struct covey_req *req);
+
+/* What only some requests need, empty at first. NULL when out of memory. */
+struct cv_req_more *cv_req_more(struct covey_req *req);
+
+/* An empty collection for names that the client has chosen. NULL when out of memory. */
+struct cv_args *cv_req_args(struct covey_req *req);
+
+/* How args are looked up by all getters: the first value of that name; value by value of that name;
+ * one after the other. `args` may be NULL. */
+const char *cv_args_value(const struct cv_args *args, const char *name);
+const char *cv_args_list(const struct cv_args *args, const char *name, size_t *at);
+bool cv_args_each(const struct cv_args *args, size_t *at, const char **ret_name,
+                  const char **ret_value);
+
+/* Their values as what the app wants; `fallback` where there is none, or none such. */
+int64_t cv_args_int(const struct cv_args *args, const char *name, int64_t fallback);
+bool cv_args_bool(const struct cv_args *args, const char *name, bool fallback);
+
+/* Reads the body of a .form route, once. 0 or the negative code of what was wrong. */
+CV_MUST_CHECK int cv_req_read_form(struct covey_req *req);
 
 /* The field's value as a span over the head, at == NULL if there is none. */
 struct cv_span cv_req_field(const struct covey_req *req, struct cv_span name);

@@ -93,6 +93,17 @@ void cv_app_copy_routes(covey_app *app, const covey_app *from, const char *file,
     }
 }
 
+/* Two options that exclude each other, as a sentence; NULL: there are none. */
+static const char *contradiction(const struct covey_route *how)
+{
+    if (how->stream && how->form)
+        return ".form reads all of a body before the handler begins, .stream leaves it to the "
+               "handler";
+    if (how->stream && how->spool_above != 0)
+        return ".stream takes a body as it comes, .spool_above waits for all of it";
+    return NULL;
+}
+
 void covey_route_at(covey_app *app, const char *methods, const char *path,
                     const struct covey_route *route, const char *file, int line)
 {
@@ -115,13 +126,12 @@ void covey_route_at(covey_app *app, const char *methods, const char *path,
         cv_app_fail(app, "%s:%d: route %s: the handler is NULL", file, line, path);
         return;
     }
-    if (how.stream && how.spool_above != 0) {
-        cv_app_fail(app,
-                    "%s:%d: route %s: .stream takes a body as it comes, .spool_above waits "
-                    "for all of it: choose one",
-                    file, line, path);
+    const char *wrong = contradiction(&how);
+    if (wrong != NULL) {
+        cv_app_fail(app, "%s:%d: route %s: %s: choose one", file, line, path, wrong);
         return;
     }
 
+    how.stream |= how.form; /* a form is read as it comes, too, by this library */
     cv_app_add_route(app, methods, path, &how, NULL, file, line);
 }

@@ -1,0 +1,19 @@
+/* The settings that say how requests are read, looked up once. */
+#ifndef CV_APP_RULES_H
+#define CV_APP_RULES_H
+
+#include "base/siphash.h"
+
+#include <covey/app.h>
+
+struct cv_rules {
+    struct cv_siphash_key key; /* of this process, for whatever clients may choose the names of */
+    uint32_t params_max;       /* REQUEST_MAX_PARAMS */
+    uint32_t files_max;        /* FORM_MAX_FILES */
+    uint64_t form_memory;      /* FORM_MAX_MEMORY, bytes */
+};
+
+/* Reads them all. The app's host must be known. */
+void cv_rules_read(covey_app *app, struct cv_rules *ret);
+
+#endif
