@@ -1,7 +1,7 @@
 /* In which order middleware runs: each notes its name, and the answer shows them all.
  *
- *     curl -i http://127.0.0.1:8000/         X-Order: A, B, handler, D, C
- *     curl -i http://127.0.0.1:8000/?stop    X-Order: A, D, C (A has answered)
+ *     curl -i http://127.0.0.1:8000/         X-Order: first, A, B, handler, D, C
+ *     curl -i http://127.0.0.1:8000/?stop    X-Order: first, A, D, C (A has answered)
  */
 #include <covey/covey.h>
 
@@ -15,6 +15,8 @@ static int note(covey_req *req, const char *name)
     covey_set_ctx(req, names);
     return names == NULL ? -ENOMEM : 0;
 }
+
+static int first(covey_req *req) { return note(req, "first"); }
 
 static int a(covey_req *req)
 {
@@ -46,6 +48,7 @@ static int setup(covey_app *app)
     covey_middleware(app, COVEY_REQUEST, b);
     covey_middleware(app, COVEY_RESPONSE, c); /* the other way round: the last one runs first */
     covey_middleware(app, COVEY_RESPONSE, d);
+    covey_middleware(app, COVEY_REQUEST, first, .priority = 1);
     covey_get(app, "/", handler);
     return 0;
 }

@@ -6,7 +6,8 @@
 
 static int setup(covey_app *app)
 {
-    covey_static(app, "/", covey_config_str(app, "ROOT", "."), .index = "index.html", .precompressed = true);
+    covey_static(app, "/", covey_config_str(app, "ROOT", "."), .index = "index.html",
+                 .precompressed = true);
     return 0;
 }
 COVEY_APP(setup)
