@@ -120,6 +120,7 @@ COVEY_API bool covey_is_stopping(const covey_app *app);
 struct covey_route {
     covey_handler_fn *handler;
     size_t size;              /* set by the macros below */
+    const char *error_format; /* auto, html, json, text, problem; NULL: FALLBACK_ERROR_FORMAT */
     const char *name;         /* for logs; default: the pattern */
     int64_t body_max;         /* bytes; 0: REQUEST_MAX_SIZE; COVEY_OFF: no limit */
     int64_t response_timeout; /* ms; 0: RESPONSE_TIMEOUT; COVEY_OFF: none */

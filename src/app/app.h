@@ -57,7 +57,7 @@ struct cv_app_host {
     void (*extend)(void *arg, int64_t ms);               /* more time to start; NULL: no limit */
     bool (*was_asked)(void *arg); /* to end, though the loop may not know yet; NULL: never */
     void *arg;
-    bool debug; /* error pages show the reason of a 5xx */
+    bool debug; /* error pages show the reason of a 5xx, and where it comes from */
 };
 
 struct covey_app {
@@ -86,6 +86,7 @@ struct covey_app {
     bool is_stopping; /* this process has been told that it is to end */
     bool failed;      /* `reason` says why the start must end */
     char reason[1024];
+    enum cv_error_format error_format; /* FALLBACK_ERROR_FORMAT; UNSET: not read yet */
     struct cv_app_host host;
     struct cv_loop *loop;
     struct cv_fibers *fibers;
@@ -142,6 +143,9 @@ const char *cv_app_event_name(enum covey_event event);
 
 /* Sanic's words for yes and no: 1, 0, or -1 for any other. */
 int cv_app_truth(const char *text);
+
+/* "auto", "html", "json", "text", "problem"; UNSET for any other. */
+enum cv_error_format cv_error_format_find(const char *name);
 
 /* Makes `app` (NULL: none) the one app whose functions this thread may call. */
 void cv_app_enter(covey_app *app);

@@ -1,5 +1,6 @@
 /* What became wrong, as an answer: the one table from negative codes to statuses, and the pages. */
 #include "app/request.h"
+#include "app/trace.h"
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -9,7 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define PAGE_MAX 65536
+#define PAGE_MAX (256 * 1024)
 
 int covey_fail(covey_req *req, int status, const char *format, ...)
 {
@@ -25,6 +26,8 @@ int covey_fail(covey_req *req, int status, const char *format, ...)
     req->fail_text = cv_arena_vprintf(req->arena, format, args);
     va_end(args);
     req->fail_code = -(CV_CODE_FAIL + status);
+    if (req->app->host.debug)
+        req->trace = cv_trace_take(req->arena, __builtin_return_address(0));
     return req->fail_code;
 }
 
@@ -73,127 +76,93 @@ void cv_req_stage_error(struct covey_req *req, int code)
     bool is_own = code == req->fail_code;
     bool is_public = status < 500 ? is_own : req->app->host.debug || req->fail_is_public;
     req->fail_text = text;
+    if (!is_own)
+        req->trace = NULL; /* it is another error's */
     if (!cv_req_ask_error_handler(req, status))
         cv_error_page_stage(req, status, is_public ? text : NULL);
 }
 
 /* ---- Pages ---- */
 
-static int put(struct cv_buf *page, const char *text)
+enum cv_error_format cv_error_format_find(const char *name)
 {
-    return cv_buf_append(page, cv_span_str(text));
-}
+    static const char *const names[] = {[CV_ERROR_FORMAT_AUTO] = "auto",
+                                        [CV_ERROR_FORMAT_HTML] = "html",
+                                        [CV_ERROR_FORMAT_JSON] = "json",
+                                        [CV_ERROR_FORMAT_TEXT] = "text",
+                                        [CV_ERROR_FORMAT_PROBLEM] = "problem"};
 
-static int put_html(struct cv_buf *page, const char *text)
-{
-    int rc = 0;
-    for (; *text != '\0' && rc == 0; text++) {
-        switch (*text) {
-        case '&': rc = put(page, "&amp;"); break;
-        case '<': rc = put(page, "&lt;"); break;
-        case '>': rc = put(page, "&gt;"); break;
-        case '"': rc = put(page, "&quot;"); break;
-        default: rc = cv_buf_append(page, cv_span(text, 1));
-        }
+    for (size_t i = CV_ERROR_FORMAT_AUTO; i < CV_COUNT(names); i++) {
+        if (strcasecmp(name, names[i]) == 0)
+            return (enum cv_error_format)i;
     }
-    return rc;
+    return CV_ERROR_FORMAT_UNSET;
 }
 
-/* A path may hold any bytes once decoded: what is no UTF-8 would make the whole document invalid.
- */
-static size_t utf8_len(const unsigned char *at)
+/* The setting is read at the first error. */
+static enum cv_error_format wanted_format(struct covey_req *req)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = *at < 0x80 ? 1 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : *at >= 0xc2 ? 2 : 0;
-    if (len <= 1)
-        return len;
+    covey_app *app = req->app;
+    if (req->route != NULL && req->route->error_format != CV_ERROR_FORMAT_UNSET)
+        return req->route->error_format;
+    if (app->error_format == CV_ERROR_FORMAT_UNSET)
+        app->error_format =
+            cv_error_format_find(covey_config_str(app, "FALLBACK_ERROR_FORMAT", "auto"));
+    return app->error_format;
+}
 
-    uint32_t point = *at & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        point = point << 6 | (at[i] & 0x3fu);
+/* Who has sent JSON and accepts anything gets JSON, as Sanic does it. */
+static bool has_sent_json(const struct covey_req *req)
+{
+    static const struct cv_span json = {"application/json", 16};
+    struct cv_span type = cv_req_field(req, CV_SPAN("content-type"));
+    return type.len >= json.len && cv_span_ieq(cv_span(type.at, json.len), json);
+}
+
+static enum cv_format format_of(struct covey_req *req)
+{
+    switch (wanted_format(req)) {
+    case CV_ERROR_FORMAT_HTML: return CV_FORMAT_HTML;
+    case CV_ERROR_FORMAT_JSON: return CV_FORMAT_JSON;
+    case CV_ERROR_FORMAT_TEXT: return CV_FORMAT_TEXT;
+    case CV_ERROR_FORMAT_PROBLEM: return CV_FORMAT_PROBLEM;
+    case CV_ERROR_FORMAT_AUTO:
+    case CV_ERROR_FORMAT_UNSET: break;
     }
-    bool is_valid = point >= least[len] && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
-    return is_valid ? len : 0;
+    struct cv_span accept = cv_req_field(req, CV_SPAN("accept"));
+    return cv_accept_format(accept, has_sent_json(req) ? CV_FORMAT_JSON : CV_FORMAT_TEXT);
 }
 
-static int put_json(struct cv_buf *page, const char *text)
+/* What only a developer may see. */
+static void add_debug(struct covey_req *req, struct cv_error_page *page)
 {
-    int rc = put(page, "\"");
-    while (*text != '\0' && rc == 0) {
-        unsigned char c = (unsigned char)*text;
-        size_t len = utf8_len((const unsigned char *)text);
-        if (len == 0)
-            rc = put(page, "\\ufffd");
-        else if (c < 0x20 || c == '"' || c == '\\')
-            rc = cv_buf_printf(page, "\\u%04x", c);
-        else
-            rc = cv_buf_append(page, cv_span(text, len));
-        text += len > 0 ? len : 1;
+    const struct cv_h1_head *head = cv_exchange_head(req->x);
+    const char *bytes = cv_exchange_bytes(req->x);
+    page->request = cv_arena_printf(req->arena, "%.*s %.*s%s%.*s", (int)head->method_len,
+                                    bytes + head->method_at, (int)head->path_len,
+                                    bytes + head->path_at, head->query_len > 0 ? "?" : "",
+                                    (int)head->query_len, bytes + head->query_at);
+    if (req->route != NULL) {
+        page->route = req->route->pattern;
+        page->route_file = req->route->file;
+        page->route_line = req->route->line;
     }
-    return rc == 0 ? put(page, "\"") : rc;
-}
-
-static int write_html(struct cv_buf *page, int status, const char *reason, const char *text)
-{
-    int rc = cv_buf_printf(page,
-                           "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
-                           "<title>%d %s</title>\n<h1>%d %s</h1>\n",
-                           status, reason, status, reason);
-    if (rc < 0 || text == NULL)
-        return rc;
-    rc = put(page, "<p>");
-    if (rc == 0)
-        rc = put_html(page, text);
-    return rc == 0 ? put(page, "</p>\n") : rc;
-}
-
-/* Sanic's shape. */
-static int write_json(struct cv_buf *page, int status, const char *reason, const char *text)
-{
-    int rc = put(page, "{\"description\":");
-    if (rc == 0)
-        rc = put_json(page, reason);
-    if (rc == 0)
-        rc = cv_buf_printf(page, ",\"status\":%d,\"message\":", status);
-    if (rc == 0)
-        rc = put_json(page, text != NULL ? text : reason);
-    return rc == 0 ? put(page, "}") : rc;
-}
-
-static int write_text(struct cv_buf *page, int status, const char *reason, const char *text)
-{
-    return text != NULL ? cv_buf_printf(page, "%d %s: %s\n", status, reason, text)
-                        : cv_buf_printf(page, "%d %s\n", status, reason);
-}
-
-static int write_page(struct cv_buf *page, enum cv_format format, int status, const char *text,
-                      struct cv_span *ret_type)
-{
-    const char *reason = cv_status_reason(status);
-    switch (format) {
-    case CV_FORMAT_HTML:
-        *ret_type = CV_SPAN("text/html; charset=utf-8");
-        return write_html(page, status, reason, text);
-    case CV_FORMAT_JSON:
-        *ret_type = CV_SPAN("application/json");
-        return write_json(page, status, reason, text);
-    case CV_FORMAT_TEXT: break;
-    }
-    *ret_type = CV_SPAN("text/plain; charset=utf-8");
-    return write_text(page, status, reason, text);
+    if (req->trace == NULL)
+        return;
+    page->frames = cv_trace_frames(req->trace, req->arena);
+    page->n_frames = page->frames != NULL ? req->trace->n : 0;
 }
 
 void cv_error_page_stage(struct covey_req *req, int status, const char *text)
 {
+    struct cv_error_page what = {.status = status, .text = text};
     struct cv_span type, body = {NULL, 0};
     struct cv_buf page;
     cv_buf_init(&page, PAGE_MAX);
 
-    struct cv_span accept = cv_req_field(req, CV_SPAN("accept"));
-    enum cv_format format = accept.at != NULL ? cv_accept_format(accept) : CV_FORMAT_TEXT;
-    if (write_page(&page, format, status, text, &type) == 0) {
+    if (req->app->host.debug)
+        add_debug(req, &what);
+    if (cv_error_page_write(&page, format_of(req), &what, &type) == 0) {
         char *copy = cv_arena_strndup(req->arena, cv_buf_span(&page));
         body = cv_span(copy, copy != NULL ? page.len : 0);
     }

@@ -2,6 +2,7 @@
 #include "app/request.h"
 
 #include "base/log.h"
+#include "http/set_cookie.h"
 #include "http/text.h"
 
 #include <errno.h>
@@ -21,6 +22,13 @@ static int refuse(struct covey_req *req, const char *name, int code, const char 
     return code;
 }
 
+int cv_field_may_change(struct covey_req *req, const char *name)
+{
+    if (req->stream != CV_STREAM_NOT)
+        return refuse(req, name, -EPERM, "the head has left");
+    return 0;
+}
+
 static int check(struct covey_req *req, const char *name, const char *value)
 {
     if (name == NULL || value == NULL)
@@ -31,9 +39,7 @@ static int check(struct covey_req *req, const char *name, const char *value)
         return refuse(req, name, -EINVAL, "control characters in the value");
     if (is_own(cv_span_str(name)))
         return refuse(req, name, -EPERM, "it is covey's own");
-    if (req->stream != CV_STREAM_NOT)
-        return refuse(req, name, -EPERM, "the head has left");
-    return 0;
+    return cv_field_may_change(req, name);
 }
 
 /* Room for one field more. */
@@ -65,15 +71,21 @@ static int add(struct covey_req *req, const char *name, const char *value)
     return 0;
 }
 
-static void drop_if(struct covey_req *req, bool (*is_dropped)(struct cv_span, struct cv_span),
+static void drop_if(struct covey_req *req,
+                    bool (*is_dropped)(const struct cv_answer_field *, struct cv_span),
                     struct cv_span with)
 {
     size_t kept = 0;
     for (size_t i = 0; i < req->n_fields; i++) {
-        if (!is_dropped(req->fields[i].name, with))
+        if (!is_dropped(&req->fields[i], with))
             req->fields[kept++] = req->fields[i];
     }
     req->n_fields = kept;
+}
+
+static bool is_named(const struct cv_answer_field *field, struct cv_span name)
+{
+    return cv_span_ieq(field->name, name);
 }
 
 int cv_field_set(struct covey_req *req, const char *name, const char *value)
@@ -85,14 +97,14 @@ int cv_field_set(struct covey_req *req, const char *name, const char *value)
     /* The new one is complete, so the old ones may go. */
     struct cv_answer_field added = req->fields[before];
     req->n_fields = before;
-    drop_if(req, cv_span_ieq, added.name);
+    drop_if(req, is_named, added.name);
     req->fields[req->n_fields++] = added;
     return 0;
 }
 
 int cv_field_put(struct covey_req *req, struct cv_span name, struct cv_span value)
 {
-    drop_if(req, cv_span_ieq, name);
+    drop_if(req, is_named, name);
     if (grow(req) < 0)
         return -ENOMEM;
     req->fields[req->n_fields++] = (struct cv_answer_field){name, value};
@@ -100,7 +112,7 @@ int cv_field_put(struct covey_req *req, struct cv_span name, struct cv_span valu
 }
 
 /* Fields that speak of the body: false of any other body. */
-static bool is_entity(struct cv_span name, struct cv_span unused)
+static bool is_entity(const struct cv_answer_field *field, struct cv_span unused)
 {
     static const char *const names[] = {
         "Content-Encoding", "Content-Language",    "Content-Location",
@@ -109,7 +121,7 @@ static bool is_entity(struct cv_span name, struct cv_span unused)
 
     (void)unused;
     for (size_t i = 0; i < CV_COUNT(names); i++) {
-        if (cv_span_ieq(name, cv_span_str(names[i])))
+        if (cv_span_ieq(field->name, cv_span_str(names[i])))
             return true;
     }
     return false;
@@ -118,6 +130,30 @@ static bool is_entity(struct cv_span name, struct cv_span unused)
 void cv_field_drop_entity(struct covey_req *req)
 {
     drop_if(req, is_entity, cv_span(NULL, 0));
+}
+
+static bool is_cookie(const struct cv_answer_field *field, struct cv_span value)
+{
+    return cv_span_ieq(field->name, CV_SPAN("Set-Cookie")) &&
+           cv_set_cookie_is_same(field->value, value);
+}
+
+int cv_field_put_cookie(struct covey_req *req, struct cv_span value)
+{
+    if (grow(req) < 0)
+        return -ENOMEM;
+    drop_if(req, is_cookie, value);
+    req->fields[req->n_fields++] = (struct cv_answer_field){CV_SPAN("Set-Cookie"), value};
+    return 0;
+}
+
+bool cv_field_is_set(const struct covey_req *req, struct cv_span name)
+{
+    for (size_t i = 0; i < req->n_fields; i++) {
+        if (is_named(&req->fields[i], name))
+            return true;
+    }
+    return false;
 }
 
 static int set_type(struct covey_req *req, const char *value)
@@ -152,4 +188,17 @@ int covey_add_header(covey_req *req, const char *name, const char *value)
     if (strcasecmp(name, "Content-Type") == 0)
         return set_type(req, value);
     return add(req, name, value);
+}
+
+int covey_remove_header(covey_req *req, const char *name)
+{
+    if (!cv_req_here(req))
+        return -EPERM;
+    int rc = check(req, name, "");
+    if (rc < 0)
+        return rc;
+    if (strcasecmp(name, "Content-Type") == 0)
+        req->type = NULL;
+    drop_if(req, is_named, cv_span_str(name));
+    return 0;
 }

@@ -68,6 +68,7 @@ struct covey_req {
     struct cv_args *query; /* NULL: not read yet */
     struct cv_req_more *more;
 
+    struct cv_sse *sse; /* what a stream of events needs; NULL: it is none */
     struct cv_staged staged;
     const char *type; /* Content-Type set by the app, wins over the staged one */
     struct cv_answer_field *fields;
@@ -76,6 +77,7 @@ struct covey_req {
     int fail_code;    /* of the last covey_fail() */
     int error_status; /* that an error handler is told; 0: nothing has failed */
     const char *fail_text;
+    struct cv_trace *trace; /* with DEBUG: where that was called */
     bool fail_is_public; /* covey's own sentence: shown also from 500 on */
 
     struct cv_defer *defers;
@@ -181,6 +183,15 @@ CV_MUST_CHECK int cv_field_set(struct covey_req *req, const char *name, const ch
 
 /* The same without a copy: `value` lives as long as the request, `name` is a literal. */
 CV_MUST_CHECK int cv_field_put(struct covey_req *req, struct cv_span name, struct cv_span value);
+
+/* Adds a cookie that http/set_cookie.h has written, in place of the same one. As above. */
+CV_MUST_CHECK int cv_field_put_cookie(struct covey_req *req, struct cv_span value);
+
+/* 0, or -EPERM, logged: the head has left. `name` is for the message. */
+CV_MUST_CHECK int cv_field_may_change(struct covey_req *req, const char *name);
+
+/* Whether the app has set such a field (Content-Type is none). */
+bool cv_field_is_set(const struct covey_req *req, struct cv_span name);
 
 /* Drops the fields that described a body which is not sent. */
 void cv_field_drop_entity(struct covey_req *req);

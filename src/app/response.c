@@ -12,6 +12,7 @@
 
 #define TYPE_TEXT CV_SPAN("text/plain; charset=utf-8")
 #define TYPE_HTML CV_SPAN("text/html; charset=utf-8")
+#define TYPE_JSON CV_SPAN("application/json")
 
 /* The server is done with a body that was handed over, or will not get it. */
 static void release_taken(struct cv_staged *staged)
@@ -128,6 +129,11 @@ int covey_html(covey_req *req, int status, const char *html)
     return answer_string(req, status, TYPE_HTML, html, __func__);
 }
 
+int covey_json_text(covey_req *req, int status, const char *json)
+{
+    return answer_string(req, status, TYPE_JSON, json, __func__);
+}
+
 int covey_textf(covey_req *req, int status, const char *format, ...)
 {
     int rc = cv_stage_check(req, status, __func__);
@@ -192,18 +198,6 @@ int covey_empty(covey_req *req, int status)
     return rc;
 }
 
-/* A location with a control character could be read as two fields, or as another address. */
-static bool is_location(const char *location)
-{
-    if (location == NULL || location[0] == '\0')
-        return false;
-    for (const char *at = location; *at != '\0'; at++) {
-        if ((unsigned char)*at <= 0x20 || *at == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 int covey_redirect(covey_req *req, int status, const char *location)
 {
     int rc = cv_stage_check(req, status, __func__);
@@ -211,13 +205,18 @@ int covey_redirect(covey_req *req, int status, const char *location)
         return rc;
     bool is_redirect =
         status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-    if (!is_redirect || !is_location(location)) {
+    bool has_location = location != NULL && location[0] != '\0';
+    if (!is_redirect || !has_location) {
         cv_error("%s: covey_redirect() with %s", cv_req_name(req),
-                 is_redirect ? "an empty location or one with blanks or control characters"
-                             : "a status that is no redirect");
+                 is_redirect ? "an empty location" : "a status that is no redirect");
         return -EINVAL;
     }
-    rc = cv_field_set(req, "Location", location);
+    struct cv_span given = cv_span_str(location);
+    char *escaped = cv_arena_alloc(req->arena, 3 * given.len);
+    if (escaped == NULL)
+        return -ENOMEM;
+    size_t len = cv_uri_escape(given, escaped);
+    rc = cv_field_put(req, CV_SPAN("Location"), cv_span(escaped, len));
     return rc == 0 ? covey_empty(req, status) : rc;
 }
 

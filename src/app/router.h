@@ -26,6 +26,16 @@ enum cv_param_kind { CV_PARAM_INT, CV_PARAM_UUID, CV_PARAM_STR, CV_PARAM_PATH };
 struct cv_given;
 struct cv_plan;
 
+/* What error pages look like; AUTO: as the client wants them. */
+enum cv_error_format {
+    CV_ERROR_FORMAT_UNSET,
+    CV_ERROR_FORMAT_AUTO,
+    CV_ERROR_FORMAT_HTML,
+    CV_ERROR_FORMAT_JSON,
+    CV_ERROR_FORMAT_TEXT,
+    CV_ERROR_FORMAT_PROBLEM,
+};
+
 struct cv_param {
     const char *name;
     enum cv_param_kind kind;
@@ -42,6 +52,7 @@ struct cv_route {
     const struct cv_plan *plan;   /* what runs around its handler; plan.h */
     const char *file;
     int line;
+    enum cv_error_format error_format; /* UNSET: the app's */
     uint32_t method_bits;
     uint32_t n_params;
     uint32_t number; /* in order of registration */

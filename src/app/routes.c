@@ -77,6 +77,8 @@ void cv_app_add_route(covey_app *app, const char *methods, const char *path,
     added->data = data;
     added->file = file;
     added->line = line;
+    if (how->error_format != NULL)
+        added->error_format = cv_error_format_find(how->error_format);
     if (cv_router_add(&app->root->router, added, reason, sizeof(reason)) < 0)
         cv_app_fail(app, "%s:%d: route %s: %s", file, line, added->pattern, reason);
 }
@@ -124,6 +126,14 @@ void covey_route_at(covey_app *app, const char *methods, const char *path,
     }
     if (how.handler == NULL) {
         cv_app_fail(app, "%s:%d: route %s: the handler is NULL", file, line, path);
+        return;
+    }
+    if (how.error_format != NULL &&
+        cv_error_format_find(how.error_format) == CV_ERROR_FORMAT_UNSET) {
+        cv_app_fail(app,
+                    "%s:%d: route %s: .error_format = \"%.32s\": it is auto, html, json, text or "
+                    "problem",
+                    file, line, path, how.error_format);
         return;
     }
     const char *wrong = contradiction(&how);

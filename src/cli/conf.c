@@ -31,6 +31,7 @@ static const char *const containments[] = {"auto", "none", "cgroup", "pidns", NU
 static const char *const log_levels[] = {"debug", "info", "warn", "error", "off", NULL};
 
 static const char *const max_actions[] = {"wait", "refuse", NULL};
+static const char *const error_formats[] = {"auto", "html", "json", "text", "problem", NULL};
 static const char *const stop_signals[] = {"TERM", "INT",  "QUIT",  "HUP",
                                            "USR1", "USR2", "WINCH", NULL};
 
@@ -39,6 +40,7 @@ static const char *const *choices_of(enum cv_setting id)
     return id == CV_SET_START_METHOD             ? start_methods
            : id == CV_SET_CONTAINMENT            ? containments
            : id == CV_SET_STOP_SIGNAL            ? stop_signals
+           : id == CV_SET_FALLBACK_ERROR_FORMAT  ? error_formats
            : id == CV_SET_CONNECTIONS_MAX_ACTION ? max_actions
                                                  : log_levels;
 }

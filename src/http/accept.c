@@ -120,19 +120,21 @@ static bool read_ranges(struct cv_span accept, struct rating *ratings)
         rate(&ratings[CV_FORMAT_TEXT], &range, order, CV_SPAN("text"), CV_SPAN("plain"));
         rate(&ratings[CV_FORMAT_HTML], &range, order, CV_SPAN("text"), CV_SPAN("html"));
         rate(&ratings[CV_FORMAT_JSON], &range, order, CV_SPAN("application"), CV_SPAN("json"));
+        rate(&ratings[CV_FORMAT_PROBLEM], &range, order, CV_SPAN("application"),
+             CV_SPAN("problem+json"));
     }
     return true;
 }
 
-enum cv_format cv_accept_format(struct cv_span accept)
+enum cv_format cv_accept_format(struct cv_span accept, enum cv_format otherwise)
 {
-    struct rating ratings[CV_FORMAT_JSON + 1] = {0};
+    struct rating ratings[CV_FORMAT_PROBLEM + 1] = {0};
 
     if (accept.len == 0 || !read_ranges(accept, ratings))
-        return CV_FORMAT_TEXT;
+        return otherwise;
 
-    enum cv_format best = CV_FORMAT_TEXT;
-    for (enum cv_format i = CV_FORMAT_HTML; i <= CV_FORMAT_JSON; i++) {
+    enum cv_format best = otherwise;
+    for (enum cv_format i = CV_FORMAT_TEXT; i <= CV_FORMAT_PROBLEM; i++) {
         if (ratings[i].weight > 0 && is_better(&ratings[i], &ratings[best]))
             best = i;
     }

@@ -143,6 +143,32 @@ int64_t cv_percent_decode(struct cv_span text, bool plus, char *to)
     return (int64_t)n;
 }
 
+static bool is_of_uri(char c)
+{
+    static const char marks[] = "-._~:/?#[]@!$&'()*+,;=%";
+    char lower = (char)(c | 0x20);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr(marks, c) != NULL);
+}
+
+size_t cv_uri_escape(struct cv_span text, char *to)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (is_of_uri(text.at[i])) {
+            to[n++] = text.at[i];
+            continue;
+        }
+        to[n++] = '%';
+        to[n++] = hex[c >> 4];
+        to[n++] = hex[c & 15];
+    }
+    return n;
+}
+
 /* The bytes from *at up to the next `separator` or the end; moves *at behind it. */
 static struct cv_span next_piece(struct cv_span text, char separator, size_t *at)
 {

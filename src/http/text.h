@@ -28,16 +28,21 @@ bool cv_is_field_value(struct cv_span text);
  * blank. The length, or -400 on a broken escape or a NUL, escaped or not. */
 int64_t cv_percent_decode(struct cv_span text, bool plus, char *to);
 
+/* Escapes what no URI may hold (blanks, controls, quotes, backslashes, what is no ASCII) into `to`
+ * (room for 3 * text.len bytes), so that the result cannot end a field; '%' stays as it is (RFC
+ * 3986, section 2). The length. */
+size_t cv_uri_escape(struct cv_span text, char *to);
+
 /* The next name=value of a query string, undecoded: moves *at (0 at first), false at the end. Empty
  * pieces are skipped; one without '=' has an empty value. */
 bool cv_query_split(struct cv_span query, size_t *at, struct cv_span *ret_name,
                     struct cv_span *ret_value);
 
-/* Which of HTML, JSON or text a client prefers, by its Accept field (RFC 9110, section 12.5.1). Of
- * equal weights the more specific range wins, then the one named first. Text if the field is
- * absent, malformed, or accepts none. */
-enum cv_format { CV_FORMAT_TEXT, CV_FORMAT_HTML, CV_FORMAT_JSON };
-enum cv_format cv_accept_format(struct cv_span accept);
+/* Which of text, HTML, JSON or RFC 9457's JSON a client prefers, by its Accept field (RFC 9110,
+ * section 12.5.1). Of equal weights the more specific range wins, then the one named first.
+ * `otherwise` where that tells nothing, or the field is absent, malformed, or accepts none. */
+enum cv_format { CV_FORMAT_TEXT, CV_FORMAT_HTML, CV_FORMAT_JSON, CV_FORMAT_PROBLEM };
+enum cv_format cv_accept_format(struct cv_span accept, enum cv_format otherwise);
 
 /* A weight (RFC 9110, section 12.4.2): "0", "0.25", "1", "1.000"; in thousandths. */
 bool cv_weight_read(struct cv_span text, int *ret);

@@ -72,9 +72,11 @@ static void check_accept(struct cv_span accept)
     memcpy(wider + 3, accept.at, accept.len);
     memcpy(wider + 3 + accept.len, " ,\t", 3);
 
-    enum cv_format format = cv_accept_format(accept);
-    CHECK(format <= CV_FORMAT_JSON);
-    CHECK(cv_accept_format(cv_span(wider, accept.len + 6)) == format);
+    for (enum cv_format otherwise = 0; otherwise <= CV_FORMAT_PROBLEM; otherwise++) {
+        enum cv_format format = cv_accept_format(accept, otherwise);
+        CHECK(format <= CV_FORMAT_PROBLEM);
+        CHECK(cv_accept_format(cv_span(wider, accept.len + 6), otherwise) == format);
+    }
     free(wider);
 }
 

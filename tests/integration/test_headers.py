@@ -23,6 +23,22 @@ static int hello(covey_req *req)
         rc = covey_file(req, "a");
     if (rc == 0)
         rc = covey_file(req, "a", .root = "b", .max_age = 1);
+    if (rc == 0)
+        rc = covey_set_cookie(req, "a", "b");
+    if (rc == 0)
+        rc = covey_set_cookie(req, "a", "b", .path = "/", .secure = COVEY_OFF);
+    if (rc == 0)
+        rc = covey_delete_cookie(req, "a");
+    if (rc == 0)
+        rc = covey_delete_cookie(req, "a", .path = "/");
+    if (rc == 0)
+        rc = covey_sse_begin(req);
+    if (rc == 0)
+        rc = covey_sse_begin(req, .heartbeat = 1000);
+    if (rc == 0)
+        rc = covey_sse_send(req, "data");
+    if (rc == 0)
+        rc = covey_sse_send(req, "data", .event = "a", .id = "1");
     return rc < 0 ? rc : covey_textf(req, 200, "Hello, %s\n", covey_param(req, "name"));
 }
 

@@ -15,7 +15,7 @@ struct accept_case {
 static void judge(const struct accept_case *cases, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        enum cv_format format = cv_accept_format(cv_span_str(cases[i].accept));
+        enum cv_format format = cv_accept_format(cv_span_str(cases[i].accept), CV_FORMAT_TEXT);
         if (format != cases[i].format)
             fail_msg("%d instead of %d for: %s", format, cases[i].format, cases[i].accept);
     }
@@ -64,7 +64,7 @@ static void test_without_a_preference_it_is_text(void **state)
         {"text/html;q=0, application/json;q=0.000", CV_FORMAT_TEXT},
     };
     (void)state;
-    assert_int_equal(cv_accept_format((struct cv_span){NULL, 0}), CV_FORMAT_TEXT);
+    assert_int_equal(cv_accept_format((struct cv_span){NULL, 0}, CV_FORMAT_TEXT), CV_FORMAT_TEXT);
     JUDGE(cases);
 }
 
@@ -83,6 +83,9 @@ static void test_the_greater_weight_wins(void **state)
         {"text/*;q=0.1, application/*;q=0.2", CV_FORMAT_JSON},
         {"text/html;q=0.001", CV_FORMAT_HTML},
         {"text/plain;q=0, */*;q=0.1", CV_FORMAT_HTML},
+        {"application/problem+json", CV_FORMAT_PROBLEM},
+        {"application/json;q=0.9, application/problem+json", CV_FORMAT_PROBLEM},
+        {"application/*", CV_FORMAT_JSON},
     };
     (void)state;
     JUDGE(cases);
@@ -112,6 +115,20 @@ static void test_of_equal_weights_the_specific_then_the_first_wins(void **state)
     };
     (void)state;
     JUDGE(cases);
+}
+
+static void test_what_stands_for_nothing_named(void **state)
+{
+    static const struct accept_case cases[] = {
+        {"", CV_FORMAT_JSON},         {"*/*", CV_FORMAT_JSON},
+        {"nonsense", CV_FORMAT_JSON}, {"application/*", CV_FORMAT_JSON},
+        {"text/*", CV_FORMAT_TEXT},   {"application/json;q=0, */*;q=0.1", CV_FORMAT_TEXT},
+        {"image/png", CV_FORMAT_JSON}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct cv_span accept = cv_span_str(cases[i].accept);
+        assert_int_equal(cv_accept_format(accept, CV_FORMAT_JSON), cases[i].format);
+    }
 }
 
 static void test_what_browsers_send_is_html(void **state)
@@ -148,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_the_greater_weight_wins),
         cmocka_unit_test(test_a_range_is_overruled_by_a_more_specific_one),
         cmocka_unit_test(test_of_equal_weights_the_specific_then_the_first_wins),
+        cmocka_unit_test(test_what_stands_for_nothing_named),
         cmocka_unit_test(test_what_browsers_send_is_html),
         cmocka_unit_test(test_parameters_and_empty_members_are_read_over),
     };
