@@ -28,10 +28,31 @@ COVEY_API int covey_wait_fd(int fd, int events, int64_t timeout_ms);
  * after it. -ECANCELED if it had not begun; -EAGAIN if the queue is full. */
 COVEY_API int covey_offload(int (*fn)(void *arg), void *arg);
 
-/* Runs `fn(arg)` on a fiber of this process's loop. The only call besides logging that other
- * threads may make. 0, -EAGAIN (queue full), -ESHUTDOWN (the worker is ending) or -ENOMEM. What has
- * not begun by then is dropped; what runs is cancelled. */
-COVEY_API int covey_add_task(covey_app *app, void (*fn)(void *arg), void *arg);
+struct covey_task {
+    void (*fn)(void *arg);
+    size_t size; /* set by the macro below */
+    void *arg;
+    const char *name; /* to ask for it by, or to cancel it; no two at a time have the same */
+    int64_t delay;    /* ms until it begins */
+    int64_t every;    /* ms from one beginning to the next, again and again; 0: once */
+};
+
+/* Runs a function on a fiber of this process's loop: covey_add_task(app, sweep, .arg = table,
+ * .every = 60000). The only call besides logging that other threads may make. 0, -EAGAIN (4,096
+ * wait already), -EEXIST (the name), -ESHUTDOWN (the worker is ending), -EINVAL or -ENOMEM. What
+ * has not begun by then is dropped; what runs is cancelled. What takes longer than `every` leaves
+ * out the times it has missed. */
+#define covey_add_task(app, ...)                                                                   \
+    covey_add_task_with((app), &(struct covey_task){__VA_ARGS__, .size = sizeof(struct covey_task)})
+COVEY_API int covey_add_task_with(covey_app *app, const struct covey_task *task);
+
+/* Takes a task back that has not begun; cancels one that runs (its waits fail with -ECANCELED) and
+ * waits for its end, if called on another fiber. It is not repeated; called by itself, it only does
+ * that. 0, -ENOENT (there is none of that name), -ECANCELED, -EPERM from another thread. */
+COVEY_API int covey_cancel_task(covey_app *app, const char *name);
+
+/* Whether a task of that name waits or runs. */
+COVEY_API bool covey_has_task(covey_app *app, const char *name);
 
 enum covey_cause {
     COVEY_NOT_CANCELED,

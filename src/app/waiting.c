@@ -45,11 +45,6 @@ int covey_offload(int (*fn)(void *arg), void *arg)
     return cv_offload(cv_app_current()->offload, fn, arg);
 }
 
-int covey_add_task(covey_app *app, void (*fn)(void *arg), void *arg)
-{
-    return cv_tasks_add(&app->root->tasks, fn, arg);
-}
-
 enum covey_cause covey_cancel_cause(const covey_req *req)
 {
     return cv_req_here(req) ? req->cause : COVEY_NOT_CANCELED;

@@ -78,7 +78,7 @@ static int setup(covey_app *app)
     setups++;
     setup_in = getpid();
     pthread_atfork(NULL, NULL, in_fork);
-    covey_add_task(app, task, NULL);
+    covey_add_task(app, task);
     covey_listener(app, COVEY_BEFORE_SERVER_START, fail_boot);
     covey_get(app, "/pid", pid);
     covey_get(app, "/facts", facts);

@@ -33,7 +33,7 @@ static void block(void *arg)
 }
 static int after_start(covey_app *app)
 {
-    return covey_config_bool(app, "BLOCKS", false) ? covey_add_task(app, block, NULL) : 0;
+    return covey_config_bool(app, "BLOCKS", false) ? covey_add_task(app, block) : 0;
 }
 static int setup(covey_app *app)
 {

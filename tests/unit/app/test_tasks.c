@@ -47,6 +47,11 @@ static void wait_long(void *arg)
     n_canceled += cv_fiber_sleep(60 * CV_SECOND) == -ECANCELED;
 }
 
+static int add(void (*fn)(void *arg))
+{
+    return cv_tasks_add(&tasks, &(struct cv_task){.fn = fn});
+}
+
 static void turn(size_t max)
 {
     assert_true(cv_loop_step(loop, 0) >= 0);
@@ -58,11 +63,11 @@ static void test_more_than_may_wait_are_refused(void **state)
 {
     (void)state;
     for (int i = 0; i < CV_TASKS_WAITING_MAX; i++)
-        assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
-    assert_int_equal(cv_tasks_add(&tasks, run, NULL), -EAGAIN);
+        assert_int_equal(add(run), 0);
+    assert_int_equal(add(run), -EAGAIN);
     turn(4);
     assert_int_equal(n_run, CV_TASKS_WAITING_MAX);
-    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
+    assert_int_equal(add(run), 0);
     turn(4);
     assert_int_equal(n_run, CV_TASKS_WAITING_MAX + 1);
 }
@@ -71,8 +76,8 @@ static void test_without_a_fiber_they_wait_in_order(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++)
-        assert_int_equal(cv_tasks_add(&tasks, wait_long, NULL), 0);
-    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
+        assert_int_equal(add(wait_long), 0);
+    assert_int_equal(add(run), 0);
     turn(2);
     assert_int_equal(n_run, 2);
     turn(2);
@@ -87,11 +92,11 @@ static void test_without_a_fiber_they_wait_in_order(void **state)
 static void test_closing_cancels_what_runs_and_drops_what_waits(void **state)
 {
     (void)state;
-    assert_int_equal(cv_tasks_add(&tasks, wait_long, NULL), 0);
+    assert_int_equal(add(wait_long), 0);
     turn(4);
-    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
+    assert_int_equal(add(run), 0);
     cv_tasks_close(&tasks, 1);
-    assert_int_equal(cv_tasks_add(&tasks, run, NULL), -ESHUTDOWN);
+    assert_int_equal(add(run), -ESHUTDOWN);
     turn(4);
     assert_int_equal(n_run, 1);
     assert_int_equal(n_canceled, 1);
@@ -102,7 +107,7 @@ static void *add_many(void *arg)
 {
     (void)arg;
     for (int i = 0; i < 1000; i++) {
-        while (cv_tasks_add(&tasks, run, NULL) == -EAGAIN)
+        while (add(run) == -EAGAIN)
             continue;
     }
     return NULL;
@@ -127,16 +132,167 @@ static void test_what_comes_before_the_loop_waits_for_it(void **state)
     (void)state;
     cv_tasks_done(&tasks);
     cv_tasks_init(&tasks, NULL);
-    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
-    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
+    assert_int_equal(add(run), 0);
+    assert_int_equal(add(run), 0);
     turn(4);
     assert_int_equal(n_run, 0);
     assert_int_equal(cv_tasks_attach(&tasks, loop), 0);
     turn(4);
     assert_int_equal(n_run, 2);
-    assert_int_equal(cv_tasks_add(&tasks, run, NULL), 0);
+    assert_int_equal(add(run), 0);
     turn(4);
     assert_int_equal(n_run, 3);
+}
+
+/* ---- Names, times ---- */
+
+static int n_dropped;
+
+static void note_drop(void *arg)
+{
+    (void)arg;
+    n_dropped++;
+}
+
+/* Turns until *n is at least `wanted`. */
+static void turn_until(const int *n, int wanted)
+{
+    int64_t limit = cv_clock_ns() + 20 * CV_SECOND;
+    while (*n < wanted && cv_clock_ns() < limit) {
+        assert_true(cv_loop_step(loop, limit) >= 0);
+        cv_tasks_start(&tasks, fibers, 4);
+        cv_fibers_run(fibers);
+    }
+    assert_true(*n >= wanted);
+}
+
+static void test_a_name_is_taken_until_its_task_has_ended(void **state)
+{
+    (void)state;
+    const struct cv_task named = {.fn = run, .name = "sweep"};
+    assert_false(cv_tasks_has(&tasks, "sweep"));
+    assert_int_equal(cv_tasks_add(&tasks, &named), 0);
+    assert_true(cv_tasks_has(&tasks, "sweep"));
+    assert_int_equal(cv_tasks_add(&tasks, &named), -EEXIST);
+    turn(4);
+    assert_false(cv_tasks_has(&tasks, "sweep"));
+    assert_int_equal(cv_tasks_add(&tasks, &named), 0);
+    turn(4);
+    assert_int_equal(n_run, 2);
+}
+
+static void test_a_late_task_runs_behind_those_at_once(void **state)
+{
+    (void)state;
+    const struct cv_task late = {.fn = run, .delay = 2 * CV_MS, .name = "late"};
+    int64_t begun = cv_clock_ns();
+    assert_int_equal(cv_tasks_add(&tasks, &late), 0);
+    turn_until(&n_run, 1);
+    assert_true(cv_clock_ns() - begun >= 2 * CV_MS);
+    assert_false(cv_tasks_has(&tasks, "late"));
+}
+
+static void test_a_repeated_task_runs_until_it_is_canceled(void **state)
+{
+    (void)state;
+    const struct cv_task tick = {.fn = run, .every = 1, .name = "tick", .drop = note_drop};
+    n_dropped = 0;
+    assert_int_equal(cv_tasks_add(&tasks, &tick), 0);
+    turn_until(&n_run, 5);
+    assert_int_equal(cv_tasks_cancel(&tasks, "tick", 1), 0);
+    int before = n_run;
+    turn(4);
+    turn(4);
+    assert_int_equal(n_run, before);
+    assert_int_equal(n_dropped, 1);
+    assert_int_equal(cv_tasks_cancel(&tasks, "tick", 1), -ENOENT);
+}
+
+static void end_itself(void *arg)
+{
+    (void)arg;
+    if (++n_run == 3)
+        n_canceled += cv_tasks_cancel(&tasks, "tick", 1) == 0;
+}
+
+static void test_a_repeated_task_may_end_itself(void **state)
+{
+    (void)state;
+    const struct cv_task tick = {.fn = end_itself, .every = 1, .name = "tick"};
+    assert_int_equal(cv_tasks_add(&tasks, &tick), 0);
+    turn_until(&n_canceled, 1);
+    assert_false(cv_tasks_has(&tasks, "tick"));
+    assert_int_equal(n_run, 3);
+}
+
+/* A run that has missed ten beats is followed by one at the next, not by ten. */
+static void be_slow(void *arg)
+{
+    (void)arg;
+    if (++n_run == 1)
+        (void)cv_fiber_sleep(20 * CV_MS);
+    n_canceled += n_run == 2;
+}
+
+static void test_what_a_long_run_has_missed_is_left_out(void **state)
+{
+    (void)state;
+    const struct cv_task slow = {.fn = be_slow, .every = 4 * CV_MS, .name = "slow"};
+    int64_t begun = cv_clock_ns();
+    assert_int_equal(cv_tasks_add(&tasks, &slow), 0);
+    turn_until(&n_canceled, 1);
+    assert_true(cv_clock_ns() - begun >= 20 * CV_MS);
+    turn(4);
+    assert_true(n_run <= 2 + (cv_clock_ns() - begun - 20 * CV_MS) / (4 * CV_MS));
+}
+
+static int canceled_with;
+
+static void cancel_other(void *arg)
+{
+    (void)arg;
+    canceled_with = cv_tasks_cancel(&tasks, "other", 1);
+    n_run += n_canceled * 10; /* it has ended already */
+}
+
+static void test_canceling_waits_for_the_end(void **state)
+{
+    (void)state;
+    const struct cv_task other = {.fn = wait_long, .name = "other"};
+    canceled_with = -1;
+    assert_int_equal(cv_tasks_add(&tasks, &other), 0);
+    turn(4);
+    assert_int_equal(add(cancel_other), 0);
+    for (int i = 0; i < 4; i++)
+        turn(4);
+    assert_int_equal(canceled_with, 0);
+    assert_int_equal(n_run, 11);
+    assert_false(cv_tasks_has(&tasks, "other"));
+}
+
+static void test_closing_drops_what_sleeps_or_is_to_run(void **state)
+{
+    (void)state;
+    n_dropped = 0;
+    const struct cv_task late = {.fn = run, .delay = 60 * CV_SECOND, .drop = note_drop};
+    const struct cv_task soon = {.fn = run, .drop = note_drop};
+    assert_int_equal(cv_tasks_add(&tasks, &late), 0);
+    turn(4);
+    assert_int_equal(cv_tasks_add(&tasks, &soon), 0);
+    cv_tasks_close(&tasks, 1);
+    assert_int_equal(n_dropped, 2);
+    assert_int_equal(n_run, 0);
+    assert_int_equal(cv_loop_deadline(loop) == CV_NEVER, 1);
+}
+
+static void test_those_that_sleep_count_as_waiting(void **state)
+{
+    (void)state;
+    const struct cv_task late = {.fn = run, .delay = 60 * CV_SECOND};
+    for (int i = 0; i < CV_TASKS_WAITING_MAX; i++)
+        assert_int_equal(cv_tasks_add(&tasks, &late), 0);
+    turn(4);
+    assert_int_equal(add(run), -EAGAIN);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -149,6 +305,14 @@ int main(void)
         TEST(test_closing_cancels_what_runs_and_drops_what_waits),
         TEST(test_threads_may_add_at_once),
         TEST(test_what_comes_before_the_loop_waits_for_it),
+        TEST(test_a_name_is_taken_until_its_task_has_ended),
+        TEST(test_a_late_task_runs_behind_those_at_once),
+        TEST(test_a_repeated_task_runs_until_it_is_canceled),
+        TEST(test_a_repeated_task_may_end_itself),
+        TEST(test_what_a_long_run_has_missed_is_left_out),
+        TEST(test_canceling_waits_for_the_end),
+        TEST(test_closing_drops_what_sleeps_or_is_to_run),
+        TEST(test_those_that_sleep_count_as_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -465,7 +465,7 @@ static void test_tasks_go_on_while_the_test_waits(void **state)
     (void)state;
     int left = 3;
     covey_test *t = covey_test_new(setup);
-    assert_int_equal(covey_add_task(covey_test_app(t), count_down, &left), 0);
+    assert_int_equal(covey_add_task(covey_test_app(t), count_down, .arg = &left), 0);
     assert_int_equal(left, 3);
     while (left > 0)
         covey_test_wait_ms(t, 1);
@@ -488,7 +488,7 @@ static void test_what_does_not_end_is_a_leak(void **state)
     setenv("COVEY_STOP_TIMEOUT", "50ms", 1);
     covey_test *t = covey_test_new(setup);
     unsetenv("COVEY_STOP_TIMEOUT");
-    assert_int_equal(covey_add_task(covey_test_app(t), refuse_to_end, &turns), 0);
+    assert_int_equal(covey_add_task(covey_test_app(t), refuse_to_end, .arg = &turns), 0);
     covey_test_wait_ms(t, 1);
     assert_int_equal(covey_test_free(t), -EBUSY);
     assert_true(turns > 0);

@@ -176,7 +176,7 @@ static void task_on_a_request(void *arg)
 
 static int lends_its_request(covey_req *req)
 {
-    covey_add_task(covey_app_of(req), task_on_a_request, req);
+    covey_add_task(covey_app_of(req), task_on_a_request, .arg = req);
     covey_sleep_ms(50);
     return covey_text(req, 200, "done");
 }
@@ -498,7 +498,7 @@ static void test_tasks_come_from_any_thread(void **state)
 {
     (void)state;
     for (int i = 0; i < 500; i++)
-        assert_int_equal(covey_add_task(the_app, count_task, NULL), 0);
+        assert_int_equal(covey_add_task(the_app, count_task), 0);
     rig_until(n_tasks == 500);
 }
 
@@ -508,7 +508,7 @@ static void test_tasks_are_cancelled_at_the_end_and_none_begin_then(void **state
     reset();
     rig_init(&rig, setup);
     rig_start(&rig);
-    assert_int_equal(covey_add_task(the_app, task_that_waits, NULL), 0);
+    assert_int_equal(covey_add_task(the_app, task_that_waits), 0);
     rig_until(n_waiting == 1);
     rig_drain(&rig, CV_DRAIN_STOP, 1000);
     assert_int_equal(rig_join(&rig), 0);
@@ -536,7 +536,7 @@ static void test_without_a_fiber_left_the_answer_names_the_setting(void **state)
     assert_status(rig_get(&rig, "/nowhere"), 404); /* needs none */
 
     /* A task waits for a fiber. */
-    assert_int_equal(covey_add_task(the_app, count_task, NULL), 0);
+    assert_int_equal(covey_add_task(the_app, count_task), 0);
     for (int i = 0; i < 10; i++)
         rig_nap();
     assert_int_equal(n_tasks, 0);
