@@ -11,6 +11,7 @@
 #include <covey/manage.h>
 #include <covey/request.h>
 #include <covey/response.h>
+#include <covey/signal.h>
 #include <covey/version.h>
 
 #endif

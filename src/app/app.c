@@ -84,6 +84,7 @@ int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *
                        .fibers = fibers,
                        .offload = offload};
     cv_arena_init(&app->arena);
+    cv_signals_init(&app->signals);
     cv_tasks_init(&app->tasks, loop);
     cv_app_enter(app);
     cv_rules_read(app, &app->rules);

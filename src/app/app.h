@@ -11,6 +11,7 @@
 #include "app/plan.h"
 #include "app/router.h"
 #include "app/rules.h"
+#include "app/signal.h"
 #include "app/tasks.h"
 #include "base/arena.h"
 #include "loop/fiber.h"
@@ -81,6 +82,7 @@ struct covey_app {
     struct cv_hooks listeners[CV_EVENT_COUNT];
     struct cv_hooks middleware[CV_PHASE_COUNT];
     struct cv_hooks errors;
+    struct cv_signals signals;
     struct cv_process *processes;
     enum cv_app_phase phase;
     bool is_stopping; /* this process has been told that it is to end */
@@ -125,7 +127,7 @@ bool cv_app_is_within(const covey_app *scope, const covey_app *of);
 /* Registers the routes of the blueprint `from` with the blueprint `app`, too, or notes why not. */
 void cv_app_copy_routes(covey_app *app, const covey_app *from, const char *file, int line);
 
-/* Registers its listeners, middleware and error handlers with `app`, too. 0 or -ENOMEM. */
+/* Registers its listeners, middleware, error and signal handlers with `app`, too. 0 or -ENOMEM. */
 CV_MUST_CHECK int cv_app_copy_hooks(covey_app *app, const covey_app *from);
 
 /* Whether `call` may register something: in setup() only. If not, one line says so. */

@@ -93,6 +93,9 @@ ssize_t covey_body_read(covey_req *req, void *to, size_t cap)
 
     for (;;) {
         ssize_t n = cv_exchange_read(req->x, to, cap);
+        if (n > 0)
+            cv_req_tell(req, CV_SIGNAL_READ_BODY,
+                        &(struct covey_signal_event){.bytes = to, .len = (size_t)n});
         if (n >= 0)
             return n;
         int rc = 0;

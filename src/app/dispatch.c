@@ -12,12 +12,24 @@
 #include <errno.h>
 #include <string.h>
 
+/* ---- Middleware ---- */
+
+static int run_middleware(struct covey_req *req, const struct cv_hook *hook, const char *condition)
+{
+    const struct covey_signal_event event = {.condition = condition};
+    cv_req_tell(req, CV_SIGNAL_MIDDLEWARE_BEFORE, &event);
+    int rc = hook->handler(req);
+    if (rc >= 0)
+        cv_req_tell(req, CV_SIGNAL_MIDDLEWARE_AFTER, &event);
+    return rc;
+}
+
 /* The chain stops when one has answered or failed. */
 static int run_request_middleware(struct covey_req *req)
 {
     const struct cv_chain *chain = &cv_req_plan(req)->request;
     for (size_t i = 0; i < chain->n; i++) {
-        int rc = chain->at[i]->handler(req);
+        int rc = run_middleware(req, chain->at[i], "attach_to=request");
         if (rc < 0 || req->staged.answer.status != 0)
             return rc;
     }
@@ -31,12 +43,14 @@ int cv_req_run_response_middleware(struct covey_req *req)
         return 0;
     req->response_middleware_ran = true;
     for (size_t i = 0; i < chain->n; i++) {
-        int rc = chain->at[i]->handler(req);
+        int rc = run_middleware(req, chain->at[i], "attach_to=response");
         if (rc < 0)
             return rc;
     }
     return 0;
 }
+
+/* ---- The handler ---- */
 
 static int stage_allow(struct covey_req *req)
 {
@@ -91,13 +105,19 @@ static int run_handler(struct covey_req *req)
 
     if (req->route->how.form && (rc = cv_req_read_form(req)) < 0)
         return rc;
+    cv_req_tell(req, CV_SIGNAL_HANDLER_BEFORE, NULL);
     rc = req->route->how.handler(req);
-    if (rc >= 0 && req->staged.answer.status == 0) {
+    if (rc < 0)
+        return rc;
+    cv_req_tell(req, CV_SIGNAL_HANDLER_AFTER, NULL);
+    if (req->staged.answer.status == 0) {
         cv_error("%s: the handler returned %d without an answer", cv_req_name(req), rc);
         return covey_fail(req, 500, "The handler returned without an answer");
     }
     return rc;
 }
+
+/* ---- The answer ---- */
 
 static void send_staged(struct covey_req *req)
 {
@@ -127,21 +147,26 @@ static void settle(struct covey_req *req, int code)
     code = cv_req_run_response_middleware(req);
     if (code < 0)
         cv_req_stage_error(req, code);
-    if (req->stream != CV_STREAM_NOT)
+    if (req->stream != CV_STREAM_NOT) {
         cv_stream_settle(req, 0); /* an error handler's */
-    else
-        send_staged(req);
+        return;
+    }
+    if (cv_req_is_heard(req, CV_SIGNALS_ANSWER))
+        cv_req_tell_answer(req);
+    send_staged(req);
 }
 
 void cv_req_run(struct covey_req *req)
 {
+    if (cv_req_is_heard(req, CV_SIGNALS_ARRIVAL))
+        cv_req_tell_arrival(req);
     settle(req, run_handler(req));
 }
 
 bool cv_req_needs_fiber(const struct covey_req *req)
 {
     const struct cv_plan *plan = cv_req_plan(req);
-    if (plan->response.n > 0 || plan->errors.n > 0)
+    if (plan->response.n > 0 || plan->errors.n > 0 || cv_req_is_heard(req, CV_SIGNALS_REQUEST))
         return true;
     return req->bad_status == 0 && (req->route != NULL || plan->request.n > 0);
 }

@@ -38,6 +38,10 @@ bool cv_req_ask_error_handler(struct covey_req *req, int status)
 {
     const struct cv_hook *hook = cv_plan_error(cv_req_plan(req), status);
     req->error_status = status;
+    const char *text = req->fail_text;
+    const struct covey_signal_event event = {.bytes = text, .len = text != NULL ? strlen(text) : 0};
+    cv_req_tell(req, CV_SIGNAL_REPORT, &event);
+    cv_req_tell(req, CV_SIGNAL_EXCEPTION, &event);
     if (hook == NULL)
         return false;
     clear(req);

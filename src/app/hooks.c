@@ -168,5 +168,5 @@ int cv_app_copy_hooks(covey_app *app, const covey_app *from)
         rc = copy(app, from, &root->listeners[i]);
     for (size_t i = 0; i < CV_PHASE_COUNT && rc == 0; i++)
         rc = copy(app, from, &root->middleware[i]);
-    return rc;
+    return rc == 0 ? cv_signals_copy(app, from) : rc;
 }

@@ -154,6 +154,29 @@ static inline const struct cv_plan *cv_req_plan(const struct covey_req *req)
 /* Stages the answer to a negative code of a handler: the app's, or else an error page. */
 void cv_req_stage_error(struct covey_req *req, int code);
 
+/* Whether somebody listens to one of these signals, a bit each. */
+static inline bool cv_req_is_heard(const struct covey_req *req, uint32_t signals)
+{
+    return CV_UNLIKELY((req->app->signals.heard & signals) != 0);
+}
+
+/* Tells a signal of a request, if somebody listens; `event` (NULL: nothing) without the request. */
+void cv_req_tell_now(struct covey_req *req, enum cv_signal which,
+                     const struct covey_signal_event *event);
+
+static inline void cv_req_tell(struct covey_req *req, enum cv_signal which,
+                               const struct covey_signal_event *event)
+{
+    if (cv_req_is_heard(req, CV_SIGNAL_BIT(which)))
+        cv_req_tell_now(req, which, event);
+}
+
+/* All that is told when a request's turn has come, at once: whoever hears the first cannot change
+ * what the others are about, since the route has been found and a body that is wanted whole is
+ * there. And all that is told when the answer is staged. */
+void cv_req_tell_arrival(struct covey_req *req);
+void cv_req_tell_answer(struct covey_req *req);
+
 /* Has the app's error handler answer `status`. False if there is none, or it has not. */
 bool cv_req_ask_error_handler(struct covey_req *req, int status);
 

@@ -45,6 +45,7 @@ static int begin(struct covey_req *req, int64_t length)
     if (rc < 0)
         return rc;
 
+    cv_req_tell(req, CV_SIGNAL_RESPONSE, NULL);
     struct cv_answer *answer = cv_stage_answer(req);
     answer->length = length > 0 ? length : -1;
     rc = cv_exchange_begin(req->x, answer);
@@ -84,6 +85,7 @@ int covey_send(covey_req *req, const void *bytes, size_t len)
         return req->stream == CV_STREAM_NOT ? -EINVAL : -EALREADY;
     }
 
+    cv_req_tell(req, CV_SIGNAL_SEND, &(struct covey_signal_event){.bytes = bytes, .len = len});
     ssize_t unsent = cv_exchange_write(req->x, cv_span(bytes, len));
     if (unsent < 0)
         return server_code(req, (int)unsent);

@@ -44,6 +44,15 @@ static int hello(covey_req *req)
 
 static int init(covey_app *app) { return covey_setup_fail(app, "no %d", 1); }
 
+static int told(covey_app *app, const struct covey_signal_event *event)
+{
+    if (event->param != NULL)
+        return covey_wait_signal(app, "a.b.*", .timeout = 10, .condition = "x");
+    return covey_dispatch(app, "a.b.c") + covey_dispatch(app, "a", .background = true);
+}
+
+static void task(void *arg) { (void)arg; }
+
 static int setup(covey_app *app)
 {
     covey_listener(app, COVEY_BEFORE_SERVER_START, init);
@@ -53,6 +62,10 @@ static int setup(covey_app *app)
     covey_blueprint(part, NULL, setup, .prefix = "/x");
     covey_blueprint(app, "copy", .copy_of = part);
     covey_on_error(part, COVEY_CLIENT_ERROR, hello);
+    covey_signal(app, "a.b.<c>", told);
+    covey_signal(app, "a", told, .priority = 1, .exclusive = COVEY_OFF);
+    if (covey_add_task(app, task) < 0 || covey_add_task(app, task, .name = "t", .every = 1000) < 0)
+        return -1;
     covey_get(app, "/a", hello);
     covey_get(app, "/b", hello, .name = "b");
     covey_post(app, "/c", hello, .body_max = 1 << 20, .stream = true);

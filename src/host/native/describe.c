@@ -22,7 +22,7 @@ void cv_native_describe(const struct cv_native *native, char *to, size_t cap)
         (void)snprintf(to, cap, "the app's setup");
     else if (fiber == NULL)
         (void)snprintf(to, cap, "the event loop");
-    else if (run != NULL && run->fiber == fiber && run->current != NULL)
+    else if (run != NULL && run->fiber == fiber)
         cv_native_describe_listener(run, to, cap);
     else if (native->process != NULL && native->process->fiber == fiber)
         (void)snprintf(to, cap, "managed process %s (%s:%d)", native->process->what->name,

@@ -10,10 +10,43 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The signal that goes with an event; -1: none does. */
+static int signal_of(enum covey_event event)
+{
+    switch (event) {
+    case COVEY_BEFORE_SERVER_START: return CV_SIGNAL_INIT_BEFORE;
+    case COVEY_AFTER_SERVER_START: return CV_SIGNAL_INIT_AFTER;
+    case COVEY_BEFORE_SERVER_STOP: return CV_SIGNAL_SHUTDOWN_BEFORE;
+    case COVEY_AFTER_SERVER_STOP: return CV_SIGNAL_SHUTDOWN_AFTER;
+    case COVEY_MAIN_PROCESS_START:
+    case COVEY_MAIN_PROCESS_READY:
+    case COVEY_MAIN_PROCESS_STOP: break;
+    }
+    return -1;
+}
+
+static bool is_heard(const struct cv_native *native, enum covey_event event)
+{
+    int which = signal_of(event);
+    return which >= 0 && (native->app.signals.heard & CV_SIGNAL_BIT(which)) != 0;
+}
+
+static void tell_signal(struct cv_native_listeners *run)
+{
+    run->current = NULL;
+    if (is_heard(run->native, run->event))
+        cv_signal_tell(&run->native->app, (enum cv_signal)signal_of(run->event), NULL);
+}
+
 void cv_native_describe_listener(const struct cv_native_listeners *run, char *to, size_t cap)
 {
-    (void)snprintf(to, cap, "%s listener %s (%s:%d)", cv_app_event_name(run->event),
-                   run->current->name, run->current->file, run->current->line);
+    int which = signal_of(run->event);
+    if (run->current != NULL)
+        (void)snprintf(to, cap, "%s listener %s (%s:%d)", cv_app_event_name(run->event),
+                       run->current->name, run->current->file, run->current->line);
+    else
+        (void)snprintf(to, cap, "a handler of signal %s",
+                       which >= 0 ? cv_signal_name_of((unsigned)which) : "");
 }
 
 static int call(struct cv_native_listeners *run, const struct cv_hook *hook)
@@ -55,6 +88,8 @@ static void run_start(void *arg)
         if (rc < 0)
             run->code = rc;
     }
+    if (run->code == 0)
+        tell_signal(run);
     /* A listener whose wait was cancelled by the wish to end has not failed. */
     if (run->code < 0 && !(run->code == -ECANCELED && native->is_drain_wanted))
         explain(run, run->code);
@@ -67,6 +102,7 @@ static void run_stop(void *arg)
     struct cv_native_listeners *run = arg;
     const struct cv_hooks *hooks = &run->native->app.listeners[run->event];
 
+    tell_signal(run);
     for (size_t i = hooks->n; i-- > 0;) {
         int rc = call(run, &hooks->at[i]);
         char what[256];
@@ -90,7 +126,7 @@ static int begin(struct cv_native *native, enum covey_event event, void (*fn)(vo
 
 int cv_native_start_listeners(struct cv_native *native, enum covey_event event)
 {
-    if (native->app.listeners[event].n == 0)
+    if (native->app.listeners[event].n == 0 && !is_heard(native, event))
         return 0;
     int rc = begin(native, event, run_start);
     if (rc == 0)
@@ -137,7 +173,7 @@ static int watch_stop(struct cv_native *native, int64_t hard)
 
 int cv_native_stop_listeners(struct cv_native *native, enum covey_event event)
 {
-    if (native->app.listeners[event].n == 0)
+    if (native->app.listeners[event].n == 0 && !is_heard(native, event))
         return 0;
     int64_t begun = cv_clock_ns();
     int rc = begin(native, event, run_stop);
