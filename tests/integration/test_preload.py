@@ -93,6 +93,21 @@ static int setup(covey_app *app)
 """
 
 
+# What setup() shares is one for all: Sanic's shared_ctx.
+SHARED = """
+static _Atomic int *count;
+static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
+static int add(covey_req *req) { return covey_textf(req, 200, "%d", ++*count); }
+static int setup(covey_app *app)
+{
+    count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    covey_get(app, "/pid", pid);
+    covey_get(app, "/add", add);
+    return count == MAP_FAILED ? covey_setup_fail(app, "no memory") : 0;
+}
+"""
+
+
 @pytest.fixture
 def program(app):
     return app(APP, head="#define _GNU_SOURCE\n" + HEAD)
@@ -183,6 +198,12 @@ def test_memory_is_shared(jobs, program):
     print({method: f"{kb / 1024:.0f} MiB" for method, kb in used.items()})
     assert used["spawn"] > 8 * 64 * 1024
     assert used["preload"] < used["spawn"] / 4
+
+
+def test_what_setup_shares_is_one_for_all_workers(jobs, app):
+    server = jobs.server(app(SHARED, head=HEAD + "#include <sys/mman.h>\n"), method="preload", workers=3)
+    counts = [connection.get("/add").text for connection in server.reach_all().values()]
+    assert counts == ["1", "2", "3"]
 
 
 def test_per_slot_listeners(preloaded):
