@@ -64,6 +64,7 @@ struct covey_options {
     const char *log_file;        /* standard error of all processes */
     const char *access_log_file; /* switches the access log on */
     int daemon;                  /* 1: go into the background */
+    int strict_slashes;          /* 1: "/a" and "/a/" are two paths */
 };
 
 /* As many workers as CPUs this process may run on (Sanic's fast=True). */
@@ -137,15 +138,26 @@ struct covey_route {
     /* The body is a form: it is read before the handler begins, which then has covey_form() and
      * covey_upload() (form.h). .spool_above is of each file then; 0: 64 KiB. */
     bool form;
+    /* Hosts to which the route belongs, separated by blanks or commas: "example.com" (any port) or
+     * "example.com:8080"; case does not matter. A request's host is looked for first, then the
+     * routes that name none. NULL: any host. */
+    const char *host;
+    const char *version;        /* "1": /v1 stands in front of the path; "v1" is the same */
+    const char *version_prefix; /* what stands in front of the version; default "/v" */
+    int strict_slashes; /* 1: a path with a slash more or less at its end is another; COVEY_OFF: it
+                           is the same, if no other route has it; 0: STRICT_SLASHES */
+    bool overwrite; /* takes its methods away from a route that has this pattern already, which is
+                       refused else */
+    void *ctx;      /* the app's own, for covey_route_ctx() */
 };
 
 /* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/',
  * is written decoded ("/a b", not "/a%20b") and may hold parameters, each a whole segment: <name>,
- * <name:str>, <name:int>, <name:uuid>, or, at the end, <name:path> (one segment or more). Paths are
- * compared as they are: "/a" and "/a/" differ, ".." is a segment like any other. Among the routes
- * that have the method, a literal segment wins over a parameter, int and uuid over str, str over
- * path. GET routes answer HEAD too; OPTIONS is answered with Allow where no route does. The
- * struct's fields may follow the handler: covey_post(app, "/up", up, .body_max = 1 << 20). */
+ * or <name:TYPE> with str (the default), strorempty, int, float, alpha, slug, ymd, uuid, ext, one
+ * of covey_pattern(), or, at the end, path (one segment or more). What each takes, and which of
+ * several routes answers: docs/routing.md. ".." is a segment like any other. GET routes answer HEAD
+ * too; OPTIONS is answered with Allow where no route does. The struct's fields may follow the
+ * handler: covey_post(app, "/up", up, .body_max = 1 << 20). */
 #define covey_route(app, methods, path, ...)                                                       \
     covey_route_at((app), (methods), (path),                                                       \
                    &(struct covey_route){__VA_ARGS__, .size = sizeof(struct covey_route)},         \
@@ -158,6 +170,18 @@ struct covey_route {
 #define covey_options(app, path, ...) covey_route(app, "OPTIONS", path, __VA_ARGS__)
 COVEY_API void covey_route_at(covey_app *app, const char *methods, const char *path,
                               const struct covey_route *route, const char *file, int line);
+
+/* Whether a path's segment, percent-decoded and not NUL-terminated, fits a type of the app's own.
+ * It is called while a request's route is looked for, must not wait and has no request. */
+typedef bool covey_pattern_fn(const char *segment, size_t len);
+
+/* Makes a type for parameters of routes that are registered after it: covey_pattern(app, "ipv4",
+ * is_ipv4) for <address:ipv4>. It is asked before the built-in ones. `name` is letters, digits
+ * and _. */
+#define covey_pattern(app, name, matcher)                                                          \
+    covey_pattern_at((app), (name), (matcher), __FILE__, __LINE__)
+COVEY_API void covey_pattern_at(covey_app *app, const char *name, covey_pattern_fn *matcher,
+                                const char *file, int line);
 
 /* ---- Blueprints ---- */
 

@@ -10,6 +10,7 @@
 #include <covey/app.h>
 
 #include <sys/types.h>
+#include <time.h>
 
 /* "GET", and the path as it was routed: percent-decoded, without the query. */
 COVEY_API const char *covey_method(const covey_req *req);
@@ -22,6 +23,19 @@ COVEY_API const char *covey_param(covey_req *req, const char *name);
 /* An <name:int> parameter; 0 if the pattern has none such. The route only matches what fits into
  * int64_t. */
 COVEY_API int64_t covey_param_int(covey_req *req, const char *name);
+
+/* Others by their type; each is 0, or false and *ret untouched, if the pattern has none such. Of a
+ * date the day of the week and of the year are filled in too; the time of day is 0. The extension
+ * of <name:ext> is the parameter "ext". */
+COVEY_API double covey_param_float(covey_req *req, const char *name);
+COVEY_API bool covey_param_ymd(covey_req *req, const char *name, struct tm *ret);
+COVEY_API bool covey_param_uuid(covey_req *req, const char *name, unsigned char ret[16]);
+
+/* The name and the pattern of the route that the request has found, and the pointer given to it
+ * with .ctx; NULL if it has found none. */
+COVEY_API const char *covey_route_name(const covey_req *req);
+COVEY_API const char *covey_route_pattern(const covey_req *req);
+COVEY_API void *covey_route_ctx(const covey_req *req);
 
 /* The first query argument of that name, decoded ("+" is a blank), or NULL; "" for one without a
  * value ("?a" and "?a="). */

@@ -32,11 +32,15 @@ static int find_route(struct covey_req *req)
 {
     const struct cv_h1_head *head = cv_exchange_head(req->x);
     const char *bytes = cv_exchange_bytes(req->x);
+    const struct cv_router *router = &req->app->router;
+    struct cv_span host = CV_SPAN("");
     struct cv_match match;
 
-    int rc = cv_router_find(&req->app->router, (enum cv_method)head->method,
+    if (cv_router_has_hosts(router))
+        host = cv_req_field(req, CV_SPAN("Host"));
+    int rc = cv_router_find(router, (enum cv_method)head->method,
                             cv_h1_span(bytes, head->method_at, head->method_len),
-                            raw_path(head, bytes), req->arena, &match);
+                            raw_path(head, bytes), host, req->arena, &match);
     if (rc == -400) {
         req->bad_status = 400;
         return 0;

@@ -3,26 +3,29 @@
 #ifndef CV_APP_PATTERN_H
 #define CV_APP_PATTERN_H
 
-#include "app/router.h"
+#include "app/param.h"
+
+#define CV_PATTERN_SEGMENTS_MAX 32
 
 /* One segment: a literal, or a parameter. */
 struct cv_segment {
-    bool is_param;
-    enum cv_param_kind kind;
-    struct cv_span text; /* the literal, or the parameter's name */
+    const struct cv_param_type *type; /* NULL: a literal */
+    struct cv_span text;              /* the literal, or the parameter's name */
 };
 
 struct cv_pattern {
     size_t n;
-    struct cv_segment segments[CV_ROUTER_SEGMENTS_MAX];
+    struct cv_segment segments[CV_PATTERN_SEGMENTS_MAX];
 };
 
-/* Splits `pattern`; the spans lie in it. 0, or -EINVAL with a sentence in `reason`. */
-CV_MUST_CHECK int cv_pattern_parse(const char *pattern, struct cv_pattern *ret, char *reason,
-                                   size_t cap);
+/* Splits `pattern`, which is kept; the spans lie in it. 0, or -EINVAL with a sentence in `reason`.
+ */
+CV_MUST_CHECK int cv_pattern_parse(struct cv_param_types *types, const char *pattern,
+                                   struct cv_pattern *ret, char *reason, size_t cap);
 
-/* Whether a decoded path segment fits a parameter of this kind (not for CV_PARAM_PATH, which takes
- * several). */
-bool cv_pattern_fits(enum cv_param_kind kind, struct cv_span segment);
+/* `before` and `path` behind their version: "/v1" for "1" or "v1", with another prefix than "/v" if
+ * one is given. In `arena`; NULL when out of memory. */
+char *cv_pattern_versioned(struct cv_arena *arena, const char *prefix, const char *version,
+                           const char *before, const char *path);
 
 #endif

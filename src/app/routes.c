@@ -31,6 +31,14 @@ static const char *full_name(const covey_app *of, const struct covey_route *how,
     return cv_arena_printf(arena, "%s%s%s", of->name, of->name[0] != '\0' ? "." : "", how->name);
 }
 
+/* NULL: there is none; *ok: there is memory. */
+static const char *keep(struct cv_arena *arena, const char *text, bool *ok)
+{
+    const char *copy = text != NULL ? cv_arena_strndup(arena, cv_span_str(text)) : NULL;
+    *ok &= text == NULL || copy != NULL;
+    return copy;
+}
+
 static int keep_given(struct cv_route *route, const char *path, const struct covey_route *how)
 {
     struct cv_arena *arena = &route->of->root->arena;
@@ -39,12 +47,14 @@ static int keep_given(struct cv_route *route, const char *path, const struct cov
     struct cv_given *given = cv_arena_alloc(arena, sizeof(*given));
     if (given == NULL)
         return -ENOMEM;
-    *given = (struct cv_given){.path = cv_arena_strndup(arena, cv_span_str(path)), .how = *how};
-    if (how->name != NULL)
-        given->how.name = cv_arena_strndup(arena, cv_span_str(how->name));
+    bool ok = true;
+    *given = (struct cv_given){.path = keep(arena, path, &ok), .how = *how};
+    given->how.name = keep(arena, how->name, &ok);
+    given->how.host = route->how.host;
+    given->how.version = keep(arena, how->version, &ok);
+    given->how.version_prefix = keep(arena, how->version_prefix, &ok);
     route->given = given;
-    bool complete = given->path != NULL && (how->name == NULL || given->how.name != NULL);
-    return complete ? 0 : -ENOMEM;
+    return ok ? 0 : -ENOMEM;
 }
 
 static struct cv_route *route_new(covey_app *of, const char *methods, const char *path,
@@ -57,12 +67,21 @@ static struct cv_route *route_new(covey_app *of, const char *methods, const char
     *route = (struct cv_route){
         .how = *how,
         .methods = cv_arena_strndup(arena, cv_span_str(methods)),
-        .pattern = cv_arena_printf(arena, "%s%s", of->prefix, path),
+        .pattern = cv_pattern_versioned(arena, how->version_prefix, how->version, of->prefix, path),
         .of = of,
     };
+    bool ok = true;
+    route->how.host = keep(arena, how->host, &ok);
     route->how.name = full_name(of, how, route->pattern);
-    bool complete = route->methods != NULL && route->pattern != NULL && route->how.name != NULL;
-    return complete && keep_given(route, path, how) == 0 ? route : NULL;
+    ok &= route->methods != NULL && route->pattern != NULL && route->how.name != NULL;
+    return ok && keep_given(route, path, how) == 0 ? route : NULL;
+}
+
+static bool is_strict(covey_app *app, const struct covey_route *how)
+{
+    if (how->strict_slashes != 0)
+        return how->strict_slashes > 0;
+    return covey_config_bool(app, "STRICT_SLASHES", false);
 }
 
 void cv_app_add_route(covey_app *app, const char *methods, const char *path,
@@ -79,6 +98,7 @@ void cv_app_add_route(covey_app *app, const char *methods, const char *path,
     added->line = line;
     if (how->error_format != NULL)
         added->error_format = cv_error_format_find(how->error_format);
+    added->is_strict = is_strict(app, how);
     if (cv_router_add(&app->root->router, added, reason, sizeof(reason)) < 0)
         cv_app_fail(app, "%s:%d: route %s: %s", file, line, added->pattern, reason);
 }

@@ -141,7 +141,10 @@ static struct tree *tree_new(struct cv_arena *arena, const struct covey_static *
 static void add_routes(covey_app *app, const char *base, const struct covey_static *how,
                        const struct tree *tree, const char *file, int line)
 {
-    struct covey_route route = {.handler = serve, .size = sizeof(route), .name = how->name};
+    struct covey_route route = {.handler = serve,
+                                .size = sizeof(route),
+                                .name = how->name,
+                                .strict_slashes = 1}; /* for relative links */
     char path[1024];
     if (snprintf(path, sizeof(path), "%s/<path:path>", base) >= (int)sizeof(path)) {
         cv_app_fail(app, "%s:%d: static %.64s...: the path is too long", file, line, base);
@@ -150,6 +153,7 @@ static void add_routes(covey_app *app, const char *base, const struct covey_stat
     cv_app_add_route(app, "GET", path, &route, tree, file, line);
     if (tree->index == NULL)
         return;
+    route.name = NULL; /* that of the files */
     (void)snprintf(path, sizeof(path), "%s/", base);
     cv_app_add_route(app, "GET", path, &route, tree, file, line);
     route.handler = redirect;

@@ -238,6 +238,8 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
             rc = set(conf, texts[i].id, texts[i].text, texts[i].where);
     for (size_t i = 0; rc == 0 && i < CV_COUNT(numbers); i++)
         rc = set_number(conf, numbers[i].id, numbers[i].value, numbers[i].where);
+    if (rc == 0 && options.strict_slashes != 0)
+        keep_number(conf, CV_SET_STRICT_SLASHES, options.strict_slashes > 0);
     if (rc == 0 && options.access_log != 0)
         keep_number(conf, CV_SET_ACCESS_LOG, options.access_log > 0);
     if (rc == 0 && options.daemon != 0)

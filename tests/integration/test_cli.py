@@ -219,7 +219,7 @@ static int setup(covey_app *app) { covey_listener(app, COVEY_BEFORE_SERVER_START
 """
 PATTERN_WRONG = """
 static int root(covey_req *req) { return covey_text(req, 200, ""); }
-static int setup(covey_app *app) { covey_get(app, "/x/<a:float>", root); return 0; }
+static int setup(covey_app *app) { covey_get(app, "/x/<a:real>", root); return 0; }
 """
 CONFLICT = """
 static int root(covey_req *req) { return covey_text(req, 200, ""); }
@@ -236,7 +236,7 @@ static int setup(covey_app *app) { covey_config_int(app, "SEATS", 1); return 0; 
     pytest.param(SETUP_NEGATIVE, 4, ["setup", "Permission denied"], id="setup_negative"),
     pytest.param(LISTENER_FAILS, 3, ["cannot reach the database at db1"], id="listener_fail"),
     pytest.param(LISTENER_NEGATIVE, 3, ["before_server_start", "Permission denied"], id="listener_negative"),
-    pytest.param(PATTERN_WRONG, 4, ["app.c:", "float"], id="pattern"),
+    pytest.param(PATTERN_WRONG, 4, ["app.c:", "real"], id="pattern"),
     pytest.param(CONFLICT, 4, ["app.c:", "/x"], id="conflict"),
     pytest.param(NUMBER_WRONG, 4, ["SEATS", "many"], id="config"),
 ])

@@ -1,76 +1,7 @@
 /* Which route answers a path: precedence, parameters, decoding, methods, conflicts. */
-#include "app/router.h"
-
-#include "http/text.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct cv_arena arena;
-    struct cv_router router;
-    struct cv_match match;
-    char reason[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    cv_arena_init(&f->arena);
-    *state = f;
-    return cv_router_init(&f->router, &f->arena);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    cv_arena_done(&f->arena);
-    free(f);
-    return 0;
-}
-
-/* Adds a route called `name`; its line is its number. */
-static int add(struct fixture *f, const char *methods, const char *pattern, const char *name)
-{
-    struct cv_route *route = cv_arena_alloc(&f->arena, sizeof(*route));
-    *route = (struct cv_route){.how = {.name = name},
-                               .methods = methods,
-                               .pattern = pattern,
-                               .file = "app.c",
-                               .line = (int)f->router.n_routes + 1};
-    f->reason[0] = '\0';
-    return cv_router_add(&f->router, route, f->reason, sizeof(f->reason));
-}
-
-/* The name of the route found, "-" if none. */
-static const char *find(struct fixture *f, const char *method, const char *path)
-{
-    struct cv_span name = cv_span_str(method);
-    int rc = cv_router_find(&f->router, cv_method_find(name), name, cv_span_str(path), &f->arena,
-                            &f->match);
-    if (rc < 0)
-        return rc == -400 ? "400" : "error";
-    return f->match.route != NULL ? f->match.route->how.name : "-";
-}
-
-static void assert_value(struct fixture *f, size_t i, const char *value)
-{
-    assert_int_equal(f->match.values[i].len, strlen(value));
-    assert_memory_equal(f->match.values[i].at, value, strlen(value));
-}
+#include "router_rig.h"
 
 /* ---- Registering ---- */
-
-static void assert_refused(struct fixture *f, const char *pattern, const char *why)
-{
-    assert_int_equal(add(f, "GET", pattern, "x"), -EINVAL);
-    if (strstr(f->reason, why) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", f->reason, why);
-}
 
 static void test_bad_patterns_are_refused_with_their_reason(void **state)
 {
@@ -85,7 +16,22 @@ static void test_bad_patterns_are_refused_with_their_reason(void **state)
     assert_refused(f, "/<1a>", "name must be");
     assert_refused(f, "/<a b>", "name must be");
     assert_refused(f, "/<a:>", "type must be");
-    assert_refused(f, "/<a:float>", "type must be");
+    assert_refused(f, "/<a:string>", "type must be");
+    assert_refused(f, "/<a:int:ext>", "type must be");
+    assert_refused(f, "/<a=int>", ":ext");
+    assert_refused(f, "/<a=path:ext>", "in front of an extension");
+    assert_refused(f, "/<a=ext:ext>", "in front of an extension");
+    assert_refused(f, "/<a=:ext>", "in front of an extension");
+    assert_refused(f, "/<a:ext=>", "no extension");
+    assert_refused(f, "/<a:ext=|jpg>", "must be letters");
+    assert_refused(f, "/<a:ext=jpg|>", "must be letters");
+    assert_refused(f, "/<a:ext=.jpg>", "must be letters");
+    assert_refused(f, "/<a:ext=j-g>", "must be letters");
+    assert_refused(f, "/<a:ext=js|min.js>", "as many dots");
+    assert_refused(f, "/<ext:ext>", "same name");
+    assert_refused(f, "/<ext>/<a:ext>", "same name");
+    assert_refused(f, "/<a:ext>/<ext>", "same name");
+    assert_refused(f, "/<a:ext>/<b:ext>", "same name");
     assert_refused(f, "/<a:path>/b", "last segment");
     assert_refused(f, "/<a>/<a>", "same name");
     assert_refused(f, "/a?b", "without ?");
@@ -115,6 +61,8 @@ static void test_bad_methods_are_refused(void **state)
     assert_int_equal(add(f, " , ", "/", "x"), -EINVAL);
     assert_int_equal(add(f, "GET, P@T", "/", "x"), -EINVAL);
     assert_non_null(strstr(f->reason, "P@T"));
+    assert_int_equal(add(f, "GET CONNECT", "/", "x"), -EINVAL);
+    assert_says(f, "CONNECT never reaches a route");
 }
 
 static void test_too_many_methods_are_refused(void **state)
@@ -136,7 +84,8 @@ static void test_a_conflict_names_the_other_place(void **state)
     assert_int_equal(add(f, "GET POST", "/a/<x>", "first"), 0);
     assert_int_equal(add(f, "PUT", "/a/<y>", "second"), 0);
     assert_int_equal(add(f, "PATCH,POST", "/a/<z:str>", "third"), -EINVAL);
-    assert_non_null(strstr(f->reason, "GET POST /a/<x>, registered at app.c:1"));
+    assert_says(f, "GET POST /a/<x>, registered at app.c:1");
+    assert_says(f, ".overwrite");
     assert_int_equal(add(f, "GET", "/a/<n:int>", "other"), 0);
     assert_int_equal(add(f, "GET", "/<p:path>", "rest"), 0);
     assert_int_equal(add(f, "GET", "/<q:path>", "rest2"), -EINVAL);
@@ -163,6 +112,104 @@ static void test_literal_wins_over_int_over_str_over_path(void **state)
     assert_value(f, 0, "8/x");
     assert_string_equal(find(f, "GET", "/a/"), "-");
     assert_string_equal(find(f, "GET", "/a//x"), "-");
+}
+
+static bool is_yes(const char *segment, size_t len)
+{
+    return len == 3 && memcmp(segment, "yes", 3) == 0;
+}
+
+static void test_the_narrower_type_wins_whatever_the_order(void **state)
+{
+    struct fixture *f = *state;
+    char reason[128];
+    static const char *const types[] = {"strorempty", "str", "ext", "ext=js", "slug", "alpha",
+                                        "float",      "int", "ymd", "uuid",   "yes"};
+    static const struct {
+        const char *path;
+        const char *type;
+    } samples[] = {
+        {"/", "strorempty"},
+        {"/~", "str"},
+        {"/a.b", "ext"},
+        {"/a.js", "ext=js"},
+        {"/1.5", "float"},
+        {"/a-1", "slug"},
+        {"/Ab", "alpha"},
+        {"/15", "int"},
+        {"/2024-02-29", "ymd"},
+        {"/2023-02-29", "slug"},
+        {"/123e4567-e89b-12d3-a456-426614174000", "uuid"},
+        {"/yes", "yes"},
+    };
+    assert_int_equal(cv_param_type_add(&f->router.types, CV_SPAN("yes"), is_yes, reason, 128), 0);
+    for (size_t i = 0; i < CV_COUNT(types); i++) {
+        const char *pattern = cv_arena_printf(&f->arena, "/<x:%s>", types[i]);
+        assert_int_equal(add(f, "GET", pattern, types[i]), 0);
+    }
+    for (size_t i = 0; i < CV_COUNT(samples); i++)
+        assert_string_equal(find(f, "GET", samples[i].path), samples[i].type);
+}
+
+static void test_a_type_of_ones_own_has_a_name_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct cv_param_types *types = &f->router.types;
+    assert_int_equal(cv_param_type_add(types, CV_SPAN("yes"), is_yes, f->reason, 128), 0);
+    assert_int_equal(cv_param_type_add(types, CV_SPAN("yes"), is_yes, f->reason, 128), -EINVAL);
+    assert_says(f, "already");
+    assert_int_equal(cv_param_type_add(types, CV_SPAN("int"), is_yes, f->reason, 128), -EINVAL);
+    assert_says(f, "already");
+    assert_int_equal(cv_param_type_add(types, CV_SPAN("a-b"), is_yes, f->reason, 128), -EINVAL);
+    assert_says(f, "letters");
+    assert_int_equal(cv_param_type_add(types, CV_SPAN(""), is_yes, f->reason, 128), -EINVAL);
+    assert_refused(f, "/<x:no>", "type must be");
+    assert_int_equal(add(f, "GET", "/<x:yes>/b", "yes"), 0);
+    assert_string_equal(find(f, "GET", "/yes/b"), "yes");
+    assert_string_equal(find(f, "GET", "/%79es/b"), "yes");
+    assert_string_equal(find(f, "GET", "/no/b"), "-");
+}
+
+static void test_a_file_has_a_name_and_an_extension(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "GET", "/any/<file:ext>", "any");
+    add(f, "GET", "/list/<file:ext=jpg|png>", "list");
+    add(f, "GET", "/n/<n=int:ext=jpg>/x", "int");
+    add(f, "GET", "/two/<file:ext=tar.gz|min.js>", "two");
+    assert_string_equal(find(f, "GET", "/any/a.b.c"), "any");
+    assert_value(f, 0, "a.b");
+    assert_value(f, 1, "c");
+    assert_int_equal(f->match.route->n_params, 2);
+    assert_string_equal(f->match.route->params[0].name, "file");
+    assert_string_equal(f->match.route->params[1].name, "ext");
+    static const char *const not_any[] = {"/any/a", "/any/.a", "/any/a.", "/any/a..b",
+                                          "/any/.", "/any/",   "/any/..", "/any/a.b."};
+    for (size_t i = 0; i < CV_COUNT(not_any); i++)
+        assert_string_equal(find(f, "GET", not_any[i]), "-");
+    assert_string_equal(find(f, "GET", "/list/a.b.png"), "list");
+    assert_value(f, 0, "a.b");
+    assert_string_equal(find(f, "GET", "/list/a.gif"), "-");
+    assert_string_equal(find(f, "GET", "/list/a.jp"), "-");
+    assert_string_equal(find(f, "GET", "/list/a.PNG"), "-");
+    assert_string_equal(find(f, "GET", "/n/12.jpg/x"), "int");
+    assert_value(f, 0, "12");
+    assert_string_equal(find(f, "GET", "/n/x.jpg/x"), "-");
+    assert_string_equal(find(f, "GET", "/two/a.tar.gz"), "two");
+    assert_value(f, 0, "a");
+    assert_value(f, 1, "tar.gz");
+    assert_string_equal(find(f, "GET", "/two/tar.gz"), "-");
+    assert_string_equal(find(f, "GET", "/two/a.gz"), "-");
+}
+
+static void test_an_extension_with_str_in_front_is_one_without(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, "GET", "/<a:ext=js>", "short"), 0);
+    assert_refused(f, "/<b=str:ext=js>", "conflicts with GET /<a:ext=js>, registered at app.c:1");
+    assert_int_equal(add(f, "GET", "/<a=int:ext=js>", "int"), 0);
+    assert_string_equal(find(f, "GET", "/1.js"), "int");
+    assert_string_equal(find(f, "GET", "/a.js"), "short");
 }
 
 static void test_an_int_out_of_range_is_a_str(void **state)
@@ -389,8 +436,6 @@ static void test_backtracking_is_bounded_by_the_routes(void **state)
     assert_value(f, 30, "a");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +445,10 @@ int main(void)
         TEST(test_too_many_methods_are_refused),
         TEST(test_a_conflict_names_the_other_place),
         TEST(test_literal_wins_over_int_over_str_over_path),
+        TEST(test_the_narrower_type_wins_whatever_the_order),
+        TEST(test_a_type_of_ones_own_has_a_name_of_its_own),
+        TEST(test_a_file_has_a_name_and_an_extension),
+        TEST(test_an_extension_with_str_in_front_is_one_without),
         TEST(test_an_int_out_of_range_is_a_str),
         TEST(test_a_dead_end_is_left_for_the_next_choice),
         TEST(test_paths_are_compared_as_they_are),

@@ -119,7 +119,7 @@ static int setup_text(covey_app *app)
 
 static int setup_pattern(covey_app *app)
 {
-    covey_get(app, "/<x:float>", quick);
+    covey_get(app, "/<x:real>", quick);
     covey_get(app, "no slash", quick);
     return 0;
 }
@@ -187,7 +187,7 @@ static void test_a_failing_setup_is_exit_4_with_its_reason(void **state)
     assert_setup_fails(setup_errno, "setup failed: Permission denied");
     assert_setup_fails(setup_text, "cannot read x.conf");
     assert_setup_fails(setup_pattern, "test_native.c:");
-    assert_has(rig.reason, "route /<x:float>: a parameter's type must be");
+    assert_has(rig.reason, "route /<x:real>: a parameter's type must be");
     assert_setup_fails(setup_conflict, "route /<y>: it conflicts with GET /<x>, registered at ");
     assert_setup_fails(setup_nulls, "route /: the handler is NULL");
     assert_setup_fails(setup_event, "listener start_1: there is no such event");

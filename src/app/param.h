@@ -1,0 +1,72 @@
+/* The types of path parameters: what each takes, and which is asked first. Pure. */
+#ifndef CV_APP_PARAM_H
+#define CV_APP_PARAM_H
+
+#include "base/arena.h"
+
+#include <covey/app.h>
+
+/* In order of precedence: where several stand at one place, the first that fits is tried first. */
+enum cv_param_kind {
+    CV_PARAM_OWN, /* covey_pattern() */
+    CV_PARAM_UUID,
+    CV_PARAM_YMD,
+    CV_PARAM_INT,
+    CV_PARAM_FLOAT,
+    CV_PARAM_ALPHA,
+    CV_PARAM_SLUG,
+    CV_PARAM_EXT, /* NAME.EXTENSION: two values */
+    CV_PARAM_STR,
+    CV_PARAM_STROREMPTY,
+    CV_PARAM_PATH, /* several segments, at the end */
+};
+
+#define CV_PARAM_EXT_NAME "ext" /* of the second value of CV_PARAM_EXT, as in Sanic */
+
+struct cv_param_type {
+    struct cv_param_type *next;
+    struct cv_span text; /* as written, without the parameter's name: "int", "=int:ext=jpg|png" */
+    enum cv_param_kind kind;
+    covey_pattern_fn *own;
+    enum cv_param_kind base;   /* what NAME.EXTENSION has in front */
+    struct cv_span extensions; /* "jpg|png"; empty: any */
+    size_t dots;               /* in each of the extensions */
+};
+
+/* The types that an app has used so far, and its own. */
+struct cv_param_types {
+    struct cv_arena *arena;
+    struct cv_param_type *first;
+};
+
+/* The type of "<name:TEXT>" or "<name=BASE:ext...>"; `text` begins behind the name, with ':' or
+ * '=', or is empty (str), and is kept. The same text always is the same type. NULL with a sentence
+ * in `reason`. */
+const struct cv_param_type *cv_param_type_get(struct cv_param_types *types, struct cv_span text,
+                                              char *reason, size_t cap);
+
+/* Adds a type of the app's own; `name` is kept. 0, or -EINVAL or -ENOMEM with a sentence. */
+CV_MUST_CHECK int cv_param_type_add(struct cv_param_types *types, struct cv_span name,
+                                    covey_pattern_fn *own, char *reason, size_t cap);
+
+/* "int"; "ext" */
+const char *cv_param_kind_name(enum cv_param_kind kind);
+
+/* How many values a parameter of this type has: 1 or 2. */
+size_t cv_param_values(const struct cv_param_type *type);
+
+/* Whether `a` is to be asked before `b`; which of two equal ones is asked first decides the order
+ * of registration. */
+bool cv_param_precedes(const struct cv_param_type *a, const struct cv_param_type *b);
+
+/* Whether a decoded segment fits (CV_PARAM_PATH: one or more of them); its values. */
+bool cv_param_fits(const struct cv_param_type *type, struct cv_span segment,
+                   struct cv_span *ret_values);
+
+/* "123e4567-e89b-12d3-a456-426614174000", in letters of either case. */
+bool cv_param_is_uuid(struct cv_span text);
+
+/* "2024-02-29" as numbers; false: there is no such day. */
+bool cv_param_ymd(struct cv_span text, int *ret_year, int *ret_month, int *ret_day);
+
+#endif
