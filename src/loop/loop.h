@@ -73,6 +73,9 @@ void cv_loop_del(struct cv_loop *loop, struct cv_watch *watch);
 
 /* Sets or moves a timer to `at` (cv_clock_ns() time); 0 or -ENOMEM (moving never fails). */
 CV_MUST_CHECK int cv_timer_set(struct cv_loop *loop, struct cv_timer *timer, int64_t at);
+
+/* The same for one that is set, or was until it fired just now: it has its place already. */
+void cv_timer_move(struct cv_loop *loop, struct cv_timer *timer, int64_t at);
 void cv_timer_stop(struct cv_loop *loop, struct cv_timer *timer);
 
 /* Sets a call of the next step (of the one after it, if a step is being taken), or takes it back.

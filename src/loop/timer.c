@@ -95,6 +95,12 @@ int cv_timer_set(struct cv_loop *loop, struct cv_timer *timer, int64_t at)
     return 0;
 }
 
+void cv_timer_move(struct cv_loop *loop, struct cv_timer *timer, int64_t at)
+{
+    int rc = cv_timer_set(loop, timer, at);
+    CV_ASSERT(rc == 0);
+}
+
 void cv_timer_stop(struct cv_loop *loop, struct cv_timer *timer)
 {
     struct cv_timers *timers = &loop->timers;

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/conn.h"
@@ -37,12 +36,6 @@
 /* Bound of the last look into a queue: what the kernel lets a backlog be, by far. */
 #define REST_MAX 65536
 
-static void set_timer(struct cv_server *server, int64_t at)
-{
-    int rc = cv_timer_set(server->loop, &server->accept.timer, at);
-    CV_ASSERT(rc == 0); /* it is always set */
-}
-
 /* ---- Pauses ---- */
 
 static void unwatch_all(struct cv_server *server)
@@ -69,13 +62,14 @@ static void pause_for(struct cv_server *server, int64_t length)
 {
     unwatch_all(server);
     server->accept.paused = true;
-    set_timer(server, length == CV_NEVER ? CV_NEVER : cv_loop_now(server->loop) + length);
+    cv_timer_move(server->loop, &server->accept.timer,
+                  length == CV_NEVER ? CV_NEVER : cv_loop_now(server->loop) + length);
 }
 
 static void resume(struct cv_server *server)
 {
     server->accept.paused = false;
-    set_timer(server, CV_NEVER);
+    cv_timer_move(server->loop, &server->accept.timer, CV_NEVER);
     if (watch_all(server) < 0)
         pause_for(server, SHORTAGE_PAUSE);
 }
@@ -83,7 +77,7 @@ static void resume(struct cv_server *server)
 static void pause_ends(struct cv_timer *timer)
 {
     struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, accept.timer);
-    set_timer(server, CV_NEVER);
+    cv_timer_move(server->loop, &server->accept.timer, CV_NEVER);
     if (server->accept.paused)
         resume(server);
 }
@@ -306,7 +300,7 @@ void cv_accept_stop(struct cv_server *server)
     struct cv_accept *accept = &server->accept;
     unwatch_all(server);
     accept->paused = false;
-    set_timer(server, CV_NEVER);
+    cv_timer_move(server->loop, &server->accept.timer, CV_NEVER);
     for (size_t i = 0; i < accept->n_listeners; i++)
         (void)close(accept->listeners[i].fd);
     accept->n_listeners = 0;

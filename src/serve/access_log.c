@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/exchange.h"
@@ -14,12 +13,6 @@
 #define LINES_MAX 65536
 #define WRITE_AFTER CV_SECOND
 #define TARGET_MAX 1024
-
-static void set_timer(struct cv_server *server, int64_t at)
-{
-    int rc = cv_timer_set(server->loop, &server->access_log.timer, at);
-    CV_ASSERT(rc == 0); /* it is always set, or was until just now */
-}
 
 static void drop_line(struct cv_access_log *log)
 {
@@ -45,10 +38,11 @@ static void write_lines(struct cv_access_log *log)
 static void fire(struct cv_timer *timer)
 {
     struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, access_log.timer);
-    set_timer(server, CV_NEVER);
+    cv_timer_move(server->loop, &server->access_log.timer, CV_NEVER);
     write_lines(&server->access_log);
     if (server->access_log.lines.len > 0)
-        set_timer(server, cv_loop_now(server->loop) + WRITE_AFTER);
+        cv_timer_move(server->loop, &server->access_log.timer,
+                      cv_loop_now(server->loop) + WRITE_AFTER);
 }
 
 int cv_access_log_init(struct cv_server *server, int fd)
@@ -133,5 +127,5 @@ void cv_access_log_add(struct cv_server *server, const struct cv_exchange *x)
     if (before < WRITE_AT && log->lines.len >= WRITE_AT)
         write_lines(log);
     if (log->lines.len > 0 && log->timer.at == CV_NEVER)
-        set_timer(server, server->now + WRITE_AFTER);
+        cv_timer_move(server->loop, &server->access_log.timer, server->now + WRITE_AFTER);
 }

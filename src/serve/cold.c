@@ -1,6 +1,5 @@
 #include "serve/cold.h"
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "serve/conn.h"
 #include "serve/file.h"
@@ -20,13 +19,6 @@
 #define SURE_BYTES ((size_t)256 << 10)
 #define SURE_FOR CV_SECOND
 
-/* The timer is set from the beginning: moving one cannot fail. */
-static void look_at(struct cv_server *server, int64_t at)
-{
-    int rc = cv_timer_set(server->loop, &server->cold.timer, at);
-    CV_ASSERT(rc == 0);
-}
-
 static void look(struct cv_timer *timer)
 {
     struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, cold.timer);
@@ -34,7 +26,8 @@ static void look(struct cv_timer *timer)
     cv_server_clock(server, cv_loop_now(server->loop));
     for (int i = 0; i < LOOK_MAX && (link = cv_list_pop(&server->cold.waiting)) != NULL; i++)
         cv_conn_dirty(CV_CONTAINER_OF(link, struct cv_conn, todo));
-    look_at(server, cv_list_empty(&server->cold.waiting) ? CV_NEVER : server->now + LOOK_INTERVAL);
+    cv_timer_move(server->loop, &server->cold.timer,
+                  cv_list_empty(&server->cold.waiting) ? CV_NEVER : server->now + LOOK_INTERVAL);
 }
 
 int cv_cold_init(struct cv_server *server)
@@ -67,6 +60,6 @@ void cv_cold_wait(struct cv_conn *c)
     if (!cv_list_empty(&c->todo))
         return;
     if (cv_list_empty(&server->cold.waiting))
-        look_at(server, server->now + LOOK_INTERVAL);
+        cv_timer_move(server->loop, &server->cold.timer, server->now + LOOK_INTERVAL);
     cv_list_push(&server->cold.waiting, &c->todo);
 }

@@ -1,6 +1,5 @@
 #include "serve/drain.h"
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "serve/conn.h"
 #include "serve/exchange.h"
@@ -43,17 +42,11 @@ static void cut(struct cv_conn *c)
     cv_conn_close(c, CV_GONE_DRAIN);
 }
 
-static void set_timer(struct cv_server *server, int64_t at)
-{
-    int rc = cv_timer_set(server->loop, &server->draining.timer, at);
-    CV_ASSERT(rc == 0); /* it is always set, or was until just now */
-}
-
 static void fire(struct cv_timer *timer)
 {
     struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, draining.timer);
     struct cv_draining *draining = &server->draining;
-    set_timer(server, CV_NEVER);
+    cv_timer_move(server->loop, &server->draining.timer, CV_NEVER);
     cv_server_clock(server, cv_loop_now(server->loop));
     if (draining->overdue) {
         each_conn(server, cut);
@@ -61,7 +54,7 @@ static void fire(struct cv_timer *timer)
     }
     draining->overdue = true;
     draining->stop = true;
-    set_timer(server, cv_loop_now(server->loop) + CUT_AFTER);
+    cv_timer_move(server->loop, &server->draining.timer, cv_loop_now(server->loop) + CUT_AFTER);
     each_conn(server, close_or_warn);
 }
 
@@ -95,7 +88,7 @@ void cv_server_drain(struct cv_server *server, enum cv_drain kind, int64_t until
     }
     if (until < draining->until && !draining->overdue) {
         draining->until = until;
-        set_timer(server, until);
+        cv_timer_move(server->loop, &server->draining.timer, until);
     }
     if (kind == CV_DRAIN_STOP && !draining->stop) {
         draining->stop = true;

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/exchange.h"
@@ -150,12 +149,6 @@ static void tell_number(enum cv_refused reason, uint64_t n)
 
 /* ---- When ---- */
 
-static void set_timer(struct cv_server *server, int64_t at)
-{
-    int rc = cv_timer_set(server->loop, &server->refusals.timer, at);
-    CV_ASSERT(rc == 0); /* it is always set, or was until just now */
-}
-
 void cv_refused(struct cv_server *server, enum cv_refused reason, const struct cv_peer *peer,
                 const struct cv_exchange *x)
 {
@@ -168,7 +161,7 @@ void cv_refused(struct cv_server *server, enum cv_refused reason, const struct c
     }
     if (cv_tally_due(tally) < log->due) {
         log->due = cv_tally_due(tally);
-        set_timer(server, log->due);
+        cv_timer_move(server->loop, &server->refusals.timer, log->due);
     }
 }
 
@@ -190,9 +183,9 @@ static int64_t tell_numbers(struct cv_refusal_log *log, int64_t now)
 static void fire(struct cv_timer *timer)
 {
     struct cv_server *server = CV_CONTAINER_OF(timer, struct cv_server, refusals.timer);
-    set_timer(server, CV_NEVER);
+    cv_timer_move(server->loop, &server->refusals.timer, CV_NEVER);
     server->refusals.due = tell_numbers(&server->refusals, cv_loop_now(server->loop));
-    set_timer(server, server->refusals.due);
+    cv_timer_move(server->loop, &server->refusals.timer, server->refusals.due);
 }
 
 int cv_refusal_log_init(struct cv_server *server)
