@@ -1,37 +1,20 @@
 #include "serve/accept.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "serve/conn.h"
 #include "serve/inside.h"
 #include "serve/refuse.h"
-
-/* Bytes that the kernel takes for one client before it can send them. It would take up to 4 MiB,
- * which a thousand clients that do not read turn into gigabytes; downloads are as quick with this.
- */
-#define UNSENT_MAX (256 << 10)
+#include "serve/shortage.h"
 
 #define YIELD_PAUSE (10 * CV_MS)
 #define SHORTAGE_PAUSE (100 * CV_MS)
 
-/* Failures that are no further apart are one spell of them. */
-#define SPELL (10 * CV_SECOND)
-
 /* Connections that are being told that there are too many; more wait. */
 #define SURPLUS_MAX 64
-
-/* Of a silent peer, before it is taken for gone. */
-#define PROBES 3
-
-/* Idle connections looked at to get a descriptor. */
-#define SHED_TRIES 16
 
 /* Bound of the last look into a queue: what the kernel lets a backlog be, by far. */
 #define REST_MAX 65536
@@ -103,47 +86,6 @@ void cv_accept_on_close(struct cv_server *server)
 
 /* ---- Taking ---- */
 
-/* Closes the connection that has been idle for the longest time. False if there is none. */
-static bool shed_idlest(struct cv_server *server)
-{
-    const struct cv_link *idle = &server->deadlines.lists[CV_DUE_IDLE];
-    unsigned before = server->open;
-    for (int i = 0; i < SHED_TRIES && !cv_list_empty(idle) && server->open == before; i++)
-        cv_conn_close_idle(CV_CONTAINER_OF(idle->next, struct cv_conn, due));
-    if (server->open == before)
-        return false;
-    cv_metrics_refused(server, CV_REFUSED_SHED);
-    return true;
-}
-
-static const char *remedy(int error)
-{
-    switch (error) {
-    case -EMFILE:
-        return "; idle connections are closed to take others: raise ulimit -n (LimitNOFILE= "
-               "under systemd)";
-    case -ENFILE: return "; idle connections are closed to take others: raise sysctl fs.file-max";
-    case -ENOBUFS:
-    case -ENOMEM: return "; idle connections are closed to take others: the machine needs memory";
-    default: return "";
-    }
-}
-
-/* Once for a spell of failures, however long it is. */
-static void complain(struct cv_server *server, int error)
-{
-    bool goes_on = server->now - server->accept.failed_at < SPELL;
-    server->accept.failed_at = server->now;
-    if (!goes_on)
-        cv_warn("cannot accept connections (%u open): %s%s", server->open, strerror(-error),
-                remedy(error));
-}
-
-static bool is_shortage(int error)
-{
-    return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
-}
-
 /* One connection. 0 (also if it was lost between two calls), -EAGAIN: none, or a shortage. */
 static int take_one(struct cv_server *server, int listener)
 {
@@ -157,7 +99,7 @@ static int take_one(struct cv_server *server, int listener)
     }
     int error = -errno;
     bool hopeless = error == -EBADF || error == -EINVAL || error == -ENOTSOCK;
-    return error == -EAGAIN || hopeless || is_shortage(error) ? error : 0;
+    return error == -EAGAIN || hopeless || cv_shortage_is(error) ? error : 0;
 }
 
 /* The same, with the descriptor of an idle connection if there is no other. */
@@ -165,8 +107,8 @@ static int take_or_shed(struct cv_server *server, int listener)
 {
     int rc = take_one(server, listener);
     if (rc < 0 && rc != -EAGAIN)
-        complain(server, rc);
-    return is_shortage(rc) && shed_idlest(server) ? take_one(server, listener) : rc;
+        cv_shortage_tell(server, rc);
+    return cv_shortage_is(rc) && cv_shortage_shed(server) ? take_one(server, listener) : rc;
 }
 
 /* How many to take now; 0 after a pause has been begun. */
@@ -237,12 +179,6 @@ void cv_accept_rest(struct cv_server *server)
 
 /* ---- Life ---- */
 
-/* The kernel knows no less; 0: off. */
-static int whole_seconds(int64_t ms)
-{
-    return ms > 0 ? (int)((ms + 999) / 1000) : 0;
-}
-
 int cv_accept_init(struct cv_server *server, const struct cv_server_config *config)
 {
     struct cv_accept *accept = &server->accept;
@@ -250,9 +186,8 @@ int cv_accept_init(struct cv_server *server, const struct cv_server_config *conf
     accept->arg = config->arg;
     accept->pace = CV_PACE_INIT;
     accept->timer.fire = pause_ends;
-    accept->failed_at = -SPELL;
-    accept->defer_s = whole_seconds(config->defer_accept);
-    accept->keepalive_s = whole_seconds(config->tcp_keepalive);
+    accept->failed_at = -CV_SHORTAGE_SPELL;
+    accept->tcp = (struct cv_tcp){config->defer_accept, config->tcp_keepalive};
     accept->listeners = calloc(config->n_listeners + 1, sizeof(*accept->listeners));
     if (accept->listeners == NULL)
         return -ENOMEM;
@@ -266,32 +201,10 @@ int cv_accept_init(struct cv_server *server, const struct cv_server_config *conf
     return cv_timer_set(server->loop, &accept->timer, CV_NEVER);
 }
 
-/* Accepted sockets inherit them, so that none costs a call. Unix sockets refuse them, which is
- * fine. */
-static void set_options(int fd, const struct cv_accept *accept)
-{
-    int silence = accept->keepalive_s;
-    const struct {
-        int level;
-        int name;
-        int value;
-    } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},
-        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX},
-        {IPPROTO_TCP, TCP_DEFER_ACCEPT, accept->defer_s},
-        {SOL_SOCKET, SO_KEEPALIVE, silence > 0},
-        {IPPROTO_TCP, TCP_KEEPIDLE, silence}, /* 0, where it is off, is refused */
-        {IPPROTO_TCP, TCP_KEEPINTVL, (silence + PROBES - 1) / PROBES},
-        {IPPROTO_TCP, TCP_KEEPCNT, PROBES},
-    };
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
-}
-
 int cv_accept_start(struct cv_server *server)
 {
     for (size_t i = 0; i < server->accept.n_listeners; i++)
-        set_options(server->accept.listeners[i].fd, &server->accept);
+        cv_tcp_set_options(server->accept.listeners[i].fd, &server->accept.tcp);
     return watch_all(server);
 }
 

@@ -11,6 +11,7 @@
 #include "base/macros.h"
 #include "loop/loop.h"
 #include "serve/pace.h"
+#include "serve/tcp.h"
 
 struct cv_server;
 struct cv_server_config;
@@ -26,8 +27,7 @@ struct cv_accept {
     size_t n_listeners;
     int (*budget)(void *arg, unsigned open);
     void *arg;
-    int defer_s; /* options of TCP; 0: off */
-    int keepalive_s;
+    struct cv_tcp tcp;
     struct cv_pace pace;
     struct cv_timer timer; /* end of a pause */
     bool paused;
