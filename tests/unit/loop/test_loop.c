@@ -252,10 +252,11 @@ static void test_more_events_than_a_batch_are_all_delivered(void **state)
         ears[i].watch.ready = listen_to;
         assert_int_equal(cv_loop_add(loop, &ears[i].watch, fds[i], CV_WRITE | CV_EDGE), 0);
     }
-    int fired = 0;
-    for (int i = 0; i < 3; i++)
+    int fired = 0, steps = 0;
+    while (fired < N && steps++ < N)
         fired += cv_loop_step(loop, 0);
     assert_int_equal(fired, N);
+    assert_true(steps > 1);
     for (int i = 0; i < N; i++) {
         assert_int_equal(ears[i].count, 1);
         cv_loop_del(loop, &ears[i].watch);
