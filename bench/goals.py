@@ -77,7 +77,7 @@ class Curve:
 CURVES = (
     Curve("routes", (10, 100, 1000, 10000), ("covey, no parameter", "covey, a parameter")),
     Curve("connections", (10, 100, 1000, 10000), ("covey", "floor")),
-    Curve("workers", (1, 4, 16, 64), ("covey", "nginx")),
+    Curve("workers", (1, 4, 16, 64), ("covey", "floor", "nginx")),
 )
 
 
@@ -114,8 +114,8 @@ def growth(data, axis, name):
 
 
 def growths(data):
-    """(goal, covey's growth, the others' growths) of each curve of scaling.py. More connections cost the kernel more, too:
-    there covey's growth counts against the floor's."""
+    """(goal, covey's growth, the others' growths) of each curve of scaling.py. More connections or processes cost the
+    kernel more, too: there covey's growth counts against the floor's."""
     for curve in CURVES:
         title = f"CPU per request: {curve.points[-1]:,} {curve.axis} to {curve.points[0]:,}"
         grown = {name: growth(data, curve.axis, name) for name in curve.servers}

@@ -41,6 +41,11 @@ class Peer:
     def is_worker(self, server, process):
         return process.ppid == server.pid
 
+    def gather(self, server):
+        """Returns once every worker serves."""
+        for connection in server.reach().values():
+            connection.close()
+
     def reload(self, server):
         """Asks for a reload without loss; returns at once."""
         server.send(server.pid, signal.SIGHUP)

@@ -20,10 +20,12 @@ text { font: 11px system-ui, sans-serif; fill: #1f2328 }
 .goal { stroke: #cf222e; stroke-width: 1.5; stroke-dasharray: 3 2 }
 .line0 { fill: none; stroke: #0969da; stroke-width: 2 } .dot0 { fill: #0969da }
 .line1 { fill: none; stroke: #8c959f; stroke-width: 2; stroke-dasharray: 5 3 } .dot1 { fill: #8c959f }
+.line2 { fill: none; stroke: #9a6700; stroke-width: 1.5; stroke-dasharray: 1 3 } .dot2 { fill: #9a6700 }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .small { fill: #9198a1 } .grid { stroke: #3d444d }
 .ours { fill: #388bfd } .floor { fill: #6e7681 } .others { fill: #484f58 }
 .goal { stroke: #f85149 } .line0 { stroke: #388bfd } .dot0 { fill: #388bfd } .line1 { stroke: #9198a1 } .dot1 { fill: #9198a1 }
+.line2 { stroke: #d29922 } .dot2 { fill: #d29922 }
 }
 """
 
@@ -105,14 +107,17 @@ def place(curve, count, x):
 def mark(number, x, y):
     if number == 0:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" class="dot0"/>'
-    return f'<rect x="{x - 3:.1f}" y="{y - 3:.1f}" width="6" height="6" class="dot{number}"/>'
+    if number == 1:
+        return f'<rect x="{x - 3:.1f}" y="{y - 3:.1f}" width="6" height="6" class="dot1"/>'
+    return f'<path d="M{x:.1f} {y - 4:.1f}l4 7h-8z" class="dot2"/>'
 
 
 def curve_of(curve, found, x, y):
     """The panel of one curve: {server: costs}."""
     parts = [words(x, y + 12, f"more {curve.axis}", "strong")]
     for number, name in enumerate(curve.servers):
-        parts += [mark(number, x + 4 + number * 112, y + 27), words(x + 13 + number * 112, y + 31, name, "small")]
+        right = x + number * (WIDE + 16) // len(curve.servers)
+        parts += [mark(number, right + 4, y + 27), words(right + 13, y + 31, name, "small")]
     top = 1.15 * max((cost for costs in found.values() for cost in costs if cost), default=1)
     y += ABOVE
     parts += grid(curve, top, x, y)

@@ -53,10 +53,16 @@ class Floor(Rival):
         self.name = "floor, deferred accept" if defer else "floor"
         self.shape, self.defer = shape, defer
 
+    def is_worker(self, server, process):
+        return True
+
+    def gather(self, server):
+        server.wait_workers()  # it listens for all of them before it makes them
+
     def command(self, server, conf):
         shape = self.shape
         words = [peers.BUILT / "floor", server.port, len(shape.request()), shape.body]
-        words += ["close"] * shape.close + ["defer"] * self.defer
+        words += ["close"] * shape.close + ["defer"] * self.defer + ["workers", server.n_workers]
         words += ["echo", len(shape.head())] if shape.echo else []
         return words + (["sendfile", server.folder / "64k.txt"] if shape.body > 4096 else [])
 

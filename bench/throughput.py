@@ -46,8 +46,7 @@ def start(stack, case, seconds):
     try:
         server.wait_listening()
         if case.workers > 1:
-            for connection in server.reach().values():
-                connection.close()
+            case.rival.gather(server)
         client = traffic.Client(server, case.shape, seconds, case.connections, cpus[1])
     except (AssertionError, OSError, RuntimeError) as error:
         raise RuntimeError(f"failed: {error}; {server.tail(3)}") from error

@@ -1,27 +1,30 @@
 /* The floor: what a request costs a server that does nothing but receive and send. Everything else
  * is measured against it (docs/benchmarks.md).
  *
- *     floor PORT REQUEST BODY [close] [defer] [echo HEAD] [sendfile FILE]
+ *     floor PORT REQUEST BODY [close] [defer] [echo HEAD] [sendfile FILE] [workers N]
  *
  * One process, one epoll, edge-triggered. It knows that a request has REQUEST bytes and counts
  * them; it never looks at one. Its answer is a constant with BODY bytes, and for all that one recv
  * brought there is one send. `close`: a connection per request, read as soon as it is accepted,
  * watched only if there was nothing yet; `defer`: the listener has TCP_DEFER_ACCEPT. `echo`: the
  * body is that of the request, whose head has HEAD bytes. `sendfile`: the body comes from a file
- * that is open (64 KiB: half as dear as sending them from memory). What a real server must do it
- * leaves out: time-outs, limits, memory for what is torn (only counted here), errors (it ends with
- * a word).
+ * that is open (64 KiB: half as dear as sending them from memory). `workers`: as many processes,
+ * each with a listener of its own, to which the kernel deals connections out (SO_REUSEPORT). What a
+ * real server must do it leaves out: time-outs, limits, memory for what is torn (only counted
+ * here), errors (it ends with a word).
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,10 +32,10 @@
 enum { CONNECTIONS = 65536, BATCH = 64, ROOM = 256 * 1024, INPUT = ROOM / 2 };
 
 static struct {
-    size_t request, head, body, echo;
+    size_t request, head, body, echo, workers;
     bool close, defer;
     int file;
-} opt = {.file = -1};
+} opt = {.workers = 1, .file = -1};
 
 static char *answers;    /* BATCH times the answer; with a file only its head */
 static size_t answer;    /* bytes of one */
@@ -67,6 +70,7 @@ static int listen_on(int port)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what is accepted inherits it */
     if (opt.defer)
         setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
@@ -161,6 +165,8 @@ static void understand(char **words)
             opt.defer = true;
         else if (strcmp(*words, "echo") == 0 && words[1] != NULL)
             opt.echo = strtoul(*++words, NULL, 10);
+        else if (strcmp(*words, "workers") == 0 && words[1] != NULL)
+            opt.workers = strtoul(*++words, NULL, 10);
         else if (strcmp(*words, "sendfile") == 0 && words[1] != NULL) {
             if ((opt.file = open(*++words, O_RDONLY)) < 0)
                 err(1, "%s", *words);
@@ -169,13 +175,36 @@ static void understand(char **words)
     }
 }
 
+/* This process's own listener of those of all workers, which end with the first process. */
+static int listen_and_fork(int port)
+{
+    pid_t first = getpid();
+    int listeners[opt.workers];
+    for (size_t i = 0; i < opt.workers; i++)
+        listeners[i] = listen_on(port);
+    size_t own = opt.workers - 1;
+    for (size_t i = 0; i + 1 < opt.workers && getpid() == first; i++) {
+        pid_t child = fork();
+        if (child < 0)
+            err(1, "fork");
+        if (child > 0)
+            continue;
+        own = i;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != first)
+            errx(1, "the first process has ended");
+    }
+    return listeners[own];
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
-        errx(2, "usage: floor PORT REQUEST BODY [close] [defer] [echo HEAD] [sendfile FILE]");
+        errx(2, "usage: floor PORT REQUEST BODY [close] [defer] [echo HEAD] [sendfile FILE] "
+                "[workers N]");
     understand(argv);
     make_answers();
-    int listener = listen_on((int)strtoul(argv[1], NULL, 10)), epoll = epoll_create1(0);
+    int listener = listen_and_fork((int)strtoul(argv[1], NULL, 10)), epoll = epoll_create1(0);
     struct epoll_event events[BATCH], event = {.events = EPOLLIN, .data.fd = listener};
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
     for (;;) {
