@@ -91,6 +91,13 @@ COVEY_API int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg);
 COVEY_API void covey_set_ctx(covey_req *req, void *ctx);
 COVEY_API void *covey_ctx(const covey_req *req);
 
+/* A pointer of the app's own that lives as long as the connection, on which several requests may
+ * come. `release` (may be NULL) is called with it when the connection and its requests have gone,
+ * or another takes its place; it must not wait. 0, -ENOMEM, or -ECANCELED (the connection is gone);
+ * then nothing is kept and nothing released. */
+COVEY_API int covey_conn_set_ctx(covey_req *req, void *ctx, void (*release)(void *ctx));
+COVEY_API void *covey_conn_ctx(const covey_req *req);
+
 /* For error handlers: what has gone wrong, as a status and as the text of covey_fail(), or what
  * else is known (NULL: nothing). A text for 500 and above is for logs, not for clients. 0 and NULL
  * as long as nothing has. */

@@ -110,6 +110,7 @@ void cv_app_done(covey_app *app)
 {
     cv_app_enter(NULL);
     cv_tasks_done(&app->tasks);
+    cv_conns_done(&app->conns);
     cv_file_cache_free(app->files);
     cv_arena_done(&app->arena);
 }

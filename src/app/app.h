@@ -7,6 +7,7 @@
 #ifndef CV_APP_APP_H
 #define CV_APP_APP_H
 
+#include "app/conns.h"
 #include "app/manage.h"
 #include "app/plan.h"
 #include "app/router.h"
@@ -83,6 +84,7 @@ struct covey_app {
     struct cv_hooks middleware[CV_PHASE_COUNT];
     struct cv_hooks errors;
     struct cv_signals signals;
+    struct cv_conns conns;
     struct cv_process *processes;
     enum cv_app_phase phase;
     bool is_stopping; /* this process has been told that it is to end */
@@ -146,6 +148,8 @@ const char *cv_app_event_name(enum covey_event event);
 /* Sanic's words for yes and no: 1, 0, or -1 for any other. */
 int cv_app_truth(const char *text);
 
+/* The server has lost a connection that something may be kept with. */
+void cv_app_conn_gone(covey_app *app, uintptr_t conn);
 /* "auto", "html", "json", "text", "problem"; UNSET for any other. */
 enum cv_error_format cv_error_format_find(const char *name);
 

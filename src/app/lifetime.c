@@ -82,6 +82,8 @@ struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)
     if (find_route(req) < 0)
         return NULL;
     check_query(req);
+    if (CV_UNLIKELY(app->conns.n > 0))
+        cv_req_find_conn(req);
     cv_exchange_set_host(x, req);
     cv_exchange_set_name(x, req->route != NULL ? req->route->how.name : "");
     if (req->route != NULL)
@@ -108,6 +110,8 @@ void cv_req_unref(struct covey_req *req)
     run_deferred(req);
     if (req->staged.answer.status != 0)
         cv_stage_drop(req);
+    if (req->conn != NULL)
+        cv_conn_ctx_unref(req->conn);
     cv_list_remove(&req->canceled);
     cv_exchange_set_host(req->x, NULL);
     cv_exchange_release(req->x); /* the request lies in it */

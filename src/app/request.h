@@ -82,7 +82,8 @@ struct covey_req {
 
     struct cv_defer *defers;
     void *ctx;
-    struct cv_arena *arena; /* the exchange's */
+    struct cv_conn_ctx *conn; /* what is kept with its connection; NULL: nothing */
+    struct cv_arena *arena;   /* the exchange's */
 };
 
 /* Takes over the host's reference of `x` and finds its route. NULL when out of memory (the exchange
@@ -170,6 +171,12 @@ static inline void cv_req_tell(struct covey_req *req, enum cv_signal which,
     if (cv_req_is_heard(req, CV_SIGNAL_BIT(which)))
         cv_req_tell_now(req, which, event);
 }
+
+/* Finds what is kept with its connection. */
+void cv_req_find_conn(struct covey_req *req);
+
+/* Tells of its connection, if this is its first request. */
+void cv_req_tell_connection(struct covey_req *req);
 
 /* All that is told when a request's turn has come, at once: whoever hears the first cannot change
  * what the others are about, since the route has been found and a body that is wanted whole is

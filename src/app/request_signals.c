@@ -15,6 +15,8 @@ void cv_req_tell_arrival(struct covey_req *req)
 {
     struct covey_signal_event body = {0};
     body.bytes = covey_body(req, &body.len);
+    if (cv_req_is_heard(req, CV_SIGNALS_CONNECTION))
+        cv_req_tell_connection(req);
     cv_req_tell(req, CV_SIGNAL_READ_HEAD, NULL);
     cv_req_tell(req, CV_SIGNAL_REQUEST, NULL);
     cv_req_tell(req, CV_SIGNAL_HANDLE, NULL);

@@ -22,11 +22,15 @@ enum cv_signal {
 /* A bit each. */
 #define CV_SIGNAL_BIT(which) (UINT32_C(1) << (which))
 
+/* For these, every connection with a request is known. */
+#define CV_SIGNALS_CONNECTION (CV_SIGNAL_BIT(CV_SIGNAL_BEGIN) | CV_SIGNAL_BIT(CV_SIGNAL_COMPLETE))
+
 /* What is told when a request's turn has come, at once. */
 #define CV_SIGNALS_ARRIVAL                                                                         \
-    (CV_SIGNAL_BIT(CV_SIGNAL_READ_HEAD) | CV_SIGNAL_BIT(CV_SIGNAL_REQUEST) |                       \
-     CV_SIGNAL_BIT(CV_SIGNAL_HANDLE) | CV_SIGNAL_BIT(CV_SIGNAL_ROUTING_BEFORE) |                   \
-     CV_SIGNAL_BIT(CV_SIGNAL_ROUTING_AFTER) | CV_SIGNAL_BIT(CV_SIGNAL_READ_BODY))
+    (CV_SIGNALS_CONNECTION | CV_SIGNAL_BIT(CV_SIGNAL_READ_HEAD) |                                  \
+     CV_SIGNAL_BIT(CV_SIGNAL_REQUEST) | CV_SIGNAL_BIT(CV_SIGNAL_HANDLE) |                          \
+     CV_SIGNAL_BIT(CV_SIGNAL_ROUTING_BEFORE) | CV_SIGNAL_BIT(CV_SIGNAL_ROUTING_AFTER) |            \
+     CV_SIGNAL_BIT(CV_SIGNAL_READ_BODY))
 
 /* And when its answer is ready. */
 #define CV_SIGNALS_ANSWER (CV_SIGNAL_BIT(CV_SIGNAL_RESPONSE) | CV_SIGNAL_BIT(CV_SIGNAL_SEND))

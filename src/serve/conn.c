@@ -343,7 +343,7 @@ void cv_conn_close(struct cv_conn *c, enum cv_gone why)
     drop_input(c);
     cv_list_remove(&c->resume);
     cv_list_remove(&c->todo);
-    cv_list_push(&server->dead, &c->todo);
+    cv_list_push(c->kept ? &server->gone : &server->dead, &c->todo);
     server->accept.surplus -= c->surplus;
     cv_server_count(server, -1);
     cv_deadline_drop(c);

@@ -91,6 +91,7 @@ struct cv_conn {
     bool cut : 1;         /* closes after one attempt to send */
     bool reset : 1;       /* closes by RST */
     bool surplus : 1;     /* too many: its first request is refused */
+    bool kept : 1;        /* the host is to be told when it is gone */
 };
 
 /* What an idle connection costs, with malloc's word; the kernel's part comes on top. */

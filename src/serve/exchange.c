@@ -192,6 +192,18 @@ void *cv_exchange_host(const struct cv_exchange *x)
     return x->host;
 }
 
+uintptr_t cv_exchange_conn(const struct cv_exchange *x)
+{
+    return (uintptr_t)x->conn;
+}
+
+uintptr_t cv_exchange_keep_conn(struct cv_exchange *x)
+{
+    if (x->conn != NULL)
+        x->conn->kept = true;
+    return (uintptr_t)x->conn;
+}
+
 void cv_exchange_set_name(struct cv_exchange *x, const char *name)
 {
     x->name = name;

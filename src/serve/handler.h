@@ -192,6 +192,18 @@ enum cv_gone {
 };
 enum cv_gone cv_exchange_gone(const struct cv_exchange *x);
 
+/* ---- Connections ---- */
+
+/* The connection that it came on: a name that no other has until it has been told to be gone; 0: it
+ * has lost it already. keep_conn() has the host told of its end. */
+uintptr_t cv_exchange_conn(const struct cv_exchange *x);
+uintptr_t cv_exchange_keep_conn(struct cv_exchange *x);
+
+/* Takes the next of those that have gone, behind the events. False when there is none. */
+bool cv_server_next_gone(struct cv_server *server, uintptr_t *ret_conn);
+
+/* ---- The end of an exchange ---- */
+
 /* Counts. The last release ends an exchange that is still open, as said above. */
 void cv_exchange_ref(struct cv_exchange *x);
 void cv_exchange_release(struct cv_exchange *x);

@@ -46,6 +46,7 @@ struct cv_server {
     struct cv_link todo;   /* connections that the next flush visits */
     struct cv_link resume; /* connections whose input may go on */
     struct cv_link dead;   /* closed connections, to be freed */
+    struct cv_link gone;   /* others, of which the host is to be told first */
 
     /* Set while any of these is left over, so that a step does not wait, and does what the host has
      * not. */

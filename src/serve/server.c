@@ -50,7 +50,8 @@ static void look_who_has_gone(struct cv_server *server)
 static bool has_work(const struct cv_server *server)
 {
     return !cv_list_empty(&server->todo) || !cv_list_empty(&server->resume) ||
-           !cv_list_empty(&server->events) || cv_drain_is_due(server);
+           !cv_list_empty(&server->events) || !cv_list_empty(&server->gone) ||
+           cv_drain_is_due(server);
 }
 
 void cv_server_flush(struct cv_server *server)
@@ -111,6 +112,17 @@ bool cv_server_next_request(struct cv_server *server, struct cv_exchange **ret)
     return true;
 }
 
+bool cv_server_next_gone(struct cv_server *server, uintptr_t *ret_conn)
+{
+    struct cv_link *link = cv_list_pop(&server->gone);
+    if (link == NULL)
+        return false;
+    *ret_conn = (uintptr_t)CV_CONTAINER_OF(link, struct cv_conn, todo);
+    cv_list_push(&server->dead, link);
+    cv_server_kick(server);
+    return true;
+}
+
 /* ---- Life ---- */
 
 /* Of two times, of which either may be off. */
@@ -138,6 +150,7 @@ static int init(struct cv_server *server, const struct cv_server_config *config)
     cv_list_init(&server->todo);
     cv_list_init(&server->resume);
     cv_list_init(&server->dead);
+    cv_list_init(&server->gone);
     server->kick.fire = kick_fires;
     server->tidy.fire = give_back_memory;
     int rc = cv_metrics_init(server, &config->metrics);
@@ -215,6 +228,8 @@ void cv_server_free(struct cv_server *server)
         while (!cv_list_empty(list))
             cv_conn_close(CV_CONTAINER_OF(list->next, struct cv_conn, due), CV_GONE_PEER);
     }
+    for (uintptr_t unused; cv_server_next_gone(server, &unused);)
+        continue;
     free_dead(server);
     /* Exchanges that the host still holds are told nothing more. */
     while (cv_list_pop(&server->events) != NULL)

@@ -284,6 +284,8 @@ static int drain_server(struct cv_native *native)
     cv_server_drain(native->server, native->drain_kind, native->drain_until);
     cv_native_handle_events(native); /* with no connection open it is over already */
     int rc = cv_native_turn_until(native, &native->is_drained);
+    if (rc == 0)
+        rc = cv_native_turn(native, 0); /* what the last connections' end has left to do */
     if (rc == 0 && native->config.drained != NULL)
         native->config.drained(native->config.arg);
     return rc;
