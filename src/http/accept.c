@@ -78,10 +78,14 @@ static bool take_range(struct cv_scan *in, struct range *ret)
     return true;
 }
 
-/* A format takes its weight from the most specific range that matches it. */
+/* A type takes its weight from the most specific range that matches it. Parameters that it may have
+ * are not looked at. */
 static void rate(struct rating *rating, const struct range *range, size_t order,
-                 struct cv_span type, struct cv_span subtype)
+                 struct cv_span mime)
 {
+    struct cv_scan in = {mime.at, mime.at + mime.len};
+    struct cv_span type = cv_scan_token(&in);
+    struct cv_span subtype = cv_scan_take(&in, '/') ? cv_scan_token(&in) : cv_span(in.at, 0);
     int specificity = 0;
 
     if (is_any(range->type))
@@ -103,9 +107,9 @@ static bool is_better(const struct rating *a, const struct rating *b)
     return a->order < b->order;
 }
 
-/* Rates the formats by each range of the field; false if it is malformed. Empty members are fine.
- */
-static bool read_ranges(struct cv_span accept, struct rating *ratings)
+/* Rates the types by each range of the field; false if it is malformed. Empty members are fine. */
+static bool read_ranges(struct cv_span accept, const struct cv_span *types, size_t n,
+                        struct rating *ratings)
 {
     struct cv_scan in = {accept.at, accept.at + accept.len};
 
@@ -117,20 +121,27 @@ static bool read_ranges(struct cv_span accept, struct rating *ratings)
             continue;
         if (!take_range(&in, &range) || (in.at < in.end && !cv_scan_take(&in, ',')))
             return false;
-        rate(&ratings[CV_FORMAT_TEXT], &range, order, CV_SPAN("text"), CV_SPAN("plain"));
-        rate(&ratings[CV_FORMAT_HTML], &range, order, CV_SPAN("text"), CV_SPAN("html"));
-        rate(&ratings[CV_FORMAT_JSON], &range, order, CV_SPAN("application"), CV_SPAN("json"));
-        rate(&ratings[CV_FORMAT_PROBLEM], &range, order, CV_SPAN("application"),
-             CV_SPAN("problem+json"));
+        for (size_t i = 0; i < n; i++)
+            rate(&ratings[i], &range, order, types[i]);
     }
     return true;
 }
 
+int cv_accept_weight(struct cv_span accept, struct cv_span type)
+{
+    struct rating rating = {0};
+    return read_ranges(accept, &type, 1, &rating) ? rating.weight : 1000;
+}
+
 enum cv_format cv_accept_format(struct cv_span accept, enum cv_format otherwise)
 {
-    struct rating ratings[CV_FORMAT_PROBLEM + 1] = {0};
+    static const struct cv_span types[] = {[CV_FORMAT_TEXT] = {"text/plain", 10},
+                                           [CV_FORMAT_HTML] = {"text/html", 9},
+                                           [CV_FORMAT_JSON] = {"application/json", 16},
+                                           [CV_FORMAT_PROBLEM] = {"application/problem+json", 24}};
+    struct rating ratings[CV_COUNT(types)] = {0};
 
-    if (accept.len == 0 || !read_ranges(accept, ratings))
+    if (accept.len == 0 || !read_ranges(accept, types, CV_COUNT(types), ratings))
         return otherwise;
 
     enum cv_format best = otherwise;

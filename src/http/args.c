@@ -65,6 +65,37 @@ const struct cv_arg *cv_args_next(const struct cv_args *args, const struct cv_ar
     return arg->next > 0 ? &args->at[arg->next - 1] : NULL;
 }
 
+/* ---- Looking up ---- */
+
+const char *cv_args_value(const struct cv_args *args, const char *name)
+{
+    const struct cv_arg *arg = args != NULL ? cv_args_find(args, name) : NULL;
+    return arg != NULL ? arg->value : NULL;
+}
+
+const char *cv_args_list(const struct cv_args *args, const char *name, size_t *at)
+{
+    if (args == NULL || *at > args->n)
+        return NULL;
+    const struct cv_arg *arg =
+        *at == 0 ? cv_args_find(args, name) : cv_args_next(args, &args->at[*at - 1]);
+    if (arg == NULL)
+        return NULL;
+    *at = (size_t)(arg - args->at) + 1;
+    return arg->value;
+}
+
+bool cv_args_each(const struct cv_args *args, size_t *at, const char **ret_name,
+                  const char **ret_value)
+{
+    if (args == NULL || *at >= args->n)
+        return false;
+    *ret_name = args->at[*at].name;
+    *ret_value = args->at[*at].value;
+    (*at)++;
+    return true;
+}
+
 /* ---- Filling ---- */
 
 /* Room for `more`. */

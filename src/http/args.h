@@ -9,6 +9,8 @@
 #include "base/arena.h"
 #include "base/siphash.h"
 
+#include <stdbool.h>
+
 struct cv_arg {
     const char *name;
     const char *value;
@@ -42,5 +44,12 @@ CV_MUST_CHECK int cv_args_read(struct cv_args *args, struct cv_span text);
 /* The first one of that name, and the next of the same name; NULL: there is none. */
 const struct cv_arg *cv_args_find(const struct cv_args *args, const char *name);
 const struct cv_arg *cv_args_next(const struct cv_args *args, const struct cv_arg *arg);
+
+/* The same for getters, `args` NULL: there are none. The first value of that name; each of them
+ * (*at is 0 at first, NULL at the end); all there are, in order (false at the end). */
+const char *cv_args_value(const struct cv_args *args, const char *name);
+const char *cv_args_list(const struct cv_args *args, const char *name, size_t *at);
+bool cv_args_each(const struct cv_args *args, size_t *at, const char **ret_name,
+                  const char **ret_value);
 
 #endif

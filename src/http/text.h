@@ -44,6 +44,10 @@ bool cv_query_split(struct cv_span query, size_t *at, struct cv_span *ret_name,
 enum cv_format { CV_FORMAT_TEXT, CV_FORMAT_HTML, CV_FORMAT_JSON, CV_FORMAT_PROBLEM };
 enum cv_format cv_accept_format(struct cv_span accept, enum cv_format otherwise);
 
+/* How well a client takes a media type ("text/html"), by its Accept field: the weight of the most
+ * specific range, in thousandths; 0: not at all. 1000 if the field is malformed. */
+int cv_accept_weight(struct cv_span accept, struct cv_span type);
+
 /* A weight (RFC 9110, section 12.4.2): "0", "0.25", "1", "1.000"; in thousandths. */
 bool cv_weight_read(struct cv_span text, int *ret);
 

@@ -157,9 +157,30 @@ static void test_parameters_and_empty_members_are_read_over(void **state)
     JUDGE(cases);
 }
 
+static void test_the_weight_of_a_type(void **state)
+{
+    static const char accept[] =
+        "text/*;q=0.3, text/html;q=0.7, text/html;level=1;q=0.4, */*;q=0.1, "
+        "image/png;q=0";
+    static const struct {
+        const char *type;
+        int weight;
+    } cases[] = {{"text/html", 700}, {"TEXT/HTML; charset=utf-8", 700}, {"text/plain", 300},
+                 {"image/png", 0},   {"application/json", 100},         {"no type", 100}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(cv_accept_weight(cv_span_str(accept), cv_span_str(cases[i].type)),
+                         cases[i].weight);
+    assert_int_equal(cv_accept_weight(CV_SPAN("text/html"), CV_SPAN("text/plain")), 0);
+    assert_int_equal(cv_accept_weight(CV_SPAN(""), CV_SPAN("text/plain")), 0);
+    assert_int_equal(cv_accept_weight(CV_SPAN("text/"), CV_SPAN("text/plain")), 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_weight_of_a_type),
         cmocka_unit_test(test_a_malformed_field_is_text),
         cmocka_unit_test(test_without_a_preference_it_is_text),
         cmocka_unit_test(test_the_greater_weight_wins),

@@ -79,6 +79,30 @@ static void test_a_name_may_come_several_times(void **state)
     assert_null(cv_args_find(&args, "d"));
 }
 
+static void test_getters(void **state)
+{
+    const char *name, *value;
+    size_t at = 0;
+
+    (void)state;
+    assert_int_equal(cv_args_read(&args, CV_SPAN("a=1&b=2&a=3")), 0);
+    assert_string_equal(cv_args_value(&args, "a"), "1");
+    assert_null(cv_args_value(&args, "c"));
+    assert_string_equal(cv_args_list(&args, "a", &at), "1");
+    assert_string_equal(cv_args_list(&args, "a", &at), "3");
+    assert_null(cv_args_list(&args, "a", &at));
+    assert_null(cv_args_list(&args, "a", &at));
+    at = 0;
+    for (int i = 0; i < 3; i++)
+        assert_true(cv_args_each(&args, &at, &name, &value));
+    assert_string_equal(value, "3");
+    assert_false(cv_args_each(&args, &at, &name, &value));
+    at = 0;
+    assert_null(cv_args_value(NULL, "a"));
+    assert_null(cv_args_list(NULL, "a", &at));
+    assert_false(cv_args_each(NULL, &at, &name, &value));
+}
+
 static void test_more_than_the_most_are_refused(void **state)
 {
     (void)state;
@@ -125,6 +149,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_decoded_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_name_may_come_several_times, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_getters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_more_than_the_most_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_are_found, set_up, tear_down),
     };
