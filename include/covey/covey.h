@@ -4,11 +4,13 @@
 #define COVEY_COVEY_H
 
 #include <covey/app.h>
+#include <covey/fields.h>
 #include <covey/files.h>
 #include <covey/form.h>
 #include <covey/log.h>
 #include <covey/loop.h>
 #include <covey/manage.h>
+#include <covey/origin.h>
 #include <covey/request.h>
 #include <covey/response.h>
 #include <covey/signal.h>

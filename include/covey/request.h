@@ -61,9 +61,6 @@ COVEY_API const char *covey_header(covey_req *req, const char *name);
 COVEY_API bool covey_header_next(covey_req *req, size_t *at, const char **ret_name,
                                  const char **ret_value);
 
-/* The peer's address as text ("127.0.0.1", "::1"), "" for a Unix socket. */
-COVEY_API const char *covey_client_ip(covey_req *req);
-
 /* The whole body (never waits; NULL and *len 0 if there is none, or on a .stream route). A NUL
  * follows the last byte. */
 COVEY_API const void *covey_body(covey_req *req, size_t *len);

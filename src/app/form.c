@@ -176,7 +176,7 @@ static struct cv_form *form_new(struct covey_req *req)
     struct cv_form *form = cv_arena_alloc(req->arena, sizeof(*form));
     if (more == NULL || form == NULL)
         return NULL;
-    *form = (struct cv_form){.fields = cv_req_args(req)};
+    *form = (struct cv_form){.fields = cv_req_args(req, req->app->rules.params_max)};
     if (form->fields == NULL)
         return NULL;
     more->form = form;
@@ -236,12 +236,12 @@ bool covey_form_next(covey_req *req, size_t *at, const char **ret_name, const ch
 
 int64_t covey_form_int(covey_req *req, const char *name, int64_t fallback)
 {
-    return cv_args_int(fields_of(req, __func__), name, fallback);
+    return cv_query_int(fields_of(req, __func__), name, fallback);
 }
 
 bool covey_form_bool(covey_req *req, const char *name, bool fallback)
 {
-    return cv_args_bool(fields_of(req, __func__), name, fallback);
+    return cv_query_bool(fields_of(req, __func__), name, fallback);
 }
 
 struct cv_upload *cv_form_upload(const struct cv_form *form, const struct covey_upload *shown)

@@ -17,45 +17,15 @@ struct cv_req_more *cv_req_more(struct covey_req *req)
 
 /* ---- Named values ---- */
 
-struct cv_args *cv_req_args(struct covey_req *req)
+struct cv_args *cv_req_args(struct covey_req *req, uint32_t max)
 {
     struct cv_args *args = cv_arena_alloc(req->arena, sizeof(*args));
     if (args != NULL)
-        cv_args_init(args, req->arena, &req->app->rules.key, req->app->rules.params_max);
+        cv_args_init(args, req->arena, &req->app->rules.key, max);
     return args;
 }
 
-const char *cv_args_value(const struct cv_args *args, const char *name)
-{
-    const struct cv_arg *arg = args != NULL ? cv_args_find(args, name) : NULL;
-    return arg != NULL ? arg->value : NULL;
-}
-
-/* *at is 0 at first, then the place + 1 of what was returned. */
-const char *cv_args_list(const struct cv_args *args, const char *name, size_t *at)
-{
-    if (args == NULL || *at > args->n)
-        return NULL;
-    const struct cv_arg *arg =
-        *at == 0 ? cv_args_find(args, name) : cv_args_next(args, &args->at[*at - 1]);
-    if (arg == NULL)
-        return NULL;
-    *at = (size_t)(arg - args->at) + 1;
-    return arg->value;
-}
-
-bool cv_args_each(const struct cv_args *args, size_t *at, const char **ret_name,
-                  const char **ret_value)
-{
-    if (args == NULL || *at >= args->n)
-        return false;
-    *ret_name = args->at[*at].name;
-    *ret_value = args->at[*at].value;
-    (*at)++;
-    return true;
-}
-
-int64_t cv_args_int(const struct cv_args *args, const char *name, int64_t fallback)
+int64_t cv_query_int(const struct cv_args *args, const char *name, int64_t fallback)
 {
     const char *text = cv_args_value(args, name);
     int64_t number;
@@ -63,7 +33,7 @@ int64_t cv_args_int(const struct cv_args *args, const char *name, int64_t fallba
 }
 
 /* A name without a value is a switch that is on. */
-bool cv_args_bool(const struct cv_args *args, const char *name, bool fallback)
+bool cv_query_bool(const struct cv_args *args, const char *name, bool fallback)
 {
     const char *text = cv_args_value(args, name);
     if (text == NULL)
@@ -79,7 +49,7 @@ int cv_req_read_query(struct covey_req *req)
     if (req->query != NULL)
         return 0;
     const struct cv_h1_head *head = cv_exchange_head(req->x);
-    struct cv_args *args = cv_req_args(req);
+    struct cv_args *args = cv_req_args(req, req->app->rules.params_max);
     int rc = args != NULL ? cv_args_read(args, cv_h1_span(cv_exchange_bytes(req->x), head->query_at,
                                                           head->query_len))
                           : -ENOMEM;
@@ -113,10 +83,10 @@ bool covey_query_next(covey_req *req, size_t *at, const char **ret_name, const c
 
 int64_t covey_query_int(covey_req *req, const char *name, int64_t fallback)
 {
-    return cv_args_int(query_of(req, __func__), name, fallback);
+    return cv_query_int(query_of(req, __func__), name, fallback);
 }
 
 bool covey_query_bool(covey_req *req, const char *name, bool fallback)
 {
-    return cv_args_bool(query_of(req, __func__), name, fallback);
+    return cv_query_bool(query_of(req, __func__), name, fallback);
 }

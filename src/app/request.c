@@ -155,11 +155,6 @@ bool covey_header_next(covey_req *req, size_t *at, const char **ret_name, const 
     return true;
 }
 
-const char *covey_client_ip(covey_req *req)
-{
-    return cv_req_here(req) ? cv_exchange_peer(req->x) : "";
-}
-
 /* ---- What lives as long as the request ---- */
 
 void *covey_alloc(covey_req *req, size_t size)

@@ -40,6 +40,11 @@ struct cv_staged {
 struct cv_req_more {
     struct cv_form *form;
     struct cv_parts *parts;
+    struct cv_args *cookies;
+    const struct covey_credentials *credentials;
+    struct cv_args *forwarded;
+    const struct covey_conn_info *conn_info;
+    const char *id;
 };
 
 struct covey_req {
@@ -127,18 +132,11 @@ CV_MUST_CHECK int cv_req_read_query(struct covey_req *req);
 struct cv_req_more *cv_req_more(struct covey_req *req);
 
 /* An empty collection for names that the client has chosen. NULL when out of memory. */
-struct cv_args *cv_req_args(struct covey_req *req);
+struct cv_args *cv_req_args(struct covey_req *req, uint32_t max);
 
-/* How args are looked up by all getters: the first value of that name; value by value of that name;
- * one after the other. `args` may be NULL. */
-const char *cv_args_value(const struct cv_args *args, const char *name);
-const char *cv_args_list(const struct cv_args *args, const char *name, size_t *at);
-bool cv_args_each(const struct cv_args *args, size_t *at, const char **ret_name,
-                  const char **ret_value);
-
-/* Their values as what the app wants; `fallback` where there is none, or none such. */
-int64_t cv_args_int(const struct cv_args *args, const char *name, int64_t fallback);
-bool cv_args_bool(const struct cv_args *args, const char *name, bool fallback);
+/* The first value of that name as what the app wants; `fallback` where it is none such. */
+int64_t cv_query_int(const struct cv_args *args, const char *name, int64_t fallback);
+bool cv_query_bool(const struct cv_args *args, const char *name, bool fallback);
 
 /* Reads the body of a .form route, once. 0 or the negative code of what was wrong. */
 CV_MUST_CHECK int cv_req_read_form(struct covey_req *req);

@@ -172,6 +172,21 @@ const char *cv_exchange_peer(const struct cv_exchange *x)
     return x->peer_text;
 }
 
+int cv_exchange_ends(const struct cv_exchange *x, struct sockaddr_storage *ret_peer,
+                     struct sockaddr_storage *ret_local)
+{
+    socklen_t peer_len = sizeof(*ret_peer);
+    socklen_t local_len = sizeof(*ret_local);
+    if (x->conn == NULL)
+        return -ECONNRESET;
+    *ret_peer = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
+    *ret_local = *ret_peer;
+    if (getpeername(x->conn->fd, (struct sockaddr *)ret_peer, &peer_len) < 0 ||
+        getsockname(x->conn->fd, (struct sockaddr *)ret_local, &local_len) < 0)
+        return -errno;
+    return 0;
+}
+
 struct cv_arena *cv_exchange_arena(struct cv_exchange *x)
 {
     return &x->arena;

@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 struct cv_server;
@@ -66,6 +67,11 @@ struct cv_span cv_exchange_field(const struct cv_exchange *x, struct cv_span nam
 
 /* The peer's address as text ("" for a Unix socket). Valid until released. */
 const char *cv_exchange_peer(const struct cv_exchange *x);
+
+/* Both ends of its connection, as the kernel knows them now: 0, -ECONNRESET, or -errno. Nothing of
+ * it is kept, because most never ask. */
+CV_MUST_CHECK int cv_exchange_ends(const struct cv_exchange *x, struct sockaddr_storage *ret_peer,
+                                   struct sockaddr_storage *ret_local);
 
 /* The server's clock when the head was complete, ns. */
 int64_t cv_exchange_started(const struct cv_exchange *x);

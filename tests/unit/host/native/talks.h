@@ -80,6 +80,42 @@ static int file(covey_req *req)
     return covey_file(req, covey_path(req)[1] == 'l' ? "large" : "small");
 }
 
+/* A field, a file on disk and one in memory, and what the head says. */
+static int form(covey_req *req)
+{
+    const struct covey_upload *long_one = covey_upload(req, "long");
+    const struct covey_upload *short_one = covey_upload(req, "short");
+    const struct covey_conn_info *info = covey_conn_info(req);
+    const char *cookie = covey_cookie(req, "id");
+    const char *token = covey_token(req);
+    if (long_one == NULL || short_one == NULL)
+        return covey_fail(req, 400, "no files");
+    if (cookie == NULL || token == NULL || info == NULL)
+        return -ENOMEM;
+    int rc = covey_upload_file(req, short_one);
+    if (rc >= 0)
+        rc = covey_upload_file(req, long_one);
+    if (rc < 0)
+        return rc;
+    return covey_textf(req, 200, "%s %lld %s %s %s", covey_form(req, "a"), (long long)long_one->len,
+                       (const char *)short_one->bytes, cookie, token);
+}
+
+static int parts(covey_req *req)
+{
+    const struct covey_part *part;
+    char bytes[100], text[200];
+    size_t len = 0;
+    int rc;
+    while ((rc = covey_part_next(req, &part)) == 1) {
+        ssize_t n = covey_part_read(req, bytes, sizeof(bytes));
+        if (n < 0)
+            return (int)n;
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s;", part->name);
+    }
+    return rc < 0 ? rc : covey_text(req, 200, text);
+}
+
 static int nothing(covey_app *app)
 {
     (void)app;
@@ -101,6 +137,8 @@ static int setup(covey_app *app)
     covey_get(app, "/small", file);
     covey_get(app, "/large", file);
     covey_static(app, "/files", talks_folder);
+    covey_post(app, "/form", form, .form = true, .spool_above = 100);
+    covey_post(app, "/parts", parts, .stream = true);
     return 0;
 }
 
@@ -195,6 +233,25 @@ static const struct talk_act files[] = {
     NAP(5000),
     SAY(0, GET("/files/small")),
     HEAR(0, 7, 200),
+    {TALK_END}};
+
+#define PART(head, data) "--b\r\nContent-Disposition: form-data; " head "\r\n\r\n" data "\r\n"
+#define A_FORM                                                                                     \
+    PART("name=a", "1")                                                                            \
+    PART("name=long; filename=l", PAGE) PART("name=short; filename=s", "short") "--b--\r\n"
+
+static const struct talk_act forms[] = {
+    OPEN(0),
+    SAY(0, "POST /form HTTP/1.1\r\nHost: x\r\nCookie: id=7\r\nAuthorization: Bearer t\r\n"
+           "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
+           "4bf\r\n" A_FORM "\r\n0\r\n\r\n"),
+    HEAR(0, 1, 200),
+    SAY(0, "POST /parts HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+           "Content-Length: 1215\r\n\r\n" A_FORM),
+    HEAR(0, 2, 200),
+    SAY(0, "POST /form HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+           "Content-Length: 5\r\n\r\n--b--"),
+    HEAR(0, 3, 400),
     {TALK_END}};
 
 static const struct talk_act heads[] = {

@@ -413,6 +413,7 @@ static int tear_down(void **state)
     X(streams)                                                                                     \
     X(on_disk)                                                                                     \
     X(files)                                                                                       \
+    X(forms)                                                                                       \
     X(heads)                                                                                       \
     X(late)                                                                                        \
     X(deaf)                                                                                        \

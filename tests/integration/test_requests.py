@@ -1,0 +1,230 @@
+"""What requests say of themselves: cookies, credentials, preferences, where they come from."""
+
+import base64
+import re
+
+import pytest
+
+from client import Connection
+from server import Server
+
+APP = r"""
+static int cookies(covey_req *req)
+{
+    char text[4096] = "";
+    const char *name, *value;
+    size_t len = 0;
+    for (size_t at = 0; covey_cookie_next(req, &at, &name, &value);)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s=%s;", name, value);
+    return covey_text(req, 200, text);
+}
+static int cookie(covey_req *req)
+{
+    const char *first = covey_cookie(req, "id"), *value;
+    char text[4096] = "";
+    size_t len = 0;
+    for (size_t at = 0; (value = covey_cookie_list(req, "id", &at)) != NULL;)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, " %s", value);
+    return covey_textf(req, 200, "%s:%s", first != NULL ? first : "-", text);
+}
+static int credentials(covey_req *req)
+{
+    const struct covey_credentials *found = covey_credentials(req);
+    const char *token = covey_token(req);
+    if (found == NULL)
+        return covey_text(req, 200, "none");
+    return covey_textf(req, 200, "%s|%s|%s|%s|%s", found->scheme, found->token,
+                       found->username != NULL ? found->username : "-", found->password != NULL ? found->password : "-",
+                       token != NULL ? token : "-");
+}
+static int accepts(covey_req *req)
+{
+    const char *best = covey_accepts(req, "application/json", "text/html", "text/plain");
+    return covey_text(req, 200, best != NULL ? best : "none");
+}
+static int origin(covey_req *req)
+{
+    return covey_textf(req, 200, "%s|%s|%s|%s|%s|%s|%d|%s|%s", covey_client_ip(req), covey_remote_addr(req), covey_ip(req),
+                       covey_scheme(req), covey_host(req), covey_server_name(req), covey_server_port(req),
+                       covey_server_path(req), covey_url(req));
+}
+static int forwarded(covey_req *req)
+{
+    const char *value = covey_forwarded(req, covey_query(req, "name"));
+    return covey_text(req, 200, value != NULL ? value : "NULL");
+}
+static int ends(covey_req *req)
+{
+    const struct covey_conn_info *info = covey_conn_info(req);
+    return covey_textf(req, 200, "%s|%d|%s|%d|%s", info->client_ip, info->client_port, info->server_ip,
+                       info->server_port, info->server);
+}
+static int id(covey_req *req)
+{
+    const char *first = covey_request_id(req);
+    return covey_textf(req, 200, "%s%s", first, covey_request_id(req) == first ? "" : " and another");
+}
+static int setup(covey_app *app)
+{
+    covey_get(app, "/cookies", cookies);
+    covey_get(app, "/cookie", cookie);
+    covey_get(app, "/credentials", credentials);
+    covey_get(app, "/accepts", accepts);
+    covey_get(app, "/origin", origin);
+    covey_get(app, "/forwarded", forwarded);
+    covey_get(app, "/ends", ends);
+    covey_get(app, "/id", id);
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def served(app, tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("requests") / "job", app(APP, name="requests"), workers=1)
+    try:
+        yield server.wait_serving()
+        server.stop()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def connection(served):
+    with served.connect() as connection:
+        yield connection
+
+
+def ask(connection, path, *lines):
+    """A request with exactly these fields behind Host."""
+    connection.send("\r\n".join([f"GET {path} HTTP/1.1", "Host: Example.com:81", *lines, "", ""]).encode())
+    answer = connection.response()
+    assert answer.status == 200, answer.text
+    return answer.text
+
+
+# Cookies
+
+
+def test_cookies(connection):
+    assert ask(connection, "/cookies", 'Cookie: a=1; b="x\\"\\054y"; no name=2; c=', "Cookie: a=3") == 'a=1;b=x",y;c=;a=3;'
+    assert ask(connection, "/cookies") == ""
+    assert ask(connection, "/cookie", "Cookie: " + ";".join(f"c{i}=1" for i in range(1000)) + ";id=2") == "2: 2"
+
+
+def test_a_prefixed_cookie_comes_first(connection):
+    assert ask(connection, "/cookie", "Cookie: id=1; id=2") == "1: 1 2"
+    assert ask(connection, "/cookie", "Cookie: id=1; __Secure-id=2; __Secure-id=3") == "2: 2 3"
+    assert ask(connection, "/cookie", "Cookie: id=1; __Secure-id=2; __Host-id=4") == "4: 4"
+    assert ask(connection, "/cookie", "Cookie: other=1") == "-:"
+
+
+# Credentials
+
+
+def test_credentials(connection):
+    basic = base64.b64encode(b"user:pass:word").decode()
+    assert ask(connection, "/credentials", f"Authorization: bAsIc {basic}") == f"bAsIc|{basic}|user|pass:word|-"
+    assert ask(connection, "/credentials", "Authorization: Bearer abc") == "Bearer|abc|-|-|abc"
+    assert ask(connection, "/credentials", "Authorization: token abc") == "token|abc|-|-|abc"
+    assert ask(connection, "/credentials", "Authorization: Basic !") == "Basic|!|-|-|-"
+    assert ask(connection, "/credentials", "Authorization: Bearer") == "Bearer||-|-|-"
+
+
+def test_no_credentials(connection):
+    assert ask(connection, "/credentials") == "none"
+    assert ask(connection, "/credentials", "Authorization: @") == "none"
+    assert ask(connection, "/credentials", "Authorization: Bearer a", "Authorization: Bearer b") == "none"
+
+
+# Preferences
+
+
+@pytest.mark.parametrize("accept, best", [
+    (None, "application/json"), ("*/*", "application/json"), ("text/*", "text/html"), ("image/png", "none"),
+    ("text/html;q=0.5, text/plain", "text/plain"), ("application/json;q=0, */*", "text/html"), ("nonsense", "application/json"),
+])
+def test_what_the_client_accepts(connection, accept, best):
+    assert ask(connection, "/accepts", *([f"Accept: {accept}"] if accept else [])) == best
+
+
+# Proxies
+
+LIES = ["X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil", "X-Real-IP: 6.6.6.6",
+        "Forwarded: for=6.6.6.6;proto=https;host=evil;secret=x"]
+
+
+def test_by_default_nothing_is_believed(connection):
+    assert ask(connection, "/origin?x=1", *LIES) == (
+        "127.0.0.1||127.0.0.1|http|Example.com:81|Example.com|81|/origin|http://Example.com:81/origin?x=1")
+    assert ask(connection, "/forwarded?name=for", *LIES) == "NULL"
+
+
+def test_a_number_of_proxies(jobs, app):
+    server = jobs.server(app(APP, name="requests"), workers=1, proxies_count=2).wait_serving()
+    with server.connect() as connection:
+        assert ask(connection, "/origin", "X-Forwarded-For: 6.6.6.6, 192.0.2.7", "X-Forwarded-For: 10.0.0.1",
+                   "X-Forwarded-Proto: https", "X-Forwarded-Host: Shop.example", "X-Forwarded-Path: /a%2Fb") == (
+            "192.0.2.7|192.0.2.7|127.0.0.1|https|shop.example|shop.example|443|/a/b|https://shop.example/origin")
+        assert ask(connection, "/origin", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https").startswith(
+            "127.0.0.1||127.0.0.1|http|")
+        assert ask(connection, "/forwarded?name=port", "X-Forwarded-For: [::1]:80, 10.0.0.1",
+                   "X-Forwarded-Port: 8443") == "8443"
+
+
+def test_a_field_of_the_proxys_own(jobs, app):
+    server = jobs.server(app(APP, name="requests"), workers=1, real_ip_header="X-Real-IP").wait_serving()
+    with server.connect() as connection:
+        assert ask(connection, "/origin", "X-Real-IP: 6.6.6.6", "X-Real-IP: 2001:DB8::1", "X-Scheme: https",
+                   "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Port: 8443").startswith("2001:db8::1|2001:db8::1|127.0.0.1|https|")
+        assert ask(connection, "/origin", "X-Forwarded-For: 6.6.6.6").startswith("127.0.0.1||")
+
+
+def test_the_secret_of_forwarded(jobs, app):
+    server = jobs.server(app(APP, name="requests"), workers=1, forwarded_secret="s3cret").wait_serving()
+    with server.connect() as connection:
+        lie = 'Forwarded: for="evil;secret=x, for=6.6.6.6;secret=wrong'
+        good = 'Forwarded: For="[2001:db8::1]:80";Proto=https;host="shop.example:8443";path="/x";by=s3cret, for=10.0.0.1'
+        assert ask(connection, "/origin", lie, good).startswith(
+            "2001:db8::1|2001:db8::1|127.0.0.1|https|shop.example:8443|shop.example|8443|/x|https://shop.example:8443/origin")
+        assert ask(connection, "/forwarded?name=by", good) == "s3cret"
+        assert ask(connection, "/forwarded?name=secret", "Forwarded: secret=s3cret;for=a") == "NULL"
+        assert ask(connection, "/origin", *LIES).startswith("127.0.0.1||127.0.0.1|http|")
+
+
+def test_the_servers_own_name(jobs, app):
+    server = jobs.server(app(APP, name="requests"), workers=1, server_name="https://www.example.com:444/",
+                         proxies_count=1).wait_serving()
+    with server.connect() as connection:
+        assert ask(connection, "/origin", *LIES) == ("6.6.6.6|6.6.6.6|127.0.0.1|https|www.example.com:444|www.example.com|444|"
+                                                    "/origin|https://www.example.com:444/origin")
+
+
+# The connection, ids
+
+
+def test_both_ends_of_a_connection(served, connection):
+    port = connection.socket.getsockname()[1]
+    assert ask(connection, "/ends") == f"127.0.0.1|{port}|127.0.0.1|{served.port}|127.0.0.1:{served.port}"
+
+
+def test_both_ends_of_a_unix_socket(jobs, app, tmp_path):
+    path = str(tmp_path / "socket")
+    server = jobs.server(app(APP, name="requests"), ["--listen", f"unix:{path}"], workers=1, address=path).wait_serving()
+    with Connection(server.address) as connection:
+        assert ask(connection, "/ends") == f"|0||0|{path}"
+
+
+def test_ids(connection):
+    uuid = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+    made = {ask(connection, "/id") for _ in range(10)}
+    assert len(made) == 10 and all(re.fullmatch(uuid, text) for text in made)
+    assert ask(connection, "/id", "X-Request-ID: abc-1") == "abc-1"
+    for wrong in ("a b", "x" * 129, "\u00e4", ""):
+        assert re.fullmatch(uuid, ask(connection, "/id", f"X-Request-ID: {wrong}"))
+
+
+def test_ids_from_a_field_of_ones_own(jobs, app):
+    server = jobs.server(app(APP, name="requests"), workers=1, request_id_header="X-Trace").wait_serving()
+    with server.connect() as connection:
+        assert ask(connection, "/id", "X-Trace: t1", "X-Request-ID: r1") == "t1"
