@@ -122,6 +122,9 @@ struct covey_route {
     covey_handler_fn *handler;
     size_t size;              /* set by the macros below */
     const char *error_format; /* auto, html, json, text, problem; NULL: FALLBACK_ERROR_FORMAT */
+    /* 1: answers are compressed where it is worth it and the client takes it; COVEY_OFF: never; 0:
+     * COMPRESS. Not for secrets next to what a client sends (BREACH): docs/responses.md. */
+    int compress;
     const char *name;         /* for logs; default: the pattern */
     int64_t body_max;         /* bytes; 0: REQUEST_MAX_SIZE; COVEY_OFF: no limit */
     int64_t response_timeout; /* ms; 0: RESPONSE_TIMEOUT; COVEY_OFF: none */

@@ -17,7 +17,7 @@ struct covey_file {
     const char *type;     /* Content-Type; default: by the extension, text as UTF-8 */
     const char *download; /* the name under which a browser is to save it (Content-Disposition) */
     int64_t max_age;      /* Cache-Control: max-age, in seconds; COVEY_OFF: no-store */
-    bool precompressed;   /* send path.br or path.gz where there is one as new, and the client
+    bool precompressed;   /* send path.br, .zst or .gz where there is one as new, and the client
                              takes it */
 };
 

@@ -1,5 +1,6 @@
 /* An app's life: made, filled by setup(), ended; and what went wrong meanwhile. See app.h. */
 #include "app/app.h"
+#include "app/compress.h"
 
 #include "base/log.h"
 
@@ -112,6 +113,7 @@ void cv_app_done(covey_app *app)
     cv_tasks_done(&app->tasks);
     cv_conns_done(&app->conns);
     cv_file_cache_free(app->files);
+    cv_compress_done(app);
     cv_arena_done(&app->arena);
 }
 

@@ -95,7 +95,8 @@ struct covey_app {
     struct cv_loop *loop;
     struct cv_fibers *fibers;
     struct cv_offload *offload;
-    struct cv_file_cache *files; /* NULL: none has been opened yet */
+    struct cv_compress *compress; /* NULL: nothing is compressed */
+    struct cv_file_cache *files;  /* NULL: none has been opened yet */
     struct cv_tasks tasks;
 };
 

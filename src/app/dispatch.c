@@ -4,6 +4,7 @@
  *
  * A streamed answer leaves in between (stream.c); what is left to do here is to see that it ends.
  */
+#include "app/compress.h"
 #include "app/request.h"
 
 #include "base/log.h"
@@ -121,6 +122,8 @@ static int run_handler(struct covey_req *req)
 
 static void send_staged(struct covey_req *req)
 {
+    if (req->route != NULL && req->route->compresses)
+        cv_compress_staged(req);
     int rc = cv_exchange_answer(req->x, cv_stage_answer(req));
     if (rc < 0 && rc != -ECONNRESET && rc != -EALREADY)
         cv_error("%s: the answer could not be sent: %s", cv_req_name(req), strerror(-rc));

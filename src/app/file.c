@@ -357,7 +357,8 @@ static int try_variant(struct covey_req *req, const struct sending *s, struct cv
 /* Puts a compressed variant in the file's place where there is one. */
 static int choose_variant(struct covey_req *req, struct sending *s)
 {
-    static const struct variant variants[] = {{{"br", 2}, "br"}, {{"gzip", 4}, "gz"}};
+    static const struct variant variants[] = {
+        {{"br", 2}, "br"}, {{"zstd", 4}, "zst"}, {{"gzip", 4}, "gz"}};
     struct cv_span accept = value_of(req, "Accept-Encoding");
     struct cv_file *found = NULL;
     int best = 0;

@@ -105,10 +105,7 @@ int cv_field_set(struct covey_req *req, const char *name, const char *value)
 int cv_field_put(struct covey_req *req, struct cv_span name, struct cv_span value)
 {
     drop_if(req, is_named, name);
-    if (grow(req) < 0)
-        return -ENOMEM;
-    req->fields[req->n_fields++] = (struct cv_answer_field){name, value};
-    return 0;
+    return cv_field_append(req, name, value);
 }
 
 /* Fields that speak of the body: false of any other body. */
@@ -141,19 +138,35 @@ static bool is_cookie(const struct cv_answer_field *field, struct cv_span value)
 int cv_field_put_cookie(struct covey_req *req, struct cv_span value)
 {
     if (grow(req) < 0)
-        return -ENOMEM;
+        return -ENOMEM; /* the one before stays */
     drop_if(req, is_cookie, value);
-    req->fields[req->n_fields++] = (struct cv_answer_field){CV_SPAN("Set-Cookie"), value};
-    return 0;
+    return cv_field_append(req, CV_SPAN("Set-Cookie"), value);
 }
 
-bool cv_field_is_set(const struct covey_req *req, struct cv_span name)
+struct cv_span cv_field_value(const struct covey_req *req, struct cv_span name)
 {
     for (size_t i = 0; i < req->n_fields; i++) {
         if (is_named(&req->fields[i], name))
+            return req->fields[i].value;
+    }
+    return cv_span(NULL, 0);
+}
+
+bool cv_field_lists(const struct covey_req *req, struct cv_span name, struct cv_span token)
+{
+    for (size_t i = 0; i < req->n_fields; i++) {
+        if (is_named(&req->fields[i], name) && cv_list_has(req->fields[i].value, token))
             return true;
     }
     return false;
+}
+
+int cv_field_append(struct covey_req *req, struct cv_span name, struct cv_span value)
+{
+    if (grow(req) < 0)
+        return -ENOMEM;
+    req->fields[req->n_fields++] = (struct cv_answer_field){name, value};
+    return 0;
 }
 
 static int set_type(struct covey_req *req, const char *value)

@@ -73,7 +73,8 @@ struct covey_req {
     struct cv_args *query; /* NULL: not read yet */
     struct cv_req_more *more;
 
-    struct cv_sse *sse; /* what a stream of events needs; NULL: it is none */
+    struct cv_sse *sse;         /* what a stream of events needs; NULL: it is none */
+    struct cv_packing *packing; /* of a streamed answer that is compressed; NULL: it is not */
     struct cv_staged staged;
     const char *type; /* Content-Type set by the app, wins over the staged one */
     struct cv_answer_field *fields;
@@ -83,7 +84,7 @@ struct covey_req {
     int error_status; /* that an error handler is told; 0: nothing has failed */
     const char *fail_text;
     struct cv_trace *trace; /* with DEBUG: where that was called */
-    bool fail_is_public; /* covey's own sentence: shown also from 500 on */
+    bool fail_is_public;    /* covey's own sentence: shown also from 500 on */
 
     struct cv_defer *defers;
     void *ctx;
@@ -200,6 +201,9 @@ CV_MUST_CHECK int cv_stage_type(struct covey_req *req, const char *type, struct 
 struct cv_staged *cv_stage(struct covey_req *req, int status, struct cv_span type,
                            struct cv_span body);
 
+/* Puts other bytes, which free() is called for once they are sent, in place of the staged body. */
+void cv_stage_replace_body(struct covey_req *req, char *bytes, size_t len);
+
 /* Gives back a staged body that will not be sent. */
 void cv_stage_drop(struct covey_req *req);
 
@@ -218,8 +222,14 @@ CV_MUST_CHECK int cv_field_put_cookie(struct covey_req *req, struct cv_span valu
 /* 0, or -EPERM, logged: the head has left. `name` is for the message. */
 CV_MUST_CHECK int cv_field_may_change(struct covey_req *req, const char *name);
 
-/* Whether the app has set such a field (Content-Type is none). */
-bool cv_field_is_set(const struct covey_req *req, struct cv_span name);
+/* The same without dropping others of that name. */
+CV_MUST_CHECK int cv_field_append(struct covey_req *req, struct cv_span name, struct cv_span value);
+
+/* The first such field that the app has set, at NULL if there is none (Content-Type never is). */
+struct cv_span cv_field_value(const struct covey_req *req, struct cv_span name);
+
+/* Whether one of that name has `token` in its list. */
+bool cv_field_lists(const struct covey_req *req, struct cv_span name, struct cv_span token);
 
 /* Drops the fields that described a body which is not sent. */
 void cv_field_drop_entity(struct covey_req *req);

@@ -33,6 +33,16 @@ void cv_stage_drop(struct covey_req *req)
         cv_file_unref(file);
 }
 
+void cv_stage_replace_body(struct covey_req *req, char *bytes, size_t len)
+{
+    struct cv_staged *staged = &req->staged;
+    release_taken(staged);
+    staged->is_taken = true;
+    staged->release = free;
+    staged->bytes = bytes;
+    staged->answer.body = cv_span(bytes, len);
+}
+
 struct cv_staged *cv_stage(struct covey_req *req, int status, struct cv_span type,
                            struct cv_span body)
 {

@@ -61,6 +61,7 @@ struct cv_route {
     const char *file;
     int line;
     enum cv_error_format error_format; /* UNSET: the app's */
+    bool compresses;                   /* its answers are compressed; compress.h */
     bool is_strict;                    /* a slash more or less at the end is another path */
     uint32_t method_bits;              /* as registered */
     uint32_t n_places;                 /* where not all of them have been overwritten */

@@ -1,5 +1,6 @@
 /* Registration of routes: what covey_get() and its kin put into an app. See app.h. */
 #include "app/app.h"
+#include "app/compress.h"
 
 #include <errno.h>
 
@@ -96,6 +97,7 @@ void cv_app_add_route(covey_app *app, const char *methods, const char *path,
     added->data = data;
     added->file = file;
     added->line = line;
+    added->compresses = cv_compress_wanted(app->root, how->compress, file, line);
     if (how->error_format != NULL)
         added->error_format = cv_error_format_find(how->error_format);
     added->is_strict = is_strict(app, how);

@@ -69,7 +69,7 @@ static int read_how(const struct covey_sse *how, struct covey_sse *ret)
 static int put_fields(struct covey_req *req)
 {
     int rc = 0;
-    if (!cv_field_is_set(req, CV_SPAN("Cache-Control")))
+    if (cv_field_value(req, CV_SPAN("Cache-Control")).at == NULL)
         rc = cv_field_put(req, CV_SPAN("Cache-Control"), CV_SPAN("no-store"));
     /* nginx and others collect an answer before they pass it on, unless they are told. */
     return rc == 0 ? cv_field_put(req, CV_SPAN("X-Accel-Buffering"), CV_SPAN("no")) : rc;

@@ -1,5 +1,6 @@
 /* Answers that leave in parts: informational ones in front of it; streamed ones, of which the head
  * leaves first, then pieces, with back-pressure. */
+#include "app/compress.h"
 #include "app/request.h"
 
 #include "base/log.h"
@@ -44,10 +45,14 @@ static int begin(struct covey_req *req, int64_t length)
     int rc = cv_req_run_response_middleware(req);
     if (rc < 0)
         return rc;
-
     cv_req_tell(req, CV_SIGNAL_RESPONSE, NULL);
+    if (req->route != NULL && req->route->compresses)
+        rc = cv_compress_begin(req, length);
+    if (rc < 0)
+        return rc;
+
     struct cv_answer *answer = cv_stage_answer(req);
-    answer->length = length > 0 ? length : -1;
+    answer->length = length > 0 && req->packing == NULL ? length : -1;
     rc = cv_exchange_begin(req->x, answer);
     if (rc == 0 || rc == -ECONNRESET)
         req->stream = CV_STREAM_BEGUN;
@@ -75,6 +80,27 @@ int covey_respond_with(covey_req *req, const struct covey_response *how)
     return rc;
 }
 
+static int write_piece(struct covey_req *req, struct cv_span piece)
+{
+    ssize_t unsent = cv_exchange_write(req->x, piece);
+    if (unsent < 0)
+        return server_code(req, (int)unsent);
+    return unsent > CV_WRITE_HIGH ? cv_req_wait_for(req, CV_REQ_WAITS_ROOM) : 0;
+}
+
+static int write_packed(struct covey_req *req, struct cv_span piece, enum cv_codec_end end)
+{
+    struct cv_buf out;
+    cv_buf_init(&out, piece.len + piece.len / 8 + 2 * CV_CODEC_ROOM);
+    int rc = cv_compress_piece(req, piece, end, &out);
+    if (rc == 0 && end == CV_CODEC_FINISH)
+        rc = cv_exchange_write(req->x, cv_buf_span(&out)) < 0 ? -ECONNRESET : 0;
+    else if (rc == 0)
+        rc = write_piece(req, cv_buf_span(&out));
+    cv_buf_done(&out);
+    return rc;
+}
+
 int covey_send(covey_req *req, const void *bytes, size_t len)
 {
     if (!cv_req_here(req) || !cv_app_can_wait(__func__))
@@ -86,10 +112,22 @@ int covey_send(covey_req *req, const void *bytes, size_t len)
     }
 
     cv_req_tell(req, CV_SIGNAL_SEND, &(struct covey_signal_event){.bytes = bytes, .len = len});
-    ssize_t unsent = cv_exchange_write(req->x, cv_span(bytes, len));
-    if (unsent < 0)
-        return server_code(req, (int)unsent);
-    return unsent > CV_WRITE_HIGH ? cv_req_wait_for(req, CV_REQ_WAITS_ROOM) : 0;
+    struct cv_span piece = cv_span(bytes, len);
+    return req->packing != NULL ? write_packed(req, piece, CV_CODEC_FLUSH)
+                                : write_piece(req, piece);
+}
+
+/* What the encoder still holds leaves first. */
+static int end(struct covey_req *req)
+{
+    int rc = 0;
+    if (req->packing != NULL)
+        rc = write_packed(req, cv_span(NULL, 0), CV_CODEC_FINISH);
+    if (rc < 0 && rc != -ECONNRESET) {
+        cv_exchange_abort(req->x);
+        return rc;
+    }
+    return cv_exchange_end(req->x);
 }
 
 int covey_end(covey_req *req)
@@ -103,7 +141,7 @@ int covey_end(covey_req *req)
         return -EINVAL;
     }
     req->stream = CV_STREAM_ENDED;
-    int rc = cv_exchange_end(req->x);
+    int rc = end(req);
     if (rc == -EIO)
         cv_error("%s: the answer is shorter than its length; the connection was closed",
                  cv_req_name(req));

@@ -51,3 +51,36 @@ int cv_coding_weight(struct cv_span accept_encoding, struct cv_span coding)
     }
     return any;
 }
+
+struct cv_span cv_coding_name(enum cv_coding coding)
+{
+    static const struct cv_span names[CV_CODING_COUNT] = {
+        [CV_CODING_ZSTD] = {"zstd", 4},
+        [CV_CODING_BROTLI] = {"br", 2},
+        [CV_CODING_GZIP] = {"gzip", 4},
+    };
+    return names[coding];
+}
+
+/* "*" speaks of what is not encoded, too, but only a client that names it may prefer it. */
+static int identity_weight(struct cv_span accept_encoding)
+{
+    int named = cv_coding_weight(accept_encoding, CV_SPAN("identity"));
+    int others = cv_coding_weight(accept_encoding, CV_SPAN("*"));
+    return named > others ? named : 0;
+}
+
+enum cv_coding cv_coding_choose(struct cv_span accept_encoding, unsigned have)
+{
+    enum cv_coding best = CV_CODING_NONE;
+    int most = 0;
+    for (enum cv_coding i = CV_CODING_NONE + 1; i < CV_CODING_COUNT; i++) {
+        int weight =
+            (have & 1u << i) != 0 ? cv_coding_weight(accept_encoding, cv_coding_name(i)) : 0;
+        if (weight > most) {
+            best = i;
+            most = weight;
+        }
+    }
+    return most >= identity_weight(accept_encoding) ? best : CV_CODING_NONE;
+}

@@ -40,3 +40,47 @@ struct cv_span cv_media_type(const char *path)
     }
     return CV_SPAN("application/octet-stream");
 }
+
+static struct cv_span trim(struct cv_span text)
+{
+    while (text.len > 0 && (*text.at == ' ' || *text.at == '\t'))
+        text = cv_span(text.at + 1, text.len - 1);
+    while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+/* What stands before the first `separator`. */
+static struct cv_span before(struct cv_span text, char separator)
+{
+    const char *end = text.len > 0 ? memchr(text.at, separator, text.len) : NULL;
+    return end != NULL ? cv_span(text.at, (size_t)(end - text.at)) : text;
+}
+
+/* A '*' at one of its ends stands for anything. */
+static bool is_like(struct cv_span type, struct cv_span pattern)
+{
+    if (pattern.len > 0 && pattern.at[pattern.len - 1] == '*') {
+        size_t len = pattern.len - 1;
+        return type.len >= len && cv_span_ieq(cv_span(type.at, len), cv_span(pattern.at, len));
+    }
+    if (pattern.len > 0 && pattern.at[0] == '*') {
+        size_t len = pattern.len - 1;
+        return type.len >= len &&
+               cv_span_ieq(cv_span(type.at + type.len - len, len), cv_span(pattern.at + 1, len));
+    }
+    return cv_span_ieq(type, pattern);
+}
+
+bool cv_media_type_is_listed(struct cv_span type, struct cv_span list)
+{
+    type = trim(before(type, ';'));
+    while (type.len > 0 && list.len > 0) {
+        struct cv_span member = before(list, ',');
+        size_t used = member.len < list.len ? member.len + 1 : member.len;
+        if (is_like(type, trim(member)))
+            return true;
+        list = cv_span(list.at + used, list.len - used);
+    }
+    return false;
+}

@@ -56,6 +56,22 @@ bool cv_weight_read(struct cv_span text, int *ret);
  */
 int cv_coding_weight(struct cv_span accept_encoding, struct cv_span coding);
 
+/* The content codings that answers can be made in, the one for equal weights first. */
+enum cv_coding {
+    CV_CODING_NONE,
+    CV_CODING_ZSTD,
+    CV_CODING_BROTLI,
+    CV_CODING_GZIP,
+    CV_CODING_COUNT
+};
+
+/* "gzip"; empty for NONE. */
+struct cv_span cv_coding_name(enum cv_coding coding);
+
+/* The one of those in `have` (a bit each) that a client takes best; NONE where it takes none, or
+ * what is not encoded better. */
+enum cv_coding cv_coding_choose(struct cv_span accept_encoding, unsigned have);
+
 /* Whether the comma-separated list holds the token (case does not matter). */
 bool cv_list_has(struct cv_span list, struct cv_span token);
 

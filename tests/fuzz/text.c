@@ -80,6 +80,15 @@ static void check_accept(struct cv_span accept)
     free(wider);
 }
 
+static void check_codings(struct cv_span accept)
+{
+    for (unsigned have = 0; have < 1u << CV_CODING_COUNT; have += 2) {
+        enum cv_coding coding = cv_coding_choose(accept, have);
+        CHECK(coding == CV_CODING_NONE || (have & 1u << coding) != 0);
+        CHECK(coding == CV_CODING_NONE || cv_coding_weight(accept, cv_coding_name(coding)) > 0);
+    }
+}
+
 static void check_list(struct cv_span list)
 {
     char *longer = malloc(list.len + 7);
@@ -120,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_percent(text, true);
     check_query(text);
     check_accept(text);
+    check_codings(text);
     check_list(text);
     check_target(text);
     (void)cv_method_find(text);

@@ -62,6 +62,7 @@ def served(app, tmp_path_factory):
     (root / "page.html").write_text("<p>0123456789</p>")
     (root / "page.html.gz").write_bytes(b"gz of it")
     (root / "page.html.br").write_bytes(b"br of it")
+    (root / "page.html.zst").write_bytes(b"zst of it")
     (root / "sub" / "index.html").write_text("index of sub")
     (root / "index.html").write_text("index")
     (root / ".env").write_text("hidden")
@@ -210,7 +211,8 @@ def test_if_range(served, connection):
 
 def test_precompressed_variants(connection):
     for accept, body, coding in [("gzip", "gz of it", "gzip"), ("gzip, br", "br of it", "br"),
-                                 ("gzip, br;q=0.5", "gz of it", "gzip"), ("gzip;q=0", "<p>0123456789</p>", None),
+                                 ("gzip, br;q=0.5", "gz of it", "gzip"), ("gzip, zstd;q=0.9", "gz of it", "gzip"),
+                                 ("zstd", "zst of it", "zstd"), ("gzip;q=0", "<p>0123456789</p>", None),
                                  ("identity", "<p>0123456789</p>", None)]:
         answer = connection.get("/p/page.html", Accept_Encoding=accept)
         assert (answer.text, answer.header("Content-Encoding")) == (body, coding)

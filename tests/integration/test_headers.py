@@ -70,7 +70,7 @@ static int setup(covey_app *app)
     covey_get(app, "/b", hello, .name = "b");
     covey_post(app, "/c", hello, .body_max = 1 << 20, .stream = true);
     covey_put(app, "/d", hello, .response_timeout = COVEY_OFF);
-    covey_patch(app, "/e", hello, .half_close = true);
+    covey_patch(app, "/e", hello, .half_close = true, .compress = COVEY_OFF);
     covey_delete(app, "/f", hello);
     covey_options(app, "/g", hello);
     covey_route(app, "GET, POST", "/h", hello);

@@ -76,6 +76,51 @@ static void test_a_malformed_accept_encoding_takes_nothing(void **state)
     assert_int_equal(weight("br;q=1.0000, gzip", "gzip"), 0);
 }
 
+static enum cv_coding choose(const char *accept, unsigned have)
+{
+    return cv_coding_choose(cv_span_str(accept), have);
+}
+
+static void test_which_coding_is_chosen(void **state)
+{
+    (void)state;
+    const unsigned gzip = 1u << CV_CODING_GZIP;
+    const unsigned all = gzip | 1u << CV_CODING_BROTLI | 1u << CV_CODING_ZSTD;
+    assert_int_equal(cv_coding_choose(cv_span(NULL, 0), all), CV_CODING_NONE);
+    assert_int_equal(choose("", all), CV_CODING_NONE);
+    assert_int_equal(choose("deflate, identity", all), CV_CODING_NONE);
+    assert_int_equal(choose("gzip;q=0, br;q=0", all), CV_CODING_NONE);
+    assert_int_equal(choose("gzip;q=0.5, identity", all), CV_CODING_NONE);
+    assert_int_equal(choose("gzip, br, zstd", 0), CV_CODING_NONE);
+    assert_int_equal(choose("gzip, identity", all), CV_CODING_GZIP);
+    assert_int_equal(choose("gzip, deflate, br, zstd", all), CV_CODING_ZSTD);
+    assert_int_equal(choose("gzip, deflate, br, zstd", gzip), CV_CODING_GZIP);
+    assert_int_equal(choose("gzip, br;q=0.9, zstd;q=0.8", all), CV_CODING_GZIP);
+    assert_int_equal(choose("*", gzip), CV_CODING_GZIP);
+    assert_int_equal(choose("*;q=0.1, zstd;q=0, br", all), CV_CODING_BROTLI);
+}
+
+static bool is_listed(const char *type, const char *list)
+{
+    return cv_media_type_is_listed(cv_span_str(type), cv_span_str(list));
+}
+
+static void test_lists_of_types(void **state)
+{
+    (void)state;
+    assert_true(is_listed("text/html", "text/html"));
+    assert_true(is_listed("TEXT/html; charset=utf-8", "a/b , text/HTML"));
+    assert_true(is_listed("text/html", "text/*"));
+    assert_true(is_listed("application/problem+json", "text/*, *+json"));
+    assert_true(is_listed("a/b", "*"));
+    assert_false(is_listed("text/html", ""));
+    assert_false(is_listed("", "*, text/*"));
+    assert_false(is_listed(";text/html", "text/*"));
+    assert_false(is_listed("text", "text/*"));
+    assert_false(is_listed("image/png", "text/*, *+xml, image/pn, image/pngs"));
+    assert_false(is_listed("json", "*+json"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +128,8 @@ int main(void)
         cmocka_unit_test(test_only_the_last_extension_counts),
         cmocka_unit_test(test_accept_encoding),
         cmocka_unit_test(test_a_malformed_accept_encoding_takes_nothing),
+        cmocka_unit_test(test_which_coding_is_chosen),
+        cmocka_unit_test(test_lists_of_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
