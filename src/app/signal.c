@@ -13,7 +13,8 @@
 void cv_signals_init(struct cv_signals *signals)
 {
     *signals = (struct cv_signals){.first = NULL};
-    cv_list_init(&signals->waiting);
+    cv_list_init(&signals->waiting[false]);
+    cv_list_init(&signals->waiting[true]);
 }
 
 /* ---- Waiting ---- */
@@ -32,7 +33,7 @@ struct waiter {
 static void update_heard(struct cv_signals *signals)
 {
     signals->heard = signals->listened;
-    CV_LIST_EACH (link, &signals->waiting)
+    CV_LIST_EACH (link, &signals->waiting[true])
         signals->heard |= CV_CONTAINER_OF(link, struct waiter, link)->own;
 }
 
@@ -49,12 +50,12 @@ static void tell_waiter(struct waiter *waiter, const struct covey_signal_event *
 }
 
 /* Whether any has been. */
-static bool tell_waiters(covey_app *scope, const struct covey_signal_event *event)
+static bool tell_waiters(covey_app *scope, const struct covey_signal_event *event, bool is_own)
 {
     struct cv_signals *signals = &scope->root->signals;
     const char *param;
     bool any = false;
-    CV_LIST_EACH_SAFE (link, &signals->waiting) {
+    CV_LIST_EACH_SAFE (link, &signals->waiting[is_own]) {
         struct waiter *waiter = CV_CONTAINER_OF(link, struct waiter, link);
         if (!cv_app_is_within(waiter->of, scope) ||
             !cv_signal_name_fits(&waiter->name, event->name, &param) ||
@@ -65,7 +66,7 @@ static bool tell_waiters(covey_app *scope, const struct covey_signal_event *even
         tell_waiter(waiter, event, param);
         any = true;
     }
-    if (any)
+    if (any && is_own)
         update_heard(signals);
     return any;
 }
@@ -76,11 +77,13 @@ static int wait_for(struct waiter *waiter)
     int64_t until = CV_NEVER;
     if (waiter->how->timeout > 0 && waiter->how->timeout < CV_NEVER / CV_MS / 2)
         until = cv_clock_ns() + waiter->how->timeout * CV_MS;
-    cv_list_push(&signals->waiting, &waiter->link);
-    update_heard(signals);
+    bool is_own = waiter->own != 0;
+    cv_list_push(&signals->waiting[is_own], &waiter->link);
+    signals->heard |= waiter->own;
     int rc = cv_fiber_park(until);
     cv_list_remove(&waiter->link);
-    update_heard(signals);
+    if (is_own)
+        update_heard(signals);
     return waiter->is_told ? 0 : rc;
 }
 
@@ -96,7 +99,7 @@ int covey_wait_signal_with(covey_app *app, const struct covey_wait *wait)
     memcpy(&how, wait, wait->size);
     struct waiter waiter = {.of = app, .how = &how, .fiber = cv_fiber_self()};
     const char *fault =
-        how.name != NULL ? cv_signal_name_parse(how.name, &waiter.name) : "the name is NULL";
+        how.name != NULL ? cv_signal_name_parse_heard(how.name, &waiter.name) : "the name is NULL";
     if (fault != NULL) {
         cv_error("covey_wait_signal(\"%s\"): %s", how.name != NULL ? how.name : "", fault);
         return -EINVAL;
@@ -131,11 +134,12 @@ static bool is_for(const struct cv_signal_hook *hook, const covey_app *scope,
 }
 
 /* Tells `event`. The first value that is not 0; *ret_any: whether anybody was told. */
-static int tell(covey_app *scope, struct covey_signal_event *event, bool reverse, bool *ret_any)
+static int tell(covey_app *scope, struct covey_signal_event *event, bool is_own, bool reverse,
+                bool *ret_any)
 {
     const struct cv_signals *signals = &scope->root->signals;
     const struct cv_signal_hook *hook = reverse ? signals->last : signals->first;
-    *ret_any = tell_waiters(scope, event);
+    *ret_any = tell_waiters(scope, event, is_own);
     for (; hook != NULL; hook = reverse ? hook->previous : hook->next) {
         if (!is_for(hook, scope, event, &event->param))
             continue;
@@ -156,7 +160,7 @@ void cv_signal_tell(covey_app *app, enum cv_signal which, const struct covey_sig
     if (event != NULL)
         copy = *event;
     copy.name = cv_signal_name_of(which);
-    (void)tell(app, &copy, false, &any);
+    (void)tell(app, &copy, true, false, &any);
 }
 
 /* ---- What apps dispatch ---- */
@@ -179,7 +183,7 @@ static int dispatch(covey_app *scope, const struct covey_dispatch *what)
     bool any;
     struct covey_signal_event event = {
         .name = what->name, .condition = what->condition, .data = what->data};
-    int rc = tell(scope, &event, what->reverse, &any);
+    int rc = tell(scope, &event, false, what->reverse, &any);
     release(what);
     return any ? rc : -ENOENT;
 }
@@ -238,7 +242,7 @@ static bool has_listener(const covey_app *scope, const char *name)
         if (cv_app_is_within(hook->of, scope) && cv_signal_name_fits(&hook->name, name, NULL))
             return true;
     }
-    CV_LIST_EACH (link, &signals->waiting) {
+    CV_LIST_EACH (link, &signals->waiting[false]) {
         const struct waiter *waiter = CV_CONTAINER_OF(link, struct waiter, link);
         if (cv_app_is_within(waiter->of, scope) && cv_signal_name_fits(&waiter->name, name, NULL))
             return true;

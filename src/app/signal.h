@@ -57,9 +57,9 @@ struct cv_signal_hook {
 struct cv_signals {
     struct cv_signal_hook *first;
     struct cv_signal_hook *last;
-    struct cv_link waiting;
-    uint32_t listened; /* by handlers */
-    uint32_t heard;    /* by handlers and who waits */
+    struct cv_link waiting[2]; /* for the app's signals, for covey's own */
+    uint32_t listened;         /* by handlers */
+    uint32_t heard;            /* by handlers and who waits */
 };
 
 /* Nobody listens. */

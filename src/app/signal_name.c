@@ -49,6 +49,14 @@ const char *cv_signal_name_parse(const char *text, struct cv_signal_name *ret)
     return n == 0 || n == 2 ? NULL : "a name has one part, or three with dots in between";
 }
 
+const char *cv_signal_name_parse_heard(const char *text, struct cv_signal_name *ret)
+{
+    const char *fault = cv_signal_name_parse(text, ret);
+    if (fault == NULL && cv_signal_name_is_own(ret) && cv_signal_name_own(ret) == 0)
+        fault = "covey has no such signal, and server.*, http.* and websocket.* are its own";
+    return fault;
+}
+
 bool cv_signal_name_fits(const struct cv_signal_name *name, const char *dispatched,
                          const char **ret_param)
 {

@@ -18,6 +18,10 @@ struct cv_signal_name {
 /* NULL and *ret, which points into `text`; or what is wrong with it. */
 const char *cv_signal_name_parse(const char *text, struct cv_signal_name *ret);
 
+/* The same of a name to listen to, for which covey must have such a signal if it is one of its own.
+ */
+const char *cv_signal_name_parse_heard(const char *text, struct cv_signal_name *ret);
+
 /* Whether `dispatched` belongs to it; *ret_param (may be NULL) is what stands for its parameter, or
  * NULL. */
 bool cv_signal_name_fits(const struct cv_signal_name *name, const char *dispatched,

@@ -25,13 +25,11 @@ static const char *fill(struct cv_signal_hook *hook, struct cv_arena *arena, con
     const char *copy = cv_arena_strndup(arena, cv_span_str(name));
     if (copy == NULL)
         return "out of memory";
-    const char *fault = cv_signal_name_parse(copy, &hook->name);
+    const char *fault = cv_signal_name_parse_heard(copy, &hook->name);
     if (fault != NULL)
         return fault;
     if (how->handler == NULL)
         return "the handler is NULL";
-    if (cv_signal_name_is_own(&hook->name) && cv_signal_name_own(&hook->name) == 0)
-        return "covey has no such signal, and server.*, http.* and websocket.* are its own";
     hook->handler = how->handler;
     hook->priority = how->priority;
     hook->is_exclusive = how->exclusive >= 0;

@@ -96,6 +96,10 @@ static void test_coveys_own(void **state)
     assert_true(cv_signal_name_is_own(&name));
     assert_null(cv_signal_name_parse("https.x.y", &name));
     assert_false(cv_signal_name_is_own(&name));
+    assert_null(cv_signal_name_parse_heard("https.x.y", &name));
+    assert_null(cv_signal_name_parse_heard("http.lifecycle.*", &name));
+    assert_non_null(cv_signal_name_parse_heard("http.x.y", &name));
+    assert_non_null(cv_signal_name_parse_heard("a b", &name));
     assert_null(cv_signal_name_parse("server", &name));
     assert_false(cv_signal_name_is_own(&name));
 }

@@ -373,6 +373,7 @@ static void test_a_fiber_waits_for_a_signal(void **state)
     snprintf(code, sizeof(code), "%d  without", -EINVAL);
     assert_body(rig_get(&rig, "/wait?name=a.b"), code);
     rig_assert_logged(&rig, "covey_wait_signal(\"a.b\"): ");
+    assert_body(rig_get(&rig, "/wait?name=http.lifecycle.never"), code);
     rig_stop(&rig);
 }
 
