@@ -193,7 +193,16 @@ struct covey_blueprint {
     covey_setup_fn *setup; /* declares what it consists of, as an app's does; NULL: the caller */
     size_t size;           /* set by the macro below */
     const char *prefix;    /* of its routes' paths, behind its parent's: "/users" */
-    covey_app *copy_of;    /* begins with what another one has been told so far; prefix as there */
+    covey_app *copy_of;    /* begins with what another one has been told so far */
+    /* As in struct covey_route, for its routes that do not say, and blueprints in it. The innermost
+     * says; what none says is the setting. */
+    const char *host;
+    const char *version; /* in front of all prefixes */
+    const char *version_prefix;
+    int strict_slashes;
+    const char *error_format;
+    int compress;
+    bool overwrite;
 };
 
 /* A part of an app under a name, in setup() only: covey_blueprint(app, "users", users, .prefix =
@@ -202,7 +211,8 @@ struct covey_blueprint {
  * its name in front of their own ("users.login"); middleware and error handlers are for its routes
  * only; it has a context of its own; this call nests it. `name` has letters, digits and "-_" and is
  * unique; NULL for a mere group, whose routes keep their names. One function may be registered
- * several times, under names and prefixes that differ. Never NULL. */
+ * several times, under names and prefixes that differ. A copy is as what it is a copy of where its
+ * options do not say. Never NULL. */
 #define covey_blueprint(app, name, ...)                                                            \
     covey_blueprint_at(                                                                            \
         (app), (name),                                                                             \

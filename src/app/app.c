@@ -50,6 +50,13 @@ bool cv_app_can_register(covey_app *app, const char *call, const char *file, int
     return true;
 }
 
+const char *cv_app_keep(struct cv_arena *arena, const char *text, bool *ok)
+{
+    const char *copy = text != NULL ? cv_arena_strndup(arena, cv_span_str(text)) : NULL;
+    *ok &= text == NULL || copy != NULL;
+    return copy;
+}
+
 /* ---- The app's own pointer ---- */
 
 void covey_app_set_ctx(covey_app *app, void *ctx)

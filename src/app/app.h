@@ -120,6 +120,9 @@ void cv_app_done(covey_app *app);
 /* Notes why the start must end; the first reason stays. */
 void cv_app_fail(covey_app *app, const char *format, ...) CV_PRINTF(2, 3);
 
+/* A copy in `arena`; NULL of NULL. Clears *ok when out of memory. */
+const char *cv_app_keep(struct cv_arena *arena, const char *text, bool *ok);
+
 /* Registers a route with an app or a blueprint, or notes why not. `data` stays the caller's. */
 void cv_app_add_route(covey_app *app, const char *methods, const char *path,
                       const struct covey_route *how, const void *data, const char *file, int line);

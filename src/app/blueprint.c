@@ -61,6 +61,9 @@ static const char *fault_of(const covey_app *parent, const char *name,
         return "a name has letters, digits and \"-_\"";
     if (how->prefix != NULL && how->prefix[0] != '/')
         return "its prefix does not begin with /";
+    if (how->error_format != NULL &&
+        cv_error_format_find(how->error_format) == CV_ERROR_FORMAT_UNSET)
+        return "its .error_format is none of auto, html, json, text, problem";
     if (depth(parent) == DEPTH_MAX)
         return "it lies too deep in others; does a setup function register itself?";
     if (how->copy_of == NULL)
@@ -88,15 +91,19 @@ static const char *join(struct cv_arena *arena, const char *a, const char *betwe
 static int keep_given(covey_app *blueprint, const char *name, const struct covey_blueprint *how)
 {
     struct cv_arena *arena = &blueprint->root->arena;
-    blueprint->given = *how;
-    blueprint->given.setup = NULL;
-    blueprint->given.copy_of = NULL;
-    blueprint->own_name = cv_arena_strndup(arena, cv_span_str(name != NULL ? name : ""));
-    if (how->prefix != NULL)
-        blueprint->given.prefix = cv_arena_strndup(arena, cv_span_str(how->prefix));
-    bool complete =
-        blueprint->own_name != NULL && (how->prefix == NULL || blueprint->given.prefix != NULL);
-    return complete ? 0 : -ENOMEM;
+    bool ok = true;
+    blueprint->own_name = cv_app_keep(arena, name != NULL ? name : "", &ok);
+    blueprint->given = (struct covey_blueprint){
+        .prefix = cv_app_keep(arena, how->prefix, &ok),
+        .host = cv_app_keep(arena, how->host, &ok),
+        .version = cv_app_keep(arena, how->version, &ok),
+        .version_prefix = cv_app_keep(arena, how->version_prefix, &ok),
+        .strict_slashes = how->strict_slashes,
+        .compress = how->compress,
+        .overwrite = how->overwrite,
+        .error_format = cv_app_keep(arena, how->error_format, &ok),
+    };
+    return ok ? 0 : -ENOMEM;
 }
 
 static covey_app *blueprint_new(covey_app *parent, const char *name,
@@ -153,6 +160,19 @@ static covey_app *add(covey_app *parent, const char *name, const struct covey_bl
 
 /* ---- What it consists of ---- */
 
+/* What a copy does not say. */
+static void take_over(struct covey_blueprint *how, const struct covey_blueprint *from)
+{
+    how->prefix = how->prefix != NULL ? how->prefix : from->prefix;
+    how->host = how->host != NULL ? how->host : from->host;
+    how->version = how->version != NULL ? how->version : from->version;
+    how->version_prefix = how->version_prefix != NULL ? how->version_prefix : from->version_prefix;
+    how->compress = how->compress != 0 ? how->compress : from->compress;
+    how->overwrite |= from->overwrite;
+    how->strict_slashes = how->strict_slashes != 0 ? how->strict_slashes : from->strict_slashes;
+    how->error_format = how->error_format != NULL ? how->error_format : from->error_format;
+}
+
 /* Depth is bounded by that of `from`, and nothing is added to that meanwhile. */
 static void copy(covey_app *blueprint, covey_app *from, const struct place *place)
 {
@@ -195,8 +215,8 @@ covey_app *covey_blueprint_at(covey_app *app, const char *name, const struct cov
         return app;
     }
     covey_app *from = known.copy_of;
-    if (from != NULL && known.prefix == NULL)
-        known.prefix = from->given.prefix;
+    if (from != NULL)
+        take_over(&known, &from->given);
     covey_app *blueprint = add(app, name, &known, &place);
     if (blueprint == NULL)
         return app;

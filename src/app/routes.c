@@ -32,12 +32,22 @@ static const char *full_name(const covey_app *of, const struct covey_route *how,
     return cv_arena_printf(arena, "%s%s%s", of->name, of->name[0] != '\0' ? "." : "", how->name);
 }
 
-/* NULL: there is none; *ok: there is memory. */
-static const char *keep(struct cv_arena *arena, const char *text, bool *ok)
+/* What a route does not say is as the blueprints that it lies in say, the innermost first. */
+static struct covey_route inherit(const covey_app *of, const struct covey_route *how)
 {
-    const char *copy = text != NULL ? cv_arena_strndup(arena, cv_span_str(text)) : NULL;
-    *ok &= text == NULL || copy != NULL;
-    return copy;
+    struct covey_route all = *how;
+    for (; of != NULL; of = of->parent) {
+        const struct covey_blueprint *given = &of->given;
+        all.host = all.host != NULL ? all.host : given->host;
+        all.version = all.version != NULL ? all.version : given->version;
+        all.version_prefix =
+            all.version_prefix != NULL ? all.version_prefix : given->version_prefix;
+        all.strict_slashes = all.strict_slashes != 0 ? all.strict_slashes : given->strict_slashes;
+        all.compress = all.compress != 0 ? all.compress : given->compress;
+        all.overwrite |= given->overwrite;
+        all.error_format = all.error_format != NULL ? all.error_format : given->error_format;
+    }
+    return all;
 }
 
 static int keep_given(struct cv_route *route, const char *path, const struct covey_route *how)
@@ -49,30 +59,32 @@ static int keep_given(struct cv_route *route, const char *path, const struct cov
     if (given == NULL)
         return -ENOMEM;
     bool ok = true;
-    *given = (struct cv_given){.path = keep(arena, path, &ok), .how = *how};
-    given->how.name = keep(arena, how->name, &ok);
-    given->how.host = route->how.host;
-    given->how.version = keep(arena, how->version, &ok);
-    given->how.version_prefix = keep(arena, how->version_prefix, &ok);
+    *given = (struct cv_given){.path = cv_app_keep(arena, path, &ok), .how = *how};
+    given->how.name = cv_app_keep(arena, how->name, &ok);
+    given->how.host = cv_app_keep(arena, how->host, &ok);
+    given->how.version = cv_app_keep(arena, how->version, &ok);
+    given->how.version_prefix = cv_app_keep(arena, how->version_prefix, &ok);
+    given->how.error_format = cv_app_keep(arena, how->error_format, &ok);
     route->given = given;
     return ok ? 0 : -ENOMEM;
 }
 
+/* `all` is `how` with what it inherits. */
 static struct cv_route *route_new(covey_app *of, const char *methods, const char *path,
-                                  const struct covey_route *how)
+                                  const struct covey_route *how, const struct covey_route *all)
 {
     struct cv_arena *arena = &of->root->arena;
     struct cv_route *route = cv_arena_alloc(arena, sizeof(*route));
     if (route == NULL)
         return NULL;
     *route = (struct cv_route){
-        .how = *how,
+        .how = *all,
         .methods = cv_arena_strndup(arena, cv_span_str(methods)),
-        .pattern = cv_pattern_versioned(arena, how->version_prefix, how->version, of->prefix, path),
+        .pattern = cv_pattern_versioned(arena, all->version_prefix, all->version, of->prefix, path),
         .of = of,
     };
     bool ok = true;
-    route->how.host = keep(arena, how->host, &ok);
+    route->how.host = cv_app_keep(arena, all->host, &ok);
     route->how.name = full_name(of, how, route->pattern);
     ok &= route->methods != NULL && route->pattern != NULL && route->how.name != NULL;
     return ok && keep_given(route, path, how) == 0 ? route : NULL;
@@ -89,7 +101,8 @@ void cv_app_add_route(covey_app *app, const char *methods, const char *path,
                       const struct covey_route *how, const void *data, const char *file, int line)
 {
     char reason[512];
-    struct cv_route *added = route_new(app, methods, path, how);
+    const struct covey_route all = inherit(app, how);
+    struct cv_route *added = route_new(app, methods, path, how, &all);
     if (added == NULL) {
         cv_app_fail(app, "%s:%d: route %s: out of memory", file, line, path);
         return;
@@ -97,10 +110,10 @@ void cv_app_add_route(covey_app *app, const char *methods, const char *path,
     added->data = data;
     added->file = file;
     added->line = line;
-    added->compresses = cv_compress_wanted(app->root, how->compress, file, line);
-    if (how->error_format != NULL)
-        added->error_format = cv_error_format_find(how->error_format);
-    added->is_strict = is_strict(app, how);
+    added->compresses = cv_compress_wanted(app->root, all.compress, file, line);
+    if (all.error_format != NULL)
+        added->error_format = cv_error_format_find(all.error_format);
+    added->is_strict = is_strict(app, &all);
     if (cv_router_add(&app->root->router, added, reason, sizeof(reason)) < 0)
         cv_app_fail(app, "%s:%d: route %s: %s", file, line, added->pattern, reason);
 }

@@ -141,6 +141,71 @@ static void test_a_copy_keeps_the_prefix_unless_it_is_given_one(void **state)
     assert_routes((const char *[]){"a.x /a/x", "other.b.x /other/a/x", "other.c.x /other/x", NULL});
 }
 
+/* ---- What is inherited ---- */
+
+static const struct cv_route *route_of(const char *name)
+{
+    const struct cv_route *route = app.router.first;
+    while (route != NULL && strcmp(route->how.name, name) != 0)
+        route = route->next;
+    assert_non_null(route);
+    return route;
+}
+
+static void test_the_innermost_says(void **state)
+{
+    (void)state;
+    covey_app *outer =
+        covey_blueprint(&app, "outer", .prefix = "/outer", .host = "a.example", .version = "1",
+                        .strict_slashes = 1, .error_format = "json", .compress = 1);
+    covey_app *inner = covey_blueprint(outer, "inner", .prefix = "/inner", .version = "2",
+                                       .strict_slashes = COVEY_OFF);
+    covey_get(outer, "/x", nothing, .name = "x");
+    covey_get(inner, "/x", nothing, .name = "x");
+    covey_get(inner, "/own", nothing, .name = "own", .host = "b.example", .version = "3",
+              .version_prefix = "/api/v", .strict_slashes = 1, .error_format = "text",
+              .compress = COVEY_OFF);
+    covey_get(&app, "/x", nothing, .name = "x");
+    assert_routes((const char *[]){"outer.x /v1/outer/x", "outer.inner.x /v2/outer/inner/x",
+                                   "outer.inner.own /api/v3/outer/inner/own", "x /x", NULL});
+    assert_string_equal(route_of("outer.inner.x")->how.host, "a.example");
+    assert_string_equal(route_of("outer.inner.own")->how.host, "b.example");
+    assert_null(route_of("x")->how.host);
+    assert_true(route_of("outer.inner.x")->compresses);
+    assert_false(route_of("outer.inner.own")->compresses);
+    assert_false(route_of("x")->compresses);
+    assert_true(route_of("outer.x")->is_strict);
+    assert_false(route_of("outer.inner.x")->is_strict);
+    assert_true(route_of("outer.inner.own")->is_strict);
+    assert_false(route_of("x")->is_strict);
+    assert_int_equal(route_of("outer.inner.x")->error_format, CV_ERROR_FORMAT_JSON);
+    assert_int_equal(route_of("outer.inner.own")->error_format, CV_ERROR_FORMAT_TEXT);
+    assert_int_equal(route_of("x")->error_format, CV_ERROR_FORMAT_UNSET);
+}
+
+static void test_a_copy_inherits_anew(void **state)
+{
+    (void)state;
+    covey_app *v1 = covey_blueprint(&app, "v1", .prefix = "/a", .version = "1", .host = "h");
+    covey_get(v1, "/x", nothing, .name = "x");
+    covey_get(v1, "/y", nothing, .name = "y", .version = "9");
+    covey_blueprint(&app, "v2", .copy_of = v1, .version = "2", .prefix = "/b");
+    assert_routes(
+        (const char *[]){"v1.x /v1/a/x", "v1.y /v9/a/y", "v2.x /v2/b/x", "v2.y /v9/b/y", NULL});
+    assert_string_equal(route_of("v2.x")->how.host, "h");
+}
+
+static void test_a_copy_may_take_the_place_of_others(void **state)
+{
+    (void)state;
+    covey_app *a = covey_blueprint(&app, "a", .prefix = "/x");
+    covey_get(a, "/y", nothing, .name = "y");
+    covey_app *b = covey_blueprint(&app, "b", .copy_of = a, .overwrite = true);
+    assert_false(app.failed);
+    assert_ptr_equal(route_of("b.y")->of, b);
+    assert_int_equal(route_of("a.y")->n_places, 0);
+}
+
 /* ---- Contexts ---- */
 
 static void test_each_has_a_context_of_its_own(void **state)
@@ -187,6 +252,8 @@ static void test_wrong_blueprints_are_refused(void **state)
     assert_refused("letters, digits");
     covey_blueprint(&app, NULL, .prefix = "b");
     assert_refused("blueprint without a name: its prefix does not begin with /");
+    covey_blueprint(&app, "b", .error_format = "xml");
+    assert_refused("its .error_format is none of auto");
     covey_blueprint(a, "b", .copy_of = a);
     assert_refused("it lies within");
     covey_blueprint(&app, "b", .copy_of = &app);
@@ -222,6 +289,9 @@ int main(void)
         TEST(test_what_is_registered_twice_conflicts),
         TEST(test_a_copy_has_all_that_the_other_has),
         TEST(test_a_copy_keeps_the_prefix_unless_it_is_given_one),
+        TEST(test_the_innermost_says),
+        TEST(test_a_copy_inherits_anew),
+        TEST(test_a_copy_may_take_the_place_of_others),
         TEST(test_each_has_a_context_of_its_own),
         TEST(test_wrong_blueprints_are_refused),
         TEST(test_only_setup_may_register),
