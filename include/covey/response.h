@@ -98,6 +98,11 @@ COVEY_API int covey_inform(covey_req *req, int status);
 /* The status of the staged or begun answer; 0 before. For response middleware. */
 COVEY_API int covey_status(const covey_req *req);
 
+/* Takes the staged answer back, so that another can take its place: for response middleware, and
+ * for a handler that thinks better of it. Header fields stay, but for those that describe a body.
+ * 0, or -EALREADY: covey_respond() has been called. */
+COVEY_API int covey_reset_response(covey_req *req);
+
 /* ---- Streaming ---- */
 
 struct covey_response {

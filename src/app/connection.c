@@ -14,10 +14,12 @@ void cv_req_find_conn(struct covey_req *req)
 /* NULL when out of memory, or if it is gone. */
 static struct cv_conn_ctx *keep(struct covey_req *req)
 {
-    uintptr_t conn = cv_exchange_keep_conn(req->x);
+    uintptr_t conn = cv_exchange_conn(req->x);
     req->conn = conn != 0 ? cv_conns_add(&req->app->conns, conn) : NULL;
-    if (req->conn != NULL)
-        req->conn->refs++;
+    if (req->conn == NULL)
+        return NULL;
+    req->conn->refs++;
+    cv_exchange_keep_conn(req->x);
     return req->conn;
 }
 

@@ -148,6 +148,8 @@ static void settle(struct covey_req *req, int code)
     if (code < 0)
         cv_req_stage_error(req, code);
     code = cv_req_run_response_middleware(req);
+    if (code >= 0 && req->staged.answer.status == 0)
+        code = covey_fail(req, 500, "The response middleware has left no answer");
     if (code < 0)
         cv_req_stage_error(req, code);
     if (req->stream != CV_STREAM_NOT) {
@@ -168,10 +170,11 @@ void cv_req_run(struct covey_req *req)
 
 bool cv_req_needs_fiber(const struct covey_req *req)
 {
-    const struct cv_plan *plan = cv_req_plan(req);
-    if (plan->response.n > 0 || plan->errors.n > 0 || cv_req_is_heard(req, CV_SIGNALS_REQUEST))
+    if (CV_LIKELY(req->route != NULL && req->bad_status == 0))
         return true;
-    return req->bad_status == 0 && (req->route != NULL || plan->request.n > 0);
+    const struct cv_plan *plan = cv_req_plan(req);
+    return (plan->request.n > 0 && req->bad_status == 0) || plan->response.n > 0 ||
+           plan->errors.n > 0 || cv_req_is_heard(req, CV_SIGNALS_REQUEST);
 }
 
 void cv_req_refuse(struct covey_req *req, int status, const char *text)

@@ -16,15 +16,6 @@ const char *covey_error_text(const covey_req *req)
     return cv_req_here(req) && req->error_status != 0 ? req->fail_text : NULL;
 }
 
-/* Whatever was to be the answer is none any more. */
-static void clear(struct covey_req *req)
-{
-    if (req->staged.answer.status != 0)
-        cv_stage_drop(req);
-    req->type = NULL;
-    cv_field_drop_entity(req);
-}
-
 static void name_failed(struct covey_req *req, const struct cv_hook *hook, int code)
 {
     const char *why = code == req->fail_code && req->fail_text != NULL ? req->fail_text
@@ -44,7 +35,7 @@ bool cv_req_ask_error_handler(struct covey_req *req, int status)
     cv_req_tell(req, CV_SIGNAL_EXCEPTION, &event);
     if (hook == NULL)
         return false;
-    clear(req);
+    cv_stage_reset(req);
     int rc = hook->handler(req);
     bool has_answered = req->staged.answer.status != 0;
     if (rc >= 0 || (rc == -EALREADY && has_answered))

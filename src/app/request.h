@@ -61,6 +61,7 @@ struct covey_req {
     enum cv_req_wait wait;
     enum cv_req_stream stream;
     bool response_middleware_ran;
+    bool is_responding; /* covey_respond() has been called, though its head may not have left */
     bool was_started;   /* the host's: the handler has begun */
     bool was_named;     /* the host's: the log says that it ignores its cancellation */
     int bad_status;     /* the request itself was refused while being read: 400, 408, 413 */
@@ -206,6 +207,9 @@ void cv_stage_replace_body(struct covey_req *req, char *bytes, size_t len);
 
 /* Gives back a staged body that will not be sent. */
 void cv_stage_drop(struct covey_req *req);
+
+/* The same, and drops what described it: whatever was to be the answer is none any more. */
+void cv_stage_reset(struct covey_req *req);
 
 /* The staged answer with its fields, ready for the server. Valid as long as the request. */
 struct cv_answer *cv_stage_answer(struct covey_req *req);

@@ -230,6 +230,24 @@ int covey_redirect(covey_req *req, int status, const char *location)
     return rc == 0 ? covey_empty(req, status) : rc;
 }
 
+void cv_stage_reset(struct covey_req *req)
+{
+    if (req->staged.answer.status != 0)
+        cv_stage_drop(req);
+    req->type = NULL;
+    cv_field_drop_entity(req);
+}
+
+int covey_reset_response(covey_req *req)
+{
+    if (!cv_req_here(req))
+        return -EPERM;
+    if (req->is_responding)
+        return -EALREADY;
+    cv_stage_reset(req);
+    return 0;
+}
+
 int covey_status(const covey_req *req)
 {
     return cv_req_here(req) ? req->staged.answer.status : 0;

@@ -74,9 +74,12 @@ int covey_respond_with(covey_req *req, const struct covey_response *how)
     if (rc < 0)
         return rc;
     (void)cv_stage(req, known.status, type, cv_span(NULL, 0));
+    req->is_responding = true;
     rc = begin(req, known.length);
-    if (rc < 0 && req->stream == CV_STREAM_NOT)
+    if (rc < 0 && req->stream == CV_STREAM_NOT) {
         cv_stage_drop(req); /* nothing has left: an error page may */
+        req->is_responding = false;
+    }
     return rc;
 }
 

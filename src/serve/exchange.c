@@ -212,11 +212,10 @@ uintptr_t cv_exchange_conn(const struct cv_exchange *x)
     return (uintptr_t)x->conn;
 }
 
-uintptr_t cv_exchange_keep_conn(struct cv_exchange *x)
+void cv_exchange_keep_conn(struct cv_exchange *x)
 {
     if (x->conn != NULL)
         x->conn->kept = true;
-    return (uintptr_t)x->conn;
 }
 
 void cv_exchange_set_name(struct cv_exchange *x, const char *name)

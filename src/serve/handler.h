@@ -203,7 +203,7 @@ enum cv_gone cv_exchange_gone(const struct cv_exchange *x);
 /* The connection that it came on: a name that no other has until it has been told to be gone; 0: it
  * has lost it already. keep_conn() has the host told of its end. */
 uintptr_t cv_exchange_conn(const struct cv_exchange *x);
-uintptr_t cv_exchange_keep_conn(struct cv_exchange *x);
+void cv_exchange_keep_conn(struct cv_exchange *x);
 
 /* Takes the next of those that have gone, behind the events. False when there is none. */
 bool cv_server_next_gone(struct cv_server *server, uintptr_t *ret_conn);

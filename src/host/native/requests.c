@@ -326,6 +326,6 @@ void cv_native_handle_events(struct cv_native *native)
         if (event.kind == CV_EV_REQUEST || event.kind == CV_EV_BODY) /* a handler has run */
             look_at_the_clock(native);
     }
-    for (uintptr_t conn; cv_server_next_gone(native->server, &conn);)
+    for (uintptr_t conn; native->app.conns.n > 0 && cv_server_next_gone(native->server, &conn);)
         cv_app_conn_gone(&native->app, conn);
 }

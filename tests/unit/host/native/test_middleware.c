@@ -34,6 +34,10 @@ static int mark_out_2(covey_req *req)
     note("out2");
     if (covey_query(req, "failout") != NULL)
         return covey_fail(req, 500, "in the response middleware");
+    if (covey_query(req, "instead") != NULL && covey_reset_response(req) == 0)
+        return covey_html(req, 203, "instead");
+    if (covey_query(req, "nothing") != NULL)
+        return covey_reset_response(req);
     return covey_query(req, "again") != NULL ? covey_text(req, 200, "again") * 0 : 0;
 }
 
@@ -45,7 +49,11 @@ static int handler(covey_req *req)
 
 static int streaming(covey_req *req)
 {
-    covey_respond(req, 200);
+    if (covey_query(req, "reset") != NULL)
+        covey_text(req, 404, "not this");
+    covey_reset_response(req);
+    if (covey_respond(req, 200) == 0 && covey_reset_response(req) != -EALREADY)
+        return -EIO;
     covey_send(req, "x", 1);
     return 0;
 }
@@ -83,6 +91,14 @@ static void test_middleware_runs_around_the_handler(void **state)
     assert_chain("/h%", 400, "out2 out1 ");
     assert_chain("/s", 200, "in1 in2 out2 out1 ");
     assert_chain("/s?failout", 500, "in1 in2 out2 ");
+    assert_body(rig_get(&rig, "/h?instead"), "instead");
+    assert_chain("/h?instead", 203, "in1 in2 handler out2 out1 ");
+    assert_has(rig_get(&rig, "/h?instead"), "Content-Type: text/html");
+    assert_chain("/nowhere?instead", 203, "in1 in2 out2 out1 ");
+    assert_chain("/h?nothing", 500, "in1 in2 handler out2 out1 ");
+    rig_assert_logged(&rig, "The response middleware has left no answer");
+    assert_chain("/s?instead", 200, "in1 in2 out2 out1 ");
+    assert_chain("/s?reset", 200, "in1 in2 out2 out1 ");
     assert_has(rig_get(&rig, "/nowhere"), "X-Status: 404\r\n");
     assert_has(rig_get(&rig, "/s"), "X-Status: 200\r\n");
     rig_stop(&rig);
