@@ -118,6 +118,7 @@ void cv_app_done(covey_app *app)
 {
     cv_app_enter(NULL);
     cv_tasks_done(&app->tasks);
+    cv_app_forget_ended(app);
     cv_conns_done(&app->conns);
     cv_file_cache_free(app->files);
     cv_compress_done(app);

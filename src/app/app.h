@@ -59,7 +59,8 @@ struct cv_app_host {
     void (*extend)(void *arg, int64_t ms);               /* more time to start; NULL: no limit */
     bool (*was_asked)(void *arg); /* to end, though the loop may not know yet; NULL: never */
     void *arg;
-    bool debug; /* error pages show the reason of a 5xx, and where it comes from */
+    bool debug; /* error pages show the reason of a 5xx, and where it comes from; ended requests are
+                   told from others */
 };
 
 struct covey_app {
@@ -97,6 +98,7 @@ struct covey_app {
     struct cv_offload *offload;
     struct cv_compress *compress; /* NULL: nothing is compressed */
     struct cv_file_cache *files;  /* NULL: none has been opened yet */
+    struct cv_ended *ended;       /* requests, kept in DEBUG; NULL: none yet */
     struct cv_tasks tasks;
 };
 
@@ -165,6 +167,9 @@ bool cv_app_here(const covey_app *app, const char *call);
 
 /* The app of this thread, or NULL. */
 covey_app *cv_app_current(void);
+
+/* Frees the ended requests that were kept. */
+void cv_app_forget_ended(covey_app *app);
 
 /* Whether the caller runs on a fiber. If not, one line says so, naming `call`. */
 bool cv_app_can_wait(const char *call);

@@ -112,7 +112,9 @@ static int run_handler(struct covey_req *req)
         return rc;
     cv_req_tell(req, CV_SIGNAL_HANDLER_AFTER, NULL);
     if (req->staged.answer.status == 0) {
-        cv_error("%s: the handler returned %d without an answer", cv_req_name(req), rc);
+        cv_error("%s: the handler returned %d without an answer; each way through it must end in "
+                 "one (covey_text() and its kin), or in a negative code",
+                 cv_req_name(req), rc);
         return covey_fail(req, 500, "The handler returned without an answer");
     }
     return rc;

@@ -38,7 +38,7 @@ static struct cv_args *read_cookies(struct covey_req *req)
 /* NULL when out of memory, or if the caller is in a wrong thread. */
 static const struct cv_args *cookies_of(struct covey_req *req, const char *call)
 {
-    struct cv_req_more *more = cv_app_here(req->app, call) ? cv_req_more(req) : NULL;
+    struct cv_req_more *more = cv_req_may(req, call) ? cv_req_more(req) : NULL;
     if (more == NULL)
         return NULL;
     if (more->cookies == NULL)

@@ -204,7 +204,7 @@ int cv_req_read_form(struct covey_req *req)
 /* NULL where there is none, or it cannot be read. */
 static const struct cv_form *form_of(struct covey_req *req, const char *call)
 {
-    if (!cv_app_here(req->app, call) || req->route == NULL)
+    if (!cv_req_may(req, call) || req->route == NULL)
         return NULL;
     if (!req->route->how.form) {
         cv_error("%s: %s() needs a route with .form = true", cv_req_name(req), call);

@@ -114,6 +114,8 @@ void cv_req_unref(struct covey_req *req)
         cv_conn_ctx_unref(req->conn);
     cv_list_remove(&req->canceled);
     cv_exchange_set_host(req->x, NULL);
+    if (CV_UNLIKELY(req->app->host.debug) && cv_req_keep(req))
+        return;
     cv_exchange_release(req->x); /* the request lies in it */
 }
 

@@ -61,7 +61,7 @@ int cv_req_read_query(struct covey_req *req)
 /* NULL if it cannot be read, or the caller is in a wrong thread. */
 static const struct cv_args *query_of(struct covey_req *req, const char *call)
 {
-    if (!cv_app_here(req->app, call) || cv_req_read_query(req) < 0)
+    if (!cv_req_may(req, call) || cv_req_read_query(req) < 0)
         return NULL;
     return req->query;
 }

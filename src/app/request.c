@@ -200,7 +200,10 @@ void *covey_ctx(const covey_req *req)
 
 covey_app *covey_app_of(const covey_req *req)
 {
-    return req->app;
+    if (!cv_req_has_ended(req))
+        return req->app; /* also on other threads, which may add tasks to it */
+    (void)cv_req_complain(req, __func__);
+    return NULL;
 }
 
 covey_app *covey_blueprint_of(const covey_req *req)

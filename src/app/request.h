@@ -118,8 +118,19 @@ void cv_req_cancel(struct covey_req *req, enum covey_cause cause);
 /* "GET /hello/<name>" for messages. In the request's arena. */
 const char *cv_req_name(struct covey_req *req);
 
-/* Whether this thread may use the request; one line if not. */
-#define cv_req_here(req) cv_app_here((req)->app, __func__)
+/* Says why `call` may not be made on the request, and that it was refused. False. */
+bool cv_req_complain(const struct covey_req *req, const char *call);
+
+/* Whether this thread may use the request, and it has not ended; one line if not. Macros, because
+ * as a function it would not be inlined. */
+#define cv_req_may(req, call)                                                                      \
+    (CV_LIKELY((req)->app == cv_app_current()) || cv_req_complain((req), (call)))
+#define cv_req_here(req) cv_req_may(req, __func__)
+
+/* In DEBUG: instead of releasing its exchange, keeps it for a while, so that a call on the request
+ * can be told that it has ended. False if it cannot be kept. */
+bool cv_req_keep(struct covey_req *req);
+bool cv_req_has_ended(const struct covey_req *req);
 
 /* ---- Between this folder's files ---- */
 

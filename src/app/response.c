@@ -81,10 +81,11 @@ struct cv_answer *cv_stage_answer(struct covey_req *req)
 
 int cv_stage_check(struct covey_req *req, int status, const char *call)
 {
-    if (!cv_app_here(req->app, call))
+    if (!cv_req_may(req, call))
         return -EPERM;
     if (req->staged.answer.status != 0) {
-        cv_warn("%s: %s() after the request had been answered; the first answer stands",
+        cv_warn("%s: %s() after the request had been answered; the first answer stands: return "
+                "after each",
                 cv_req_name(req), call);
         return -EALREADY;
     }

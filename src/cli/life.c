@@ -17,6 +17,11 @@ static const char *setting(void *arg, const char *name)
     return cv_conf_lookup(life->conf, name);
 }
 
+static int64_t unless_off(int64_t value)
+{
+    return value == CV_CONF_OFF ? 0 : value;
+}
+
 struct cv_native_config cv_life_config(struct life *life, covey_setup_fn *setup)
 {
     const int64_t *value = life->conf->value;
@@ -48,6 +53,8 @@ struct cv_native_config cv_life_config(struct life *life, covey_setup_fn *setup)
                                                 .keep_alive = value[CV_SET_KEEP_ALIVE] != 0,
                                                 .access_log = life->access_log,
                                                 .arg = life},
+                                     .fiber_stack = unless_off(value[CV_SET_FIBER_STACK_SIZE]),
+                                     .slow_handler = unless_off(value[CV_SET_SLOW_HANDLER]) * CV_MS,
                                      .busy_poll = value[CV_SET_BUSY_POLL] * 1000,
                                      .offload_threads = (unsigned)value[CV_SET_OFFLOAD_THREADS],
                                      .stop_timeout = value[CV_SET_STOP_TIMEOUT],

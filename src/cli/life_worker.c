@@ -6,6 +6,7 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "base/threads.h"
+#include "loop/fiber.h"
 #include "supervise/dump.h"
 #include "supervise/manifest.h"
 #include "supervise/template.h"
@@ -151,7 +152,16 @@ static int supervised(struct life *life, const struct cv_app_source *source)
 /* For the dump of a worker that hangs or crashes: a signal handler has no argument of its own. */
 static const struct life *dumped_life;
 
-static void describe(char *to, size_t cap)
+static CV_PRINTF(3, 4) void append(char *to, size_t cap, const char *format, ...)
+{
+    size_t len = strlen(to);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(to + len, cap - len, format, args);
+    va_end(args);
+}
+
+static void describe(char *to, size_t cap, const void *fault)
 {
     const struct life *life = dumped_life;
     if (life->native == NULL) {
@@ -159,13 +169,17 @@ static void describe(char *to, size_t cap)
         return;
     }
     cv_native_describe(life->native, to, cap);
+    size_t overflowed = fault != NULL ? cv_fiber_overflowed(fault) : 0;
+    if (overflowed != 0)
+        append(to, cap,
+               ", which has overflowed its stack of %zu KiB: large arrays belong on the heap "
+               "(covey_alloc()), or raise FIBER_STACK_SIZE",
+               overflowed / 1024);
     if (life->child->slots.own == NULL)
         return;
     int64_t since = atomic_load(&life->child->slots.own->running_since);
-    size_t len = strlen(to);
     if (since != 0)
-        (void)snprintf(to + len, cap - len, ", running for %lld ms",
-                       (long long)((cv_clock_ns() - since) / CV_MS));
+        append(to, cap, ", running for %lld ms", (long long)((cv_clock_ns() - since) / CV_MS));
 }
 
 int cv_life_worker(struct cv_conf *conf, const struct cv_app_source *source, struct cv_child *child)

@@ -80,9 +80,22 @@ size_t cv_fibers_stack_used(struct cv_fibers *fibers)
     return cv_stacks_used(&fibers->stacks);
 }
 
-bool cv_fibers_ready(const struct cv_fibers *fibers)
+size_t cv_fibers_ready(const struct cv_fibers *fibers)
 {
-    return fibers->ready_count > 0;
+    return fibers->ready_count;
+}
+
+const struct cv_fiber *cv_fibers_first(const struct cv_fibers *fibers)
+{
+    return cv_list_empty(&fibers->ready)
+               ? NULL
+               : CV_CONTAINER_OF(fibers->ready.next, const struct cv_fiber, link);
+}
+
+size_t cv_fiber_overflowed(const void *at)
+{
+    return running != NULL && cv_stack_guards(running->side.low, at) ? running->fibers->stacks.size
+                                                                     : 0;
 }
 
 void cv_fiber_set_owner(struct cv_fiber *fiber, void *owner, const char *name)
@@ -183,7 +196,8 @@ static struct cv_fiber *take(struct cv_fibers *fibers)
     return fiber;
 }
 
-/* Nothing is left of what was done to the one before. What a fiber waits for is set by each wait. */
+/* Nothing is left of what was done to the one before. What a fiber waits for is set by each wait.
+ */
 static void begin(struct cv_fiber *fiber, void (*fn)(void *arg), void *arg)
 {
     fiber->fn = fn;
@@ -229,14 +243,11 @@ void cv_fiber_renew(struct cv_fiber *self)
     begin(self, self->fn, self->arg);
 }
 
-bool cv_fibers_run(struct cv_fibers *fibers)
+void cv_fibers_run_first(struct cv_fibers *fibers)
 {
     CV_ASSERT(running == NULL);
-    for (size_t n = fibers->ready_count; n > 0; n--) {
-        struct cv_link *link = cv_list_pop(&fibers->ready);
-        CV_ASSERT(link != NULL);
-        fibers->ready_count--;
-        run(CV_CONTAINER_OF(link, struct cv_fiber, link));
-    }
-    return fibers->ready_count > 0;
+    struct cv_link *link = cv_list_pop(&fibers->ready);
+    CV_ASSERT(link != NULL);
+    fibers->ready_count--;
+    run(CV_CONTAINER_OF(link, struct cv_fiber, link));
 }

@@ -8,7 +8,7 @@
  *
  *      start -> RUNNING -> (returns) -> gone
  *                 |  ^
- *      a wait     v  |  resumed by cv_fibers_run()
+ *      a wait     v  |  resumed by cv_fibers_run_first()
  *             SUSPENDED -> READY   (woken, timed out, cancelled)
  */
 #ifndef CV_LOOP_FIBER_H
@@ -34,8 +34,8 @@ CV_MUST_CHECK int cv_fibers_new(struct cv_loop *loop, const struct cv_fibers_con
 void cv_fibers_free(struct cv_fibers *fibers);
 
 /* Starts `fn(arg)`. Called from the loop's thread outside any fiber it runs at once, until it first
- * waits or ends; from within a fiber it is queued for cv_fibers_run(). 0, -EAGAIN at the limit,
- * -ENOMEM. `ret` (may be NULL) is set before `fn` runs and is valid until `fn` returns. */
+ * waits or ends; from within a fiber it is queued. 0, -EAGAIN at the limit, -ENOMEM. `ret` (may be
+ * NULL) is set before `fn` runs and is valid until `fn` returns. */
 CV_MUST_CHECK int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg), void *arg,
                                  struct cv_fiber **ret);
 
@@ -45,11 +45,11 @@ CV_MUST_CHECK int cv_fiber_start(struct cv_fibers *fibers, void (*fn)(void *arg)
 bool cv_fiber_can_renew(void);
 void cv_fiber_renew(struct cv_fiber *self);
 
-/* Resumes every fiber that was ready when called. True while more have become ready meanwhile. */
-bool cv_fibers_run(struct cv_fibers *fibers);
-
-/* Whether any is ready to be resumed (then the loop must not block). */
-bool cv_fibers_ready(const struct cv_fibers *fibers);
+/* How many are ready to be resumed (then the loop must not block); the first of them, or NULL; and
+ * resumes only that one, which there must be. */
+size_t cv_fibers_ready(const struct cv_fibers *fibers);
+const struct cv_fiber *cv_fibers_first(const struct cv_fibers *fibers);
+void cv_fibers_run_first(struct cv_fibers *fibers);
 
 /* Fibers alive, and the most that have been at once. */
 size_t cv_fibers_count(const struct cv_fibers *fibers);
@@ -61,6 +61,10 @@ size_t cv_fibers_stack_used(struct cv_fibers *fibers);
 
 /* The fiber that is running on this thread, or NULL. */
 struct cv_fiber *cv_fiber_self(void);
+
+/* The size of the running fiber's stack if it has overflowed, so that an access to `at` has failed;
+ * else 0. For signal handlers. */
+size_t cv_fiber_overflowed(const void *at);
 
 /* A pointer of the owner's (the request); and a name for logs (not copied). Both NULL at first. */
 void cv_fiber_set_owner(struct cv_fiber *fiber, void *owner, const char *name);

@@ -47,6 +47,13 @@ struct cv_offload {
 
 /* ---- The threads' side ---- */
 
+static CV_THREAD_LOCAL struct cv_fiber *caller;
+
+struct cv_fiber *cv_offload_caller(void)
+{
+    return caller;
+}
+
 static struct call *take_call(struct cv_offload *pool)
 {
     while (pool->queued == 0 && !pool->stopping)
@@ -77,7 +84,9 @@ static void *work(void *arg)
     (void)pthread_mutex_lock(&pool->lock);
     for (struct call *call; (call = take_call(pool)) != NULL;) {
         (void)pthread_mutex_unlock(&pool->lock);
+        caller = call->fiber;
         int result = call->fn(call->arg);
+        caller = NULL;
         (void)pthread_mutex_lock(&pool->lock);
         finish(pool, call, result);
     }

@@ -22,4 +22,7 @@ void cv_offload_free(struct cv_offload *pool);
  * -EAGAIN if the queue is full or no thread can be had, -ECANCELED if cancelled before it began. */
 int cv_offload(struct cv_offload *pool, int (*fn)(void *arg), void *arg);
 
+/* On a thread of a pool's: the fiber that waits for the call it is making. Else NULL. */
+struct cv_fiber *cv_offload_caller(void);
+
 #endif

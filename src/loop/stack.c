@@ -44,6 +44,12 @@ void cv_stacks_done(struct cv_stacks *stacks)
     *stacks = (struct cv_stacks){0};
 }
 
+bool cv_stack_guards(const char *low, const void *at)
+{
+    uintptr_t end = (uintptr_t)low;
+    return (uintptr_t)at < end && (uintptr_t)at >= end - GUARD_SIZE;
+}
+
 static char *map(const struct cv_stacks *stacks)
 {
     char *guard = mmap(NULL, GUARD_SIZE + stacks->size, PROT_NONE,

@@ -6,6 +6,7 @@
 #ifndef CV_LOOP_STACK_H
 #define CV_LOOP_STACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct cv_stacks {
@@ -28,6 +29,9 @@ void cv_stacks_done(struct cv_stacks *stacks);
  * undefined. */
 char *cv_stacks_take(struct cv_stacks *stacks);
 void cv_stacks_give(struct cv_stacks *stacks, char *low);
+
+/* Whether `at` lies in the guard below a stack, which only one that has overflowed reaches. */
+bool cv_stack_guards(const char *low, const void *at);
 
 /* The most that any stack given back is known to have used. */
 size_t cv_stacks_used(struct cv_stacks *stacks);

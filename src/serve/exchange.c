@@ -84,10 +84,15 @@ void cv_exchange_release(struct cv_exchange *x)
     CV_ASSERT(x->refs > 0);
     if (--x->refs > 0)
         return;
+    cv_exchange_finish(x);
+    exchange_free(x);
+}
+
+void cv_exchange_finish(struct cv_exchange *x)
+{
     if (x->conn != NULL && !x->begun)
         cv_refuse_unanswered(x);
     cv_exchange_abort(x); /* nothing if that has worked */
-    exchange_free(x);
 }
 
 /* ---- What the host is told ---- */

@@ -214,6 +214,9 @@ bool cv_server_next_gone(struct cv_server *server, uintptr_t *ret_conn);
 void cv_exchange_ref(struct cv_exchange *x);
 void cv_exchange_release(struct cv_exchange *x);
 
+/* What the last release does first: ends it if it is open. Its memory stays until then. */
+void cv_exchange_finish(struct cv_exchange *x);
+
 /* A name for the access log and messages (the route); not copied. */
 void cv_exchange_set_name(struct cv_exchange *x, const char *name);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,28 +16,35 @@
 
 #define STACK_BYTES (128 * 1024)
 #define FRAMES_MAX 48
-#define DOING_BYTES 256
+#define DOING_BYTES 512
 
-static void (*tell_doing)(char *to, size_t cap);
+static void (*tell_doing)(char *to, size_t cap, const void *fault);
 
 /* snprintf() is not promised to be safe here, and neither is dladdr() behind cv_symbol_write().
  * Nothing better is to be had for names; a handler that gets stuck is ended by KILL as a process
  * without one would be. */
 static void write_line(const char *text)
 {
-    char line[512];
+    char line[1024];
     int n = snprintf(line, sizeof(line), "%s\n", text);
     if (n > (int)sizeof(line) - 1)
         n = (int)sizeof(line) - 1;
     (void)cv_log_raw(cv_log_fd(), line, (size_t)n);
 }
 
-static void write_head(int signal)
+/* A signal that somebody has sent has no address. */
+static const void *fault_of(int signal, const siginfo_t *info)
+{
+    bool is_fault = (signal == SIGSEGV || signal == SIGBUS) && info->si_code > 0;
+    return is_fault ? info->si_addr : NULL;
+}
+
+static void write_head(int signal, const siginfo_t *info)
 {
     char doing[DOING_BYTES] = "";
     char text[DOING_BYTES + 128];
     if (tell_doing != NULL)
-        tell_doing(doing, sizeof(doing));
+        tell_doing(doing, sizeof(doing), fault_of(signal, info));
     (void)snprintf(text, sizeof(text), "%s: signal %d (%s)%s%s; the stack:", cv_log_name(), signal,
                    sigdescr_np(signal), doing[0] != '\0' ? " in " : "", doing);
     write_line(text);
@@ -83,7 +91,7 @@ static _Unwind_Reason_Code write_frame(struct _Unwind_Context *frame, void *arg)
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     struct walk walk = {.from = struck_at(context)};
-    write_head(signal);
+    write_head(signal, info);
     (void)_Unwind_Backtrace(write_frame, &walk);
     (void)raise(signal); /* SA_RESETHAND: now with its default action */
     /* The first process of a PID namespace has none. What a fault has raised comes again, and then
@@ -109,7 +117,7 @@ static int own_stack(void)
     return sigaltstack(&stack, NULL) == 0 ? 0 : -errno;
 }
 
-int cv_dump_install(void (*doing)(char *to, size_t cap))
+int cv_dump_install(void (*doing)(char *to, size_t cap, const void *fault))
 {
     tell_doing = doing;
     int rc = own_stack();

@@ -13,7 +13,8 @@
 #include <stddef.h>
 
 /* Installs the handlers. `doing` (may be NULL) writes what the process is doing; it is called in
- * the handler. 0 or -errno. */
-CV_MUST_CHECK int cv_dump_install(void (*doing)(char *to, size_t cap));
+ * the handler. `fault` is the address that could not be accessed, NULL: that is not why. 0 or
+ * -errno. */
+CV_MUST_CHECK int cv_dump_install(void (*doing)(char *to, size_t cap, const void *fault));
 
 #endif

@@ -40,6 +40,14 @@ static int recurse(covey_req *req)
     int rc = room[0] != 0 || getppid() != 0 ? recurse((covey_req *)(uintptr_t)room) : 0;
     return rc + room[0];
 }
+static int eat(int depth)
+{
+    volatile char frame[1024];
+    frame[depth % 1024] = (char)depth;
+    return depth == 0 ? 0 : eat(depth - 1) + frame[depth % 1024];
+}
+static int deep(covey_req *req) { return covey_textf(req, 200, "%d", eat(1 << 20)); }
+static int null(covey_req *req) { int *volatile nowhere = NULL; return covey_textf(req, 200, "%d", *nowhere); }
 static int wait_on_a_fiber(covey_req *req) { covey_sleep_ms(1500); return covey_text(req, 200, "waited"); }
 static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
 static int init(covey_app *app)
@@ -57,6 +65,8 @@ static int setup(covey_app *app)
     covey_get(app, "/ignore", ignore_abort);
     covey_get(app, "/crash", crash);
     covey_get(app, "/recurse", recurse);
+    covey_get(app, "/deep", deep);
+    covey_get(app, "/null", null);
     covey_get(app, "/wait", wait_on_a_fiber);
     covey_get(app, "/pid", pid);
     return 0;
@@ -190,6 +200,45 @@ def test_crash_names_route_and_stack(serve, path):
     eventually("it is described", lambda: "the stack:" in server.err, 10)
     eventually("it has ended", lambda: "ended with signal 11" in server.err, 10)
     assert f"in the handler of GET {path} (" in server.err
+
+
+@pytest.mark.skipif(sanitized() == "address", reason="ASan describes crashes itself")
+@pytest.mark.parametrize("size", ["64k", "1M"])
+def test_overflowed_stack_names_route_and_remedy(serve, size):
+    server = serve(fiber_stack_size=size)
+    server.reach_all()
+    ask(server, "/deep")
+    eventually("it has ended", lambda: "ended with signal 11" in server.err, 10)
+    kib = {"64k": 64, "1M": 1024}[size]
+    assert "in the handler of GET /deep (" in server.err
+    assert f"), which has overflowed its stack of {kib} KiB: large arrays belong on the heap (covey_alloc())" in server.err
+    server.reach_all()
+
+
+@pytest.mark.skipif(sanitized() == "address", reason="ASan describes crashes itself")
+def test_other_crashes_are_no_overflows(serve):
+    server = serve()
+    server.reach_all()
+    ask(server, "/null")
+    eventually("it has ended", lambda: "ended with signal 11" in server.err, 10)
+    assert "in the handler of GET /null (" in server.err
+    assert "overflowed" not in server.err
+
+
+def test_handler_that_blocks_is_named_afterwards(serve):
+    server = serve(slow_handler="100ms", workers=1)
+    server.reach_all()
+    assert server.get("/busy?ms=300").body == b"done"
+    eventually("it is named", lambda: "the handler of GET /busy (" in server.err, 10)
+    assert "(SLOW_HANDLER is 100 ms), and nobody else was served; what blocks belongs into covey_offload()" in server.err
+
+
+def test_slow_handlers_are_not_named_where_that_is_off(serve):
+    server = serve(slow_handler="off", workers=1)
+    server.reach_all()
+    assert server.get("/busy?ms=600").body == b"done"
+    assert server.get("/busy?ms=1").body == b"done"
+    assert "SLOW_HANDLER" not in server.err
 
 
 def test_slow_start_listener_is_named_while_it_runs(jobs):

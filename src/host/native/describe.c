@@ -4,9 +4,8 @@
 
 #include <stdio.h>
 
-static void describe_request(const struct covey_req *req, char *to, size_t cap)
+void cv_native_describe_route(const struct cv_route *route, char *to, size_t cap)
 {
-    const struct cv_route *route = req->route;
     if (route == NULL)
         (void)snprintf(to, cap, "the middleware of a request without a route");
     else
@@ -28,7 +27,7 @@ void cv_native_describe(const struct cv_native *native, char *to, size_t cap)
         (void)snprintf(to, cap, "managed process %s (%s:%d)", native->process->what->name,
                        native->process->what->file, native->process->what->line);
     else if (cv_fiber_owner(fiber) != NULL)
-        describe_request(cv_fiber_owner(fiber), to, cap);
+        cv_native_describe_route(((const struct covey_req *)cv_fiber_owner(fiber))->route, to, cap);
     else
         (void)snprintf(to, cap, "a task");
 }

@@ -48,15 +48,17 @@ struct cv_native {
     int64_t drain_until;
     int64_t stop_left; /* ns of stop_timeout that have not been used yet */
 
-    int64_t flushed_at;      /* inside a batch */
-    int64_t looked_at;       /* the clock */
-    unsigned ran;            /* handlers since then */
-    unsigned in_a_row;       /* so many may run before it is, if they go on being as short */
-    int64_t tick;            /* while this is the last one, they do */
-    struct cv_fiber *going;  /* one started for a request that has not waited; NULL: none */
-    struct cv_link canceled; /* requests that were told to end, oldest first */
-    struct cv_timer naming;  /* when the oldest of them is to be named */
-    int64_t stacks_at;       /* when they were last looked at */
+    int64_t flushed_at;          /* inside a batch */
+    int64_t looked_at;           /* the clock */
+    unsigned ran;                /* handlers since then */
+    unsigned in_a_row;           /* so many may run before it is, if they go on being as short */
+    int64_t tick;                /* while this is the last one, they do */
+    int64_t slow;                /* ns that a handler may take without waiting */
+    const struct cv_route *last; /* whose handler was begun last; NULL: of no route */
+    struct cv_fiber *going;      /* one started for a request that has not waited; NULL: none */
+    struct cv_link canceled;     /* requests that were told to end, oldest first */
+    struct cv_timer naming;      /* when the oldest of them is to be named */
+    int64_t stacks_at;           /* when they were last looked at */
 };
 
 /* ---- requests.c ---- */
@@ -68,6 +70,12 @@ void cv_native_requests_init(struct cv_native *native);
 void cv_native_handle_events(struct cv_native *native);
 
 /* ---- turn.c ---- */
+
+/* `what` has held the loop for `ns`, which is too long. */
+void cv_native_blame(const struct cv_native *native, const char *what, int64_t ns);
+
+/* "the handler of GET /block (app.c:40)"; NULL: of no route. */
+void cv_native_describe_route(const struct cv_route *route, char *to, size_t cap);
 
 /* Turns until *condition, one of the native's own flags, holds. 0 or -errno of the loop. */
 CV_MUST_CHECK int cv_native_turn_until(struct cv_native *native, const bool *condition);

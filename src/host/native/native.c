@@ -21,7 +21,8 @@ static int open_parts(struct cv_native *native)
 {
     const struct cv_native_config *config = &native->config;
     const struct cv_fibers_config fibers = {.max = (size_t)config->server.limits.fibers_max +
-                                                   1}; /* listeners */
+                                                   1, /* listeners */
+                                            .stack_size = (size_t)config->fiber_stack};
 
     int rc = cv_loop_new(&native->loop);
     if (rc == 0) {
@@ -75,6 +76,7 @@ static struct cv_native *make(const struct cv_native_config *config)
     if (native == NULL)
         return NULL;
     native->config = *config;
+    native->slow = config->slow_handler > 0 ? config->slow_handler : CV_NEVER;
     native->drain_until = CV_NEVER;
     native->stop_left = config->stop_timeout * CV_MS;
     cv_native_requests_init(native);
@@ -108,6 +110,7 @@ int cv_native_declare(const struct cv_native_config *config, struct cv_native **
 int cv_native_attach(struct cv_native *native, const struct cv_native_config *config)
 {
     native->config = *config;
+    native->slow = config->slow_handler > 0 ? config->slow_handler : CV_NEVER;
     int rc = attach(native);
     return rc < 0 ? no_loop(native, rc) : CV_EXIT_OK;
 }

@@ -26,6 +26,8 @@ struct cv_native_config {
     covey_setup_fn *setup;
     struct cv_server_config server; /* limits, listeners, access log, sharing of connections */
     unsigned offload_threads;
+    int64_t fiber_stack;  /* bytes; 0: 256 KiB */
+    int64_t slow_handler; /* ns: who blocks the loop for longer is named; 0: nobody */
     int64_t busy_poll;    /* ns that the loop looks for events before it sleeps */
     int64_t stop_timeout; /* ms; the stop listeners together may take this long (waits are cancelled
                              then) */

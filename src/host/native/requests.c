@@ -36,6 +36,7 @@ static struct cv_native *native_of(const struct covey_req *req)
 static void run_request(struct cv_native *native, struct covey_req *req, struct cv_fiber *self)
 {
     req->fiber = self;
+    native->last = req->route;
     cv_fiber_set_owner(self, req, NULL);
     cv_req_run(req);
     req->fiber = NULL;
@@ -302,9 +303,19 @@ static void on_event(struct cv_native *native, const struct cv_event *event)
     }
 }
 
+/* It was the last one: none is begun behind one during which a tick has passed. */
+static void blame_last(const struct cv_native *native, int64_t ns)
+{
+    char what[256];
+    cv_native_describe_route(native->last, what, sizeof(what));
+    cv_native_blame(native, what, ns);
+}
+
 static void look_at_the_clock(struct cv_native *native)
 {
     int64_t now = cv_clock_ns();
+    if (CV_UNLIKELY(now - native->looked_at >= native->slow))
+        blame_last(native, now - native->looked_at);
     bool are_short = now - native->looked_at < native->ran * (FLUSH_EVERY / IN_A_ROW);
     native->in_a_row = are_short ? IN_A_ROW : 1;
     native->ran = 0;

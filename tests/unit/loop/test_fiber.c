@@ -62,7 +62,7 @@ static void test_one_more_than_the_limit_is_refused(void **state)
     assert_int_equal(cv_fiber_start(few, note_arg, NULL, NULL), -EAGAIN);
     assert_int_equal(logged, 0);
     cv_fiber_wake(fiber, 7);
-    cv_fibers_run(few);
+    run_ready(few);
     assert_int_equal(cv_fiber_start(few, note_arg, NULL, NULL), 0);
     assert_int_equal(logged, 1);
     cv_fibers_free(few);
@@ -95,7 +95,7 @@ static void test_started_outside_a_fiber_it_runs_at_once_until_it_waits(void **s
     note(50);
     assert_true(cv_fibers_ready(rig.fibers));
     assert_int_equal(cv_fibers_count(rig.fibers), 1);
-    assert_false(cv_fibers_run(rig.fibers));
+    assert_false(run_ready(rig.fibers));
     assert_int_equal(logged, 3);
     assert_int_equal(log_[0], 1);
     assert_int_equal(log_[1], 50);
@@ -119,9 +119,9 @@ static void test_started_from_a_fiber_it_is_queued(void **state)
     rig_start(start_another, NULL);
     assert_int_equal(logged, 2);
     assert_int_equal(log_[1], 3);
-    assert_true(cv_fibers_run(rig.fibers));
+    assert_true(run_ready(rig.fibers));
     assert_int_equal(log_[2], 2);
-    assert_false(cv_fibers_run(rig.fibers));
+    assert_false(run_ready(rig.fibers));
     assert_int_equal(log_[3], 102);
 }
 
@@ -153,9 +153,9 @@ static void test_run_resumes_only_those_ready_when_called(void **state)
     rig_start(yield_once, (void *)1);
     rig_start(start_another, NULL);
     logged = 0;
-    assert_true(cv_fibers_run(rig.fibers)); /* 101, 2; then 2's second half is new */
+    assert_true(run_ready(rig.fibers)); /* 101, 2; then 2's second half is new */
     assert_int_equal(logged, 2);
-    assert_false(cv_fibers_run(rig.fibers));
+    assert_false(run_ready(rig.fibers));
     assert_int_equal(logged, 3);
 }
 
@@ -185,7 +185,7 @@ static void test_ten_thousand_fibers_live_at_once(void **state)
         assert_int_equal(cv_fibers_count(rig.fibers), N);
         for (int i = 0; i < N; i++)
             cv_fiber_wake(all[i], i);
-        assert_false(cv_fibers_run(rig.fibers));
+        assert_false(run_ready(rig.fibers));
         assert_int_equal(cv_fibers_count(rig.fibers), 0);
         assert_int_equal(logged, N);
     }
@@ -262,7 +262,7 @@ static void test_rounding_mode_belongs_to_the_fiber(void **state)
     for (int i = 0; i < 3; i++) { /* the second takes the first one's place */
         rig_start(round_up, NULL);
         assert_int_equal(machine_modes(), MODES);
-        assert_false(cv_fibers_run(rig.fibers));
+        assert_false(run_ready(rig.fibers));
         assert_int_equal(machine_modes(), MODES);
     }
 }

@@ -90,6 +90,21 @@ static void test_use_is_remembered_after_trimming(void **state)
     cv_stacks_done(&stacks);
 }
 
+static void test_guard_lies_right_below(void **state)
+{
+    (void)state;
+    struct cv_stacks stacks;
+    cv_stacks_init(&stacks, SIZE);
+    char *low = cv_stacks_take(&stacks);
+    assert_true(cv_stack_guards(low, low - 1));
+    assert_true(cv_stack_guards(low, low - 64 * 1024));
+    assert_false(cv_stack_guards(low, low));
+    assert_false(cv_stack_guards(low, low - 64 * 1024 - 1));
+    assert_false(cv_stack_guards(low, NULL));
+    cv_stacks_give(&stacks, low);
+    cv_stacks_done(&stacks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +112,7 @@ int main(void)
         cmocka_unit_test(test_last_given_is_the_first_taken),
         cmocka_unit_test(test_hottest_stacks_keep_their_memory_and_the_others_give_it_back),
         cmocka_unit_test(test_use_is_remembered_after_trimming),
+        cmocka_unit_test(test_guard_lies_right_below),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
