@@ -35,23 +35,28 @@ struct covey_file {
     covey_file_with((req), &(struct covey_file){__VA_ARGS__, .size = sizeof(struct covey_file)})
 COVEY_API int covey_file_with(covey_req *req, const struct covey_file *what);
 
-/* A tree of files, as covey_static() serves it. */
+/* A tree of files, or one file, as covey_static() serves it. */
 struct covey_static {
-    const char *directory; /* relative ones from where the server was started */
+    const char *directory; /* or a file; relative ones from where the server was started */
     size_t size;           /* set by the macro */
     const char *index;     /* "index.html": what a path that ends in a slash means; default: 404 */
     const char *name;      /* for logs; default: the pattern */
     int64_t max_age;       /* as in covey_file() */
     bool precompressed;    /* as in covey_file() */
     bool hidden;           /* also names that begin with a dot (.well-known is always served) */
+    bool listing;          /* a path that ends in a slash is a page with what is in the directory,
+                              where there is no index in it */
+    const char *type;      /* Content-Type of all of its files; default: by their extensions */
 };
 
 /* Serves a directory: covey_static(app, "/assets", "public", .index = "index.html") answers GET and
  * HEAD of /assets/app.css with public/app.css, as covey_file() does with a root. With an index, the
  * path of a directory without its last slash is redirected (301) to the one with it. 404 for
  * whatever is no regular file inside, for "." and "..", empty segments, escaped slashes and
- * backslashes. The directory must exist when the server starts; another one put in its place later
- * is noticed. */
+ * backslashes. With .listing a directory's page has its regular files and directories, up to 10,000
+ * of them. Of a file (covey_static(app, "/favicon.ico", "public/icon.ico")) that path alone is
+ * served. The directory, or file, must exist when the server starts; another one put in its place
+ * later is noticed. */
 #define covey_static(app, path, ...)                                                               \
     covey_static_at((app), (path),                                                                 \
                     &(struct covey_static){__VA_ARGS__, .size = sizeof(struct covey_static)},      \

@@ -1,5 +1,7 @@
 #include "app/error_page.h"
 
+#include "app/html.h"
+
 /* A whole page is written, or none: the first error stays, and nothing is written behind it. */
 struct pen {
     struct cv_buf *to;
@@ -25,15 +27,8 @@ static CV_PRINTF(2, 3) void putf(struct pen *pen, const char *format, ...)
 
 static void put_html(struct pen *pen, const char *text)
 {
-    for (; *text != '\0' && pen->rc == 0; text++) {
-        switch (*text) {
-        case '&': put(pen, "&amp;"); break;
-        case '<': put(pen, "&lt;"); break;
-        case '>': put(pen, "&gt;"); break;
-        case '"': put(pen, "&quot;"); break;
-        default: pen->rc = cv_buf_append(pen->to, cv_span(text, 1));
-        }
-    }
+    if (pen->rc == 0)
+        pen->rc = cv_html_write(pen->to, text);
 }
 
 /* The line itself stands out. */

@@ -73,43 +73,27 @@ static int put_max_age(struct covey_req *req, int64_t seconds)
     return cv_field_put(req, CV_SPAN("Cache-Control"), cv_span_str(text));
 }
 
-static bool is_plain(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_';
-}
-
 /* RFC 6266: a name for old clients, and where that is not the whole truth, the true one. */
 static int put_download(struct covey_req *req, const char *name)
 {
-    size_t len = strlen(name);
-    char *old = cv_arena_strndup(req->arena, cv_span(name, len));
-    char *full = cv_arena_alloc(req->arena, 3 * len + 1);
-    if (old == NULL || full == NULL)
+    struct cv_span full = cv_span_str(name);
+    char *old = cv_arena_strndup(req->arena, full);
+    char *escaped = cv_arena_alloc(req->arena, 3 * full.len + 1);
+    if (old == NULL || escaped == NULL)
         return -ENOMEM;
     bool is_same = true;
-    char *at = full;
-    for (size_t i = 0; i < len; i++) {
-        static const char hex[] = "0123456789ABCDEF";
-        unsigned char c = (unsigned char)name[i];
-        if (is_plain(c)) {
-            *at++ = name[i];
-            continue;
-        }
-        *at++ = '%';
-        *at++ = hex[c >> 4];
-        *at++ = hex[c & 15];
-        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '%') {
-            old[i] = '_';
+    for (char *at = old; *at != '\0'; at++) {
+        if (*at < 0x20 || *at == 0x7f || strchr("\"\\%", *at) != NULL) {
+            *at = '_';
             is_same = false;
         }
     }
-    *at = '\0';
+    size_t len = cv_percent_escape(full, escaped);
     const char *value = is_same ? cv_arena_printf(req->arena, "attachment; filename=\"%s\"", old)
                                 : cv_arena_printf(req->arena,
                                                   "attachment; filename=\"%s\"; "
-                                                  "filename*=UTF-8''%s",
-                                                  old, full);
+                                                  "filename*=UTF-8''%.*s",
+                                                  old, (int)len, escaped);
     if (value == NULL)
         return -ENOMEM;
     return cv_field_put(req, CV_SPAN("Content-Disposition"), cv_span_str(value));

@@ -15,6 +15,9 @@ CV_MUST_CHECK int cv_app_file(covey_app *app, const char *root, const char *path
 /* The directory as a root, opened at once. 0 or -errno. */
 CV_MUST_CHECK int cv_app_file_root(covey_app *app, const char *root);
 
+/* A descriptor of its directory, the caller's. -errno. */
+CV_MUST_CHECK int cv_app_file_root_dup(covey_app *app, const char *root);
+
 /* Stages a file as the answer; the options are known and checked. 0 or a negative code; if the file
  * could not be opened, *ret_error says why, and nothing has been staged. */
 CV_MUST_CHECK int cv_req_send_file(struct covey_req *req, const struct covey_file *what,

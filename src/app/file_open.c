@@ -82,9 +82,24 @@ int cv_app_file(covey_app *app, const char *root, const char *path, bool expect_
     return rc;
 }
 
-int cv_app_file_root(covey_app *app, const char *root)
+static int find_root(covey_app *app, const char *root, struct cv_file_root **ret)
 {
     struct cv_file_cache *cache = cache_of(app);
+    return cache != NULL ? cv_file_cache_root(cache, root, now_of(app), ret) : -ENOMEM;
+}
+
+int cv_app_file_root(covey_app *app, const char *root)
+{
     struct cv_file_root *ignored;
-    return cache != NULL ? cv_file_cache_root(cache, root, now_of(app), &ignored) : -ENOMEM;
+    return find_root(app, root, &ignored);
+}
+
+int cv_app_file_root_dup(covey_app *app, const char *root)
+{
+    struct cv_file_root *found;
+    int rc = find_root(app, root, &found);
+    if (rc < 0)
+        return rc;
+    int fd = fcntl(cv_file_root_fd(found), F_DUPFD_CLOEXEC, 3);
+    return fd < 0 ? -errno : fd;
 }

@@ -1,18 +1,23 @@
 /* covey_static(): a tree of files under a path. */
 #include "app/file.h"
+#include "app/listing.h"
 
 #include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct tree {
-    const char *root; /* absolute */
+    const char *root; /* absolute; NULL: it is one file, this one */
+    const char *file;
     const char *index;
     int64_t max_age;
+    const char *type;
     bool precompressed;
     bool hidden;
+    bool listing;
 };
 
 /* ---- Serving ---- */
@@ -70,31 +75,61 @@ static int redirect_to_directory(struct covey_req *req)
     return to != NULL ? covey_redirect(req, 301, to) : -ENOMEM;
 }
 
+static int send_path(struct covey_req *req, const struct tree *tree, const char *path,
+                     int *ret_error)
+{
+    const struct covey_file what = {.path = path,
+                                    .root = tree->root,
+                                    .type = tree->type,
+                                    .max_age = tree->max_age,
+                                    .precompressed = tree->precompressed};
+    return cv_req_send_file(req, &what, ret_error);
+}
+
+/* Its index, else its listing; `path` is "" or ends in a slash. */
+static int serve_directory(struct covey_req *req, const struct tree *tree, const char *path)
+{
+    int error = -EISDIR;
+    int rc = 0;
+    if (tree->index != NULL) {
+        const char *index = cv_arena_printf(req->arena, "%s%s", path, tree->index);
+        if (index == NULL)
+            return -ENOMEM;
+        error = 0;
+        rc = send_path(req, tree, index, &error);
+    }
+    if (tree->listing && (error == -EISDIR || error == -ENOENT)) {
+        error = 0;
+        rc = cv_req_send_listing(req, tree->root, path, tree->hidden, &error);
+    }
+    return error < 0 ? cv_req_file_error(req, path, error) : rc;
+}
+
 static int serve(covey_req *req)
 {
     const struct tree *tree = req->route->data;
     const char *path = covey_param(req, "path");
     if (path == NULL)
-        path = ""; /* the tree's own index */
+        path = ""; /* the tree itself */
     if (!is_acceptable(req, tree, path))
         return cv_req_file_error(req, path, -ENOENT);
     size_t len = strlen(path);
-    if (len == 0 || path[len - 1] == '/') {
-        if (tree->index == NULL)
-            return cv_req_file_error(req, path, -EISDIR);
-        path = cv_arena_printf(req->arena, "%s%s", path, tree->index);
-        if (path == NULL)
-            return -ENOMEM;
-    }
-    const struct covey_file what = {.path = path,
-                                    .root = tree->root,
-                                    .max_age = tree->max_age,
-                                    .precompressed = tree->precompressed};
+    if (len == 0 || path[len - 1] == '/')
+        return serve_directory(req, tree, path);
     int error = 0;
-    int rc = cv_req_send_file(req, &what, &error);
-    if (error == -EISDIR && tree->index != NULL)
+    int rc = send_path(req, tree, path, &error);
+    if (error == -EISDIR && (tree->index != NULL || tree->listing))
         return redirect_to_directory(req);
     return error < 0 ? cv_req_file_error(req, path, error) : rc;
+}
+
+/* Of a file there is no root: its path is the app's. */
+static int serve_file(covey_req *req)
+{
+    const struct tree *tree = req->route->data;
+    int error = 0;
+    int rc = send_path(req, tree, tree->file, &error);
+    return error < 0 ? cv_req_file_error(req, tree->file, error) : rc;
 }
 
 static int redirect(covey_req *req)
@@ -131,11 +166,38 @@ static struct tree *tree_new(struct cv_arena *arena, const struct covey_static *
     *tree = (struct tree){.root = absolute(arena, how->directory),
                           .max_age = how->max_age,
                           .precompressed = how->precompressed,
-                          .hidden = how->hidden};
+                          .hidden = how->hidden,
+                          .listing = how->listing};
     if (how->index != NULL)
         tree->index = cv_arena_strndup(arena, cv_span_str(how->index));
-    bool complete = tree->root != NULL && (how->index == NULL || tree->index != NULL);
+    if (how->type != NULL)
+        tree->type = cv_arena_strndup(arena, cv_span_str(how->type));
+    bool complete = tree->root != NULL && (how->index == NULL || tree->index != NULL) &&
+                    (how->type == NULL || tree->type != NULL);
     return complete ? tree : NULL;
+}
+
+/* Whether it is a file; then it has no root. */
+static bool is_file(struct tree *tree)
+{
+    struct stat st;
+    if (stat(tree->root, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    tree->file = tree->root;
+    tree->root = NULL;
+    return true;
+}
+
+static void add_file(covey_app *app, const char *path, const struct covey_static *how,
+                     const struct tree *tree, const char *file, int line)
+{
+    const struct covey_route route = {
+        .handler = serve_file, .size = sizeof(route), .name = how->name};
+    if (how->index != NULL || how->listing)
+        cv_app_fail(app, "%s:%d: static %s: %s is a file: .index and .listing are for directories",
+                    file, line, path, tree->file);
+    else
+        cv_app_add_route(app, "GET", path, &route, tree, file, line);
 }
 
 static void add_routes(covey_app *app, const char *base, const struct covey_static *how,
@@ -151,7 +213,7 @@ static void add_routes(covey_app *app, const char *base, const struct covey_stat
         return;
     }
     cv_app_add_route(app, "GET", path, &route, tree, file, line);
-    if (tree->index == NULL)
+    if (tree->index == NULL && !tree->listing)
         return;
     route.name = NULL; /* that of the files */
     (void)snprintf(path, sizeof(path), "%s/", base);
@@ -180,6 +242,10 @@ void covey_static_at(covey_app *app, const char *path, const struct covey_static
     const char *prefix = cv_arena_strndup(&app->root->arena, base);
     if (tree == NULL || prefix == NULL) {
         cv_app_fail(app, "%s:%d: static %s: out of memory", file, line, path);
+        return;
+    }
+    if (is_file(tree)) {
+        add_file(app, path, &known, tree, file, line);
         return;
     }
     int rc = cv_app_file_root(app->root, tree->root);

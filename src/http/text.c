@@ -151,14 +151,21 @@ static bool is_of_uri(char c)
            (c != '\0' && strchr(marks, c) != NULL);
 }
 
-size_t cv_uri_escape(struct cv_span text, char *to)
+static bool is_plain(char c)
+{
+    char lower = (char)(c | 0x20);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_';
+}
+
+static size_t escape(struct cv_span text, bool (*stays)(char), char *to)
 {
     static const char hex[] = "0123456789ABCDEF";
     size_t n = 0;
 
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];
-        if (is_of_uri(text.at[i])) {
+        if (stays(text.at[i])) {
             to[n++] = text.at[i];
             continue;
         }
@@ -167,6 +174,16 @@ size_t cv_uri_escape(struct cv_span text, char *to)
         to[n++] = hex[c & 15];
     }
     return n;
+}
+
+size_t cv_percent_escape(struct cv_span text, char *to)
+{
+    return escape(text, is_plain, to);
+}
+
+size_t cv_uri_escape(struct cv_span text, char *to)
+{
+    return escape(text, is_of_uri, to);
 }
 
 /* The bytes from *at up to the next `separator` or the end; moves *at behind it. */

@@ -28,6 +28,10 @@ bool cv_is_field_value(struct cv_span text);
  * blank. The length, or -400 on a broken escape or a NUL, escaped or not. */
 int64_t cv_percent_decode(struct cv_span text, bool plus, char *to);
 
+/* Escapes all but letters, digits and -._ for one segment of a path, or a parameter's value; `to`
+ * as below. The length. */
+size_t cv_percent_escape(struct cv_span text, char *to);
+
 /* Escapes what no URI may hold (blanks, controls, quotes, backslashes, what is no ASCII) into `to`
  * (room for 3 * text.len bytes), so that the result cannot end a field; '%' stays as it is (RFC
  * 3986, section 2). The length. */

@@ -28,9 +28,10 @@ static int sys_openat2(int root, const char *path, uint64_t flags, uint64_t reso
 }
 
 /* O_NONBLOCK: a FIFO without a writer must not be waited for. */
-static int open_fd(const struct cv_file_how *how, const char *path)
+#define FLAGS_FILE (O_RDONLY | O_NONBLOCK | O_NOCTTY)
+
+static int open_fd(const struct cv_file_how *how, const char *path, uint64_t flags)
 {
-    const uint64_t flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
     int root = how->root >= 0 ? how->root : AT_FDCWD;
     uint64_t resolve = how->root >= 0 ? RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS : 0;
     if (how->quick) {
@@ -130,9 +131,20 @@ static int fill(struct cv_file *file, bool quick)
     return 0;
 }
 
+int cv_file_open_directory(int root, const char *path)
+{
+    return open_fd(&(struct cv_file_how){.root = root}, path, O_RDONLY | O_DIRECTORY);
+}
+
+int cv_file_find(int root, const char *path, struct cv_file_id *ret)
+{
+    CV_AUTOCLOSE int fd = open_fd(&(struct cv_file_how){.root = root}, path, O_PATH);
+    return fd < 0 ? fd : id_of(fd, ret);
+}
+
 int cv_file_open(const struct cv_file_how *how, const char *path, struct cv_file **ret)
 {
-    CV_AUTOCLOSE int fd = open_fd(how, path);
+    CV_AUTOCLOSE int fd = open_fd(how, path, FLAGS_FILE);
     if (fd < 0)
         return fd;
     struct cv_file_id id;

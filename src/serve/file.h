@@ -62,6 +62,13 @@ bool cv_file_is_near(const struct cv_file *file, uint64_t offset, size_t len, si
 CV_MUST_CHECK int cv_file_look(int root, const char *path, struct cv_file_id *ret);
 bool cv_file_same(const struct cv_file_id *a, const struct cv_file_id *b);
 
+/* A directory in a root. As cv_file_open(), -ENOTDIR. */
+CV_MUST_CHECK int cv_file_open_directory(int root, const char *path);
+
+/* What is at a path in a root, without opening it. As cv_file_open(); *ret is set also for
+ * -EISDIR. */
+CV_MUST_CHECK int cv_file_find(int root, const char *path, struct cv_file_id *ret);
+
 /* A directory as a root. -ENOENT, -ENOTDIR, ..., -ENOSYS: this kernel cannot keep paths inside
  * (Linux 5.6 can). */
 CV_MUST_CHECK int cv_file_root_open(const char *path);

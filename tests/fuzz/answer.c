@@ -65,6 +65,7 @@ static void check_location(struct cv_span in)
     char *again = malloc(3 * once.len + 1);
     CHECK(again != NULL);
     CHECK(cv_span_eq(once, cv_span(again, cv_uri_escape(once, again)))); /* '%' stays */
+    CHECK(cv_percent_escape(in, text) >= once.len);
     free(again);
     free(text);
 }

@@ -45,6 +45,9 @@ static int setup(covey_app *app)
     covey_get(app, "/twice", twice);
     const char *root = covey_config_str(app, "ROOT", NULL);
     covey_static(app, "/s", root, .index = "index.html", .max_age = 9);
+    covey_static(app, "/listed", root, .index = "index.html", .listing = true, .type = "text/x-own");
+    if (covey_config_str(app, "ONE", NULL) != NULL)
+        covey_static(app, "/one.html", covey_config_str(app, "ONE", NULL), .max_age = 5);
     covey_static(app, "/plain", root, .precompressed = true, .hidden = true);
     return 0;
 }
@@ -78,7 +81,8 @@ def served(app, tmp_path_factory):
     (root / "unreadable").touch(0)
     os.mkfifo(root / "fifo")
     (folder / "secret").write_text("secret")
-    server = Server(folder / "job", app(APP, name="files"), workers=1, file_cache_valid="0", root=root)
+    server = Server(folder / "job", app(APP, name="files"), workers=1, file_cache_valid="0", root=root,
+                    one=root / "page.html")
     server.root = root
     try:
         server.wait_serving()
@@ -351,6 +355,56 @@ def test_a_link_that_is_being_swapped_never_leads_out(served, connection):
     assert "inside" in seen
 
 
+DOTS = [".", "%2e", "%2E", "%252e", "%c0%ae", "%e0%80%ae", "%ef%bc%8e"]
+SLASHES = ["/", "%2f", "%2F", "%5c", "\\", "%252f", "%c0%af", "//", "/./", "/%2e/", "/;/", "/%20/", "/%09"]
+
+
+@pytest.mark.parametrize("tree", ["/f/", "/s/", "/plain/", "/listed/"])
+def test_no_spelling_leads_out(connection, tree):
+    for dots in DOTS:
+        for slash in SLASHES:
+            for path in [f"{dots}{dots}{slash}secret", f"sub{slash}{dots}{dots}{slash}{dots}{dots}{slash}secret",
+                         f"{slash}{dots}{dots}{slash}secret", f"{dots}{dots}{slash}root{slash}{dots}{dots}{slash}secret",
+                         f"up{slash}secret", f"sub{slash}..;{slash}secret"]:
+                answer = connection.get(tree + path)
+                assert answer.status in (301, 400, 404), path
+                assert b"secret" != answer.body
+
+
+def test_a_directory_that_becomes_a_link_never_leads_out(served):
+    """Small files (kept in memory), large ones (sent from a descriptor), and the listing."""
+    inside, outside, link = served.root / "racing", served.root.parent / "racing", served.root / "link"
+    for folder, text in [(inside, "inside"), (outside, "secret")]:
+        folder.mkdir()
+        (folder / "small").write_text(text)
+        (folder / "large").write_text(text * 5000)
+    link.symlink_to("../racing")
+    done, spare = threading.Event(), served.root / "spare2"
+
+    def swap():
+        while not done.is_set():
+            inside.rename(spare)
+            link.rename(inside)
+            inside.rename(link)
+            spare.rename(inside)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    seen = set()
+    try:
+        with served.connect() as connection:
+            for _ in range(700):
+                for path in ["/s/racing/small", "/f/racing/large", "/listed/racing/", "/plain/racing/large"]:
+                    answer = connection.get(path)
+                    assert answer.status in (200, 301, 404)
+                    seen.add(answer.body[:6])
+    finally:
+        done.set()
+        thread.join()
+    assert b"secret" not in seen
+    assert b"inside" in seen
+
+
 # Trees
 
 def test_a_tree(connection):
@@ -388,6 +442,34 @@ def test_a_missing_directory_ends_the_start(jobs, app):
     job = jobs.server(app(APP, name="files"), workers=1, root="/nowhere/at/all")
     assert job.wait_code() == 4
     assert "static /s: /nowhere/at/all: No such file or directory" in job.err
+
+
+def test_one_file(connection):
+    answer = connection.get("/one.html")
+    assert (answer.text, answer.header("Cache-Control")) == ("<p>0123456789</p>", "max-age=5")
+    assert connection.get("/one.html/").status in (200, 404)  # as the app's slashes are
+    for path in ["/one.html/..", "/one.html/secret", "/one"]:
+        assert connection.get(path).status == 404
+
+
+def test_a_directory_is_listed_where_that_is_wanted(served, connection):
+    odd = served.root / "odd"
+    odd.mkdir()
+    (odd / "a <b>.txt").write_text("odd")
+    (odd / ".hidden").write_text("")
+    (odd / "out").symlink_to("../../secret")
+    (odd / "in").symlink_to("../page.html")
+    assert connection.get("/listed/odd").header("Location") == "/listed/odd/"
+    answer = connection.get("/listed/odd/")
+    assert (answer.status, answer.header("Content-Type")) == (200, "text/html; charset=utf-8")
+    assert re.findall(r'href="([^"]*)"', answer.text) == ["../", "./a%20%3Cb%3E.txt", "./in"]
+    assert "a &lt;b&gt;.txt</a><td>3<td>" in answer.text
+    assert connection.get("/listed/odd/a%20%3Cb%3E.txt").header("Content-Type") == "text/x-own"
+    assert connection.get("/listed/sub/").text == "index of sub"
+    assert connection.get("/listed/").text == "index"
+    assert connection.request("HEAD", "/listed/odd/").status == 200
+    for path in ["/listed/nothing/", "/listed/up/", "/listed/etc/", "/listed/page.html/", "/s/odd/", "/listed/.well-known/../"]:
+        assert connection.get(path).status == 404
 
 
 # Bodies on disk

@@ -76,7 +76,7 @@ static int setup(covey_app *app)
     covey_route(app, "GET, POST", "/h", hello);
     covey_static(app, "/i", "public");
     covey_post(app, "/k", hello, .spool_above = 1 << 20);
-    covey_static(app, "/j", "public", .index = "index.html", .max_age = COVEY_OFF);
+    covey_static(app, "/j", "public", .index = "index.html", .max_age = COVEY_OFF, .listing = true);
     return 0;
 }
 COVEY_APP(setup)
