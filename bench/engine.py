@@ -92,6 +92,7 @@ def measure():
         attempt(rows, ["memory idle", "memory kept"], rival.name, resting.idle_connections, rival)
     for name in PAIR:
         attempt(rows, ["pss worker"], name, resting.memory_of_many, peers.ALL[name])
+    attempt(rows, ["route memory"], "covey", resting.route_memory)
     for _, name in itertools.product(range(ROUNDS), PAIR):
         attempt(rows, ["start", "kill", "stop"], name, moments, peers.ALL[name])
     spread(rows)

@@ -6,6 +6,7 @@ import time
 
 import lifecycle
 import proc
+import rivals
 import servers
 import shapes
 import traffic
@@ -44,6 +45,16 @@ def idle_connections(rival):
             taken = (memory(server) - before) / IDLE
         kept, _ = after_close(server, open_before)
         return {"memory idle": taken, "memory kept": kept - before}
+
+
+def route_memory(few=10, many=100000):
+    """Bytes that a worker takes for a route: the app has so many without a parameter and as many with one."""
+    taken = []
+    for routes in (few, many):
+        with servers.Server(rivals.Covey(routes=routes)) as server:
+            lifecycle.settled(server)
+            taken.append(1024 * lifecycle.pss(server.workers()))
+    return {"route memory": (taken[1] - taken[0]) / (2 * (many - few))}
 
 
 def by_mapping(text):

@@ -14,6 +14,7 @@
 #include <covey/request.h>
 #include <covey/response.h>
 #include <covey/signal.h>
+#include <covey/url.h>
 #include <covey/version.h>
 
 #endif

@@ -20,6 +20,10 @@ COVEY_API const char *covey_path(const covey_req *req);
  * such. */
 COVEY_API const char *covey_param(covey_req *req, const char *name);
 
+/* All of them in order: start with *at = 0; false at the end. */
+COVEY_API bool covey_param_next(covey_req *req, size_t *at, const char **ret_name,
+                                const char **ret_value);
+
 /* An <name:int> parameter; 0 if the pattern has none such. The route only matches what fits into
  * int64_t. */
 COVEY_API int64_t covey_param_int(covey_req *req, const char *name);

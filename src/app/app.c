@@ -122,6 +122,7 @@ void cv_app_done(covey_app *app)
     cv_conns_done(&app->conns);
     cv_file_cache_free(app->files);
     cv_compress_done(app);
+    cv_router_done(&app->router);
     cv_arena_done(&app->arena);
 }
 

@@ -80,6 +80,8 @@ struct covey_app {
     covey_app *blueprints;
     struct cv_arena arena;
     struct cv_router router;
+    int64_t gave_up_at; /* when the log last said that a regular expression did; 0: never */
+    uint64_t gave_up;   /* how often since */
     struct cv_rules rules;
     struct cv_hooks listeners[CV_EVENT_COUNT];
     struct cv_hooks middleware[CV_PHASE_COUNT];
@@ -137,6 +139,13 @@ void cv_app_copy_routes(covey_app *app, const covey_app *from, const char *file,
 
 /* Registers its listeners, middleware, error and signal handlers with `app`, too. 0 or -ENOMEM. */
 CV_MUST_CHECK int cv_app_copy_hooks(covey_app *app, const covey_app *from);
+
+/* Once setup() has returned: ends the start if a route is never reached. */
+void cv_app_check_routes(covey_app *app);
+
+/* A regular expression has reached its limit for a request's path: the log says so, at most once a
+ * minute. */
+void cv_app_gave_up(covey_app *app, const struct cv_param_type *type, struct cv_span path);
 
 /* Whether `call` may register something: in setup() only. If not, one line says so. */
 bool cv_app_can_register(covey_app *app, const char *call, const char *file, int line);

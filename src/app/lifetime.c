@@ -47,6 +47,8 @@ static int find_route(struct covey_req *req)
     }
     if (rc < 0)
         return rc;
+    if (rc == CV_ROUTER_GAVE_UP)
+        cv_app_gave_up(req->app, match.too_hard, raw_path(head, bytes));
     req->route = match.route;
     req->allowed = match.allowed;
     if (match.decoded)

@@ -1,6 +1,7 @@
 /* The types of path parameters. See param.h. */
 #include "app/param.h"
 
+#include "app/regex.h"
 #include "base/num.h"
 
 #include <errno.h>
@@ -9,11 +10,17 @@
 #define FLOAT_DIGITS_MAX 300 /* before the point: more would not be finite */
 
 static const struct cv_span names[] = {
-    [CV_PARAM_OWN] = {NULL, 0},      [CV_PARAM_UUID] = {"uuid", 4},
-    [CV_PARAM_YMD] = {"ymd", 3},     [CV_PARAM_INT] = {"int", 3},
-    [CV_PARAM_FLOAT] = {"float", 5}, [CV_PARAM_ALPHA] = {"alpha", 5},
-    [CV_PARAM_SLUG] = {"slug", 4},   [CV_PARAM_EXT] = {"ext", 3},
-    [CV_PARAM_STR] = {"str", 3},     [CV_PARAM_STROREMPTY] = {"strorempty", 10},
+    [CV_PARAM_REGEX] = {NULL, 0},
+    [CV_PARAM_OWN] = {NULL, 0},
+    [CV_PARAM_UUID] = {"uuid", 4},
+    [CV_PARAM_YMD] = {"ymd", 3},
+    [CV_PARAM_INT] = {"int", 3},
+    [CV_PARAM_FLOAT] = {"float", 5},
+    [CV_PARAM_ALPHA] = {"alpha", 5},
+    [CV_PARAM_SLUG] = {"slug", 4},
+    [CV_PARAM_EXT] = {"ext", 3},
+    [CV_PARAM_STR] = {"str", 3},
+    [CV_PARAM_STROREMPTY] = {"strorempty", 10},
     [CV_PARAM_PATH] = {"path", 4},
 };
 
@@ -138,14 +145,14 @@ static bool fits_kind(enum cv_param_kind kind, struct cv_span text)
     case CV_PARAM_STR:
     case CV_PARAM_PATH: return text.len > 0;
     case CV_PARAM_STROREMPTY: return true;
+    case CV_PARAM_REGEX:
     case CV_PARAM_OWN:
     case CV_PARAM_EXT: break;
     }
     return false;
 }
 
-/* The next of "jpg|png", and *list without it. */
-static struct cv_span next_extension(struct cv_span *list)
+struct cv_span cv_param_next_extension(struct cv_span *list)
 {
     const char *bar = memchr(list->at, '|', list->len);
     struct cv_span one = {list->at, bar != NULL ? (size_t)(bar - list->at) : list->len};
@@ -157,7 +164,7 @@ static struct cv_span next_extension(struct cv_span *list)
 static bool has_extension(struct cv_span list, struct cv_span extension)
 {
     while (list.len > 0) {
-        if (cv_span_eq(next_extension(&list), extension))
+        if (cv_span_eq(cv_param_next_extension(&list), extension))
             return true;
     }
     return false;
@@ -184,14 +191,40 @@ static bool fits_ext(const struct cv_param_type *type, struct cv_span text, stru
            (type->extensions.len == 0 || has_extension(type->extensions, ret[1]));
 }
 
-bool cv_param_fits(const struct cv_param_type *type, struct cv_span segment, struct cv_span *ret)
+int cv_param_fits(const struct cv_param_type *type, struct cv_span segment, struct cv_span *ret)
 {
     if (type->kind == CV_PARAM_EXT)
         return fits_ext(type, segment, ret);
     ret[0] = segment;
+    if (type->kind == CV_PARAM_REGEX)
+        return cv_regex_match(type->regex, segment, ret);
     if (type->kind == CV_PARAM_OWN)
         return type->own(segment.at, segment.len);
     return fits_kind(type->kind, segment);
+}
+
+#define MANY "~/~/~/~/~/~/~/~/~/~/"
+
+const char *cv_param_sample(enum cv_param_kind kind, size_t n)
+{
+    static const char *const samples[][CV_PARAM_SAMPLES] = {
+        [CV_PARAM_REGEX] = {NULL, NULL, NULL},
+        [CV_PARAM_OWN] = {NULL, NULL, NULL},
+        [CV_PARAM_UUID] = {"123e4567-e89b-12d3-a456-426614174000",
+                           "00000000-0000-0000-0000-000000000000",
+                           "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"},
+        [CV_PARAM_YMD] = {"2024-02-29", "1999-12-31", "0001-01-01"},
+        [CV_PARAM_INT] = {"7", "-42", "9001"},
+        [CV_PARAM_FLOAT] = {"0.5", "-3.25", "17.125"},
+        [CV_PARAM_ALPHA] = {"Q", "zQx", "ABCDEFGH"},
+        [CV_PARAM_SLUG] = {"a-0", "0-z-9", "b1-c"},
+        [CV_PARAM_EXT] = {NULL, NULL, NULL},
+        [CV_PARAM_STR] = {"~", "a b", "(_9;)"},
+        [CV_PARAM_STROREMPTY] = {"", "~", "a b"},
+        /* more segments than a pattern can have */
+        [CV_PARAM_PATH] = {"~", MANY MANY MANY MANY "~", "a b/c"},
+    };
+    return samples[kind][n];
 }
 
 bool cv_param_precedes(const struct cv_param_type *a, const struct cv_param_type *b)
@@ -255,11 +288,11 @@ static size_t count(struct cv_span text, char c)
 static int check_extensions(struct cv_param_type *type, char *reason, size_t cap)
 {
     struct cv_span list = type->extensions;
-    type->dots = count(next_extension(&list), '.');
+    type->dots = count(cv_param_next_extension(&list), '.');
     list = type->extensions;
     do {
         bool is_last = memchr(list.at, '|', list.len) == NULL;
-        struct cv_span one = next_extension(&list);
+        struct cv_span one = cv_param_next_extension(&list);
         bool wrong = one.len == 0 || (list.len == 0 && !is_last) || one.at[0] == '.' ||
                      one.at[one.len - 1] == '.';
         for (size_t i = 0; i < one.len; i++)
@@ -310,16 +343,39 @@ static bool is_ext(struct cv_span text)
                                  (text.len == 4 || text.at[4] == '='));
 }
 
+static bool is_type_name(struct cv_span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!is_letter(name.at[i]) && name.at[i] != '_' && (i == 0 || !is_digit(name.at[i])))
+            return false;
+    }
+    return name.len > 0;
+}
+
+/* What could be a type's name and is none is a mistake; no such word needs to be an expression. */
 static int read_type(struct cv_span text, struct cv_param_type *ret, char *reason, size_t cap)
 {
     if (is_ext(text))
         return read_ext(text, ret, reason, cap);
-    if (kind_of(cv_span(text.at + 1, text.len - 1), &ret->kind) == 0)
+    struct cv_span name = {text.at + 1, text.len - 1};
+    if (kind_of(name, &ret->kind) == 0)
         return 0;
+    if (name.len > 0 && !is_type_name(name)) {
+        ret->kind = CV_PARAM_REGEX;
+        ret->regex = cv_regex_new(name, reason, cap);
+        return ret->regex != NULL ? 0 : -EINVAL;
+    }
     return complain(reason, cap,
                     "a parameter's type must be str, strorempty, int, float, alpha, slug, path, "
-                    "ymd, uuid, ext or a covey_pattern() before",
+                    "ymd, uuid, ext, a regular expression or a covey_pattern() before",
                     text);
+}
+
+void cv_param_types_done(struct cv_param_types *types)
+{
+    for (const struct cv_param_type *type = types->first; type != NULL; type = type->next)
+        cv_regex_free(type->regex);
+    types->first = NULL;
 }
 
 const struct cv_param_type *cv_param_type_get(struct cv_param_types *types, struct cv_span text,
@@ -336,8 +392,10 @@ const struct cv_param_type *cv_param_type_get(struct cv_param_types *types, stru
     if (read_type(text, &read, reason, cap) < 0)
         return NULL;
     type = add(types, &read);
-    if (type == NULL)
+    if (type == NULL) {
+        cv_regex_free(read.regex);
         (void)snprintf(reason, cap, "out of memory");
+    }
     return type;
 }
 
@@ -346,15 +404,6 @@ static int add_own(struct cv_param_types *types, struct cv_span text, covey_patt
 {
     const struct cv_param_type type = {.text = text, .kind = CV_PARAM_OWN, .own = own};
     return add(types, &type) != NULL ? 0 : -ENOMEM;
-}
-
-static bool is_type_name(struct cv_span name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if (!is_letter(name.at[i]) && name.at[i] != '_' && (i == 0 || !is_digit(name.at[i])))
-            return false;
-    }
-    return name.len > 0;
 }
 
 int cv_param_type_add(struct cv_param_types *types, struct cv_span name, covey_pattern_fn *own,

@@ -8,6 +8,7 @@
 
 /* In order of precedence: where several stand at one place, the first that fits is tried first. */
 enum cv_param_kind {
+    CV_PARAM_REGEX,
     CV_PARAM_OWN, /* covey_pattern() */
     CV_PARAM_UUID,
     CV_PARAM_YMD,
@@ -28,6 +29,7 @@ struct cv_param_type {
     struct cv_span text; /* as written, without the parameter's name: "int", "=int:ext=jpg|png" */
     enum cv_param_kind kind;
     covey_pattern_fn *own;
+    struct cv_regex *regex;    /* the type's */
     enum cv_param_kind base;   /* what NAME.EXTENSION has in front */
     struct cv_span extensions; /* "jpg|png"; empty: any */
     size_t dots;               /* in each of the extensions */
@@ -38,6 +40,9 @@ struct cv_param_types {
     struct cv_arena *arena;
     struct cv_param_type *first;
 };
+
+/* Frees what does not lie in the arena. */
+void cv_param_types_done(struct cv_param_types *types);
 
 /* The type of "<name:TEXT>" or "<name=BASE:ext...>"; `text` begins behind the name, with ':' or
  * '=', or is empty (str), and is kept. The same text always is the same type. NULL with a sentence
@@ -59,9 +64,18 @@ size_t cv_param_values(const struct cv_param_type *type);
  * of registration. */
 bool cv_param_precedes(const struct cv_param_type *a, const struct cv_param_type *b);
 
-/* Whether a decoded segment fits (CV_PARAM_PATH: one or more of them); its values. */
-bool cv_param_fits(const struct cv_param_type *type, struct cv_span segment,
-                   struct cv_span *ret_values);
+/* Whether a decoded segment fits (CV_PARAM_PATH: one or more of them); its values. 1, 0, or -E2BIG:
+ * a regular expression's limit was reached before that was known. */
+int cv_param_fits(const struct cv_param_type *type, struct cv_span segment,
+                  struct cv_span *ret_values);
+
+/* Segments that this type takes and no narrower built-in one, n < CV_PARAM_SAMPLES. Of an ext the
+ * name in front; NULL for types of which only the app knows what they take. */
+#define CV_PARAM_SAMPLES 3
+const char *cv_param_sample(enum cv_param_kind kind, size_t n);
+
+/* The next of "jpg|png", and *list without it. */
+struct cv_span cv_param_next_extension(struct cv_span *list);
 
 /* "123e4567-e89b-12d3-a456-426614174000", in letters of either case. */
 bool cv_param_is_uuid(struct cv_span text);

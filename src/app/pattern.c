@@ -1,6 +1,8 @@
 /* Route patterns. See pattern.h. */
 #include "app/pattern.h"
 
+#include "app/regex.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +38,11 @@ static int parse_param(struct cv_param_types *types, struct cv_span text, struct
         return complain(reason, cap, "a parameter's name must be letters, digits and _", text);
     ret->type = cv_param_type_get(types, cv_span(name.at + name.len, most - name.len), reason, cap);
     ret->text = name;
-    return ret->type != NULL ? 0 : -EINVAL;
+    if (ret->type == NULL)
+        return -EINVAL;
+    if (ret->type->kind == CV_PARAM_REGEX && !cv_regex_is_called(ret->type->regex, name))
+        return complain(reason, cap, "the group must have the name of its parameter", text);
+    return 0;
 }
 
 /* Patterns are compared with decoded paths: what can never match is refused. */
@@ -91,6 +97,18 @@ static int parse_segment(struct cv_param_types *types, struct cv_span text,
     return rc == 0 ? check_names(pattern, reason, cap) : rc;
 }
 
+/* Where the segment ends: a regular expression may hold slashes. */
+static size_t segment_len(const char *at)
+{
+    if (*at == '<') {
+        for (const char *end = strchr(at, '>'); end != NULL; end = strchr(end + 1, '>')) {
+            if (end[1] == '/' || end[1] == '\0')
+                return (size_t)(end + 1 - at);
+        }
+    }
+    return strcspn(at, "/");
+}
+
 int cv_pattern_parse(struct cv_param_types *types, const char *pattern, struct cv_pattern *ret,
                      char *reason, size_t cap)
 {
@@ -101,22 +119,21 @@ int cv_pattern_parse(struct cv_param_types *types, const char *pattern, struct c
 
     ret->n = 0;
     const char *at = pattern;
-    while (at != NULL) {
+    while (*at != '\0') {
         at++; /* the slash */
-        const char *slash = strchr(at, '/');
         if (ret->n == CV_PATTERN_SEGMENTS_MAX) {
             (void)snprintf(reason, cap, "a pattern may have at most %d segments",
                            CV_PATTERN_SEGMENTS_MAX);
             return -EINVAL;
         }
-        struct cv_span text = {at, slash != NULL ? (size_t)(slash - at) : strlen(at)};
+        struct cv_span text = {at, segment_len(at)};
         int rc = parse_segment(types, text, ret, reason, cap);
         if (rc < 0)
             return rc;
+        at += text.len;
         const struct cv_segment *last = &ret->segments[ret->n - 1];
-        if (slash != NULL && last->type != NULL && last->type->kind == CV_PARAM_PATH)
+        if (*at != '\0' && last->type != NULL && last->type->kind == CV_PARAM_PATH)
             return complain(reason, cap, "a path parameter must be the last segment", text);
-        at = slash;
     }
     return 0;
 }

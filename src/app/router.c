@@ -22,6 +22,11 @@ int cv_router_init(struct cv_router *router, struct cv_arena *arena)
     return router->root != NULL ? 0 : -ENOMEM;
 }
 
+void cv_router_done(struct cv_router *router)
+{
+    cv_param_types_done(&router->types);
+}
+
 static int no_memory(char *reason, size_t cap)
 {
     (void)snprintf(reason, cap, "out of memory");

@@ -92,6 +92,9 @@ struct cv_router {
 /* An empty router whose memory comes from `arena`. 0 or -ENOMEM. */
 CV_MUST_CHECK int cv_router_init(struct cv_router *router, struct cv_arena *arena);
 
+/* Frees what does not lie in the arena. */
+void cv_router_done(struct cv_router *router);
+
 /* Adds `route` (what it is given before is set, the rest zero; kept). 0, or
  * -EINVAL (bad pattern, bad method, conflict) or -ENOMEM with a sentence in `reason`. */
 CV_MUST_CHECK int cv_router_add(struct cv_router *router, struct cv_route *route, char *reason,
@@ -104,7 +107,10 @@ struct cv_match {
     struct cv_span path; /* decoded; NUL-terminated if `decoded` */
     bool decoded; /* `path` and the values lie in the scratch arena, else in the given path */
     struct cv_span values[CV_ROUTER_VALUES_MAX]; /* of route->params; valid up to n_params */
+    const struct cv_param_type *too_hard;        /* valid after CV_ROUTER_GAVE_UP */
 };
+
+#define CV_ROUTER_GAVE_UP 1 /* on a regular expression, which is taken not to match */
 
 static inline bool cv_router_has_hosts(const struct cv_router *router)
 {
@@ -113,8 +119,8 @@ static inline bool cv_router_has_hosts(const struct cv_router *router)
 
 /* Finds the route for a request. HEAD takes what GET has. `path` is as it came, without the query,
  * and so is `host`, which is needed only where cv_router_has_hosts(). Decoding takes memory from
- * `scratch`. 0 (route == NULL: not found; allowed != 0: the path exists with other methods), -400
- * (broken escape, %00), -ENOMEM. */
+ * `scratch`. 0 or CV_ROUTER_GAVE_UP (route == NULL: not found; allowed != 0: the path exists with
+ * other methods), -400 (broken escape, %00), -ENOMEM. */
 CV_MUST_CHECK int cv_router_find(const struct cv_router *router, enum cv_method method,
                                  struct cv_span name, struct cv_span path, struct cv_span host,
                                  struct cv_arena *scratch, struct cv_match *ret);

@@ -14,6 +14,7 @@ struct wish {
 struct search {
     struct cv_match *match;
     bool is_split;
+    bool gave_up;
     size_t n_segments; /* > CV_PATTERN_SEGMENTS_MAX: only a path parameter can take so many */
     size_t n_values;
     struct wish wish;
@@ -67,7 +68,13 @@ static const struct cv_route *walk_typed(struct search *search, const struct cv_
 {
     size_t n_values = search->n_values;
     for (const struct cv_router_node *child = node->typed; child != NULL; child = child->beside) {
-        if (!cv_param_fits(child->type, search->segments[depth], search->match->values + n_values))
+        int fits =
+            cv_param_fits(child->type, search->segments[depth], search->match->values + n_values);
+        if (CV_UNLIKELY(fits < 0)) {
+            search->gave_up = true;
+            search->match->too_hard = child->type;
+        }
+        if (fits <= 0)
             continue;
         search->n_values = n_values + cv_param_values(child->type);
         const struct cv_route *route = walk(search, child, depth + 1);
@@ -197,7 +204,7 @@ static int find_in(const struct cv_router_node *root, struct search *search, str
         return rc;
     search->n_values = 0;
     search->match->route = walk(search, root, 0);
-    return 0;
+    return search->gave_up ? CV_ROUTER_GAVE_UP : 0;
 }
 
 /* In the tries of "example.com:8080" and of "example.com". */
@@ -233,13 +240,14 @@ static int find_by_segments(const struct cv_router *router, struct wish wish, st
     search.match = ret;
     search.wish = wish;
     search.is_split = false;
+    search.gave_up = false;
     if (cv_router_has_hosts(router)) {
         int rc = find_by_host(router, path, host, &search, scratch);
         if (rc < 0 || ret->route != NULL)
             return rc;
         ret->route = find_exact(router, path, wish, ret);
         if (ret->route != NULL)
-            return 0;
+            return rc;
     }
     return find_in(router->root, &search, path, scratch);
 }

@@ -1,6 +1,10 @@
 /* What an app says and asks about its routes: types of its own, the route of a request and its
  * parameters by their type. */
+#include "app/regex.h"
 #include "app/request.h"
+#include "app/router_check.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <locale.h>
 #include <pthread.h>
@@ -22,6 +26,56 @@ void covey_pattern_at(covey_app *app, const char *name, covey_pattern_fn *matche
         cv_app_fail(app, "%s:%d: pattern %s: %s", file, line, name, reason);
 }
 
+void cv_app_check_routes(covey_app *app)
+{
+    char reason[512];
+    const struct cv_route *route;
+    if (!app->failed && cv_router_check(&app->root->router, &route, reason, sizeof(reason)) < 0)
+        cv_app_fail(app, "%s:%d: route %s: %s", route->file, route->line, route->pattern, reason);
+}
+
+#define SAID_EVERY (60 * 1000 * CV_MS)
+#define SHOWN 200 /* bytes of a path, and of an expression */
+
+static int shown(struct cv_span text)
+{
+    return text.len > SHOWN ? SHOWN : (int)text.len;
+}
+
+void cv_app_gave_up(covey_app *app, const struct cv_param_type *type, struct cv_span path)
+{
+    int64_t now = cv_clock_ns();
+    app->gave_up++;
+    if (app->gave_up_at != 0 && now - app->gave_up_at < SAID_EVERY)
+        return;
+    cv_warn("the regular expression %.*s of a route gave up on %.*s after %d steps and was taken "
+            "not to match (%llu times since this was last said): make it simpler",
+            shown(type->text) - 1, type->text.at + 1, shown(path), path.at, CV_REGEX_STEPS_MAX,
+            (unsigned long long)app->gave_up);
+    app->gave_up_at = now;
+    app->gave_up = 0;
+}
+
+bool covey_routes_next(const covey_app *app, const void **at, struct covey_route_info *ret)
+{
+    if (!cv_app_here(app, "covey_routes_next"))
+        return false;
+    const struct cv_route *before = *at;
+    const struct cv_route *route = before != NULL ? before->next : app->root->router.first;
+    while (route != NULL && route->n_places == 0)
+        route = route->next; /* overwritten */
+    if (route == NULL)
+        return false;
+    *at = route;
+    *ret = (struct covey_route_info){.name = route->how.name,
+                                     .methods = route->methods,
+                                     .pattern = route->pattern,
+                                     .host = route->how.host,
+                                     .file = route->file,
+                                     .line = route->line};
+    return true;
+}
+
 /* ---- The route of a request ---- */
 
 const char *covey_route_name(const covey_req *req)
@@ -40,6 +94,16 @@ void *covey_route_ctx(const covey_req *req)
 }
 
 /* ---- Parameters ---- */
+
+bool covey_param_next(covey_req *req, size_t *at, const char **ret_name, const char **ret_value)
+{
+    if (!cv_req_here(req) || req->route == NULL || *at >= req->route->n_params)
+        return false;
+    *ret_name = req->route->params[*at].name;
+    *ret_value = req->params[*at];
+    (*at)++;
+    return true;
+}
 
 static locale_t plain_locale;
 

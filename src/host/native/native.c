@@ -66,6 +66,7 @@ static int run_setup(struct cv_native *native)
     else if (rc < 0)
         cv_app_fail(app, "setup failed with code %d", rc);
     cv_app_finalize(app);
+    cv_app_check_routes(app);
     app->phase = CV_APP_STARTING;
     return app->failed ? CV_EXIT_LOAD : CV_EXIT_OK;
 }

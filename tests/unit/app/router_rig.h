@@ -32,6 +32,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
+    cv_router_done(&f->router);
     cv_arena_done(&f->arena);
     free(f);
     return 0;

@@ -17,7 +17,6 @@ static void test_bad_patterns_are_refused_with_their_reason(void **state)
     assert_refused(f, "/<a b>", "name must be");
     assert_refused(f, "/<a:>", "type must be");
     assert_refused(f, "/<a:string>", "type must be");
-    assert_refused(f, "/<a:int:ext>", "type must be");
     assert_refused(f, "/<a=int>", ":ext");
     assert_refused(f, "/<a=path:ext>", "in front of an extension");
     assert_refused(f, "/<a=ext:ext>", "in front of an extension");

@@ -51,6 +51,52 @@ static int file(covey_req *req)
                        (long long)covey_param_int(req, "file"));
 }
 
+static int all(covey_req *req)
+{
+    char *text = covey_sprintf(req, "%s", "");
+    const char *name, *value;
+    for (size_t at = 0; covey_param_next(req, &at, &name, &value);)
+        text = covey_sprintf(req, "%s[%s=%s]", text, name, value);
+    return covey_text(req, 200, text);
+}
+
+/* As the query says. */
+static int url(covey_req *req)
+{
+    const char *url = covey_url_for(
+        req, covey_query(req, "name"), COVEY_ARGS("n", covey_query(req, "n"), "tab", "a b"),
+        .anchor = "top", .external = covey_query(req, "external") != NULL);
+    return covey_text(req, 200, url != NULL ? url : "NULL");
+}
+
+static int app_url(covey_req *req)
+{
+    char *url = covey_app_url_for(covey_app_of(req), "even", COVEY_ARGS("n", "8"),
+                                  .server = "https://x.example");
+    char *none =
+        covey_app_url_for(covey_app_of(req), "even", COVEY_ARGS("n", "8"), .external = true);
+    char *refused =
+        covey_app_url_for(covey_app_of(req), "even", COVEY_ARGS("n", "8"), .scheme = "https");
+    int rc = covey_textf(req, 200, "%s %d %d", url, none == NULL, refused == NULL);
+    free(url);
+    free(none);
+    return rc;
+}
+
+static int list(covey_req *req)
+{
+    char *text = covey_sprintf(req, "%s", "");
+    const void *at = NULL;
+    struct covey_route_info info;
+    while (covey_routes_next(covey_app_of(req), &at, &info)) {
+        if (info.line == 0 || strstr(info.file, "test_routing.c") == NULL)
+            return -EIO;
+        text = covey_sprintf(req, "%s[%s %s %s %s]", text, info.name, info.methods, info.pattern,
+                             info.host != NULL ? info.host : "*");
+    }
+    return covey_text(req, 200, text);
+}
+
 /* Also where no route has been found. */
 static int look(covey_req *req)
 {
@@ -69,6 +115,11 @@ static int setup(covey_app *app)
     covey_get(app, "/day/<day:ymd>", day);
     covey_get(app, "/uuid/<id:uuid>", uuid);
     covey_get(app, "/file/<file=int:ext=jpg|png>", file);
+    covey_get(app, "/all/<a>/<b:ext>", all);
+    covey_get(app, "/url", url);
+    covey_get(app, "/app-url", app_url);
+    covey_get(app, "/list", list);
+    covey_get(app, "/hard/<x:(?:a+)+[bc]>", route);
     covey_get(app, "/lax", route);
     covey_get(app, "/strict", route, .strict_slashes = 1);
     covey_get(app, "/users", route, .version = "2", .version_prefix = "/api/v");
@@ -165,6 +216,98 @@ static void test_hosts(void **state)
     assert_body(ask_host("127.0.0.1"), "anywhere|/hosted|NULL");
 }
 
+static void test_all_parameters(void **state)
+{
+    (void)state;
+    assert_body(rig_get(&rig, "/all/x%20y/a.b.c"), "[a=x y][b=a.b][ext=c]");
+}
+
+static void test_urls(void **state)
+{
+    (void)state;
+    assert_body(rig_get(&rig, "/url?name=even&n=4"), "/even/4?tab=a+b#top");
+    assert_body(rig_get(&rig, "/url?name=even&n=4&external"), "http://x/even/4?tab=a+b#top");
+    assert_body(rig_get(&rig, "/url?name=/lax&n=1"), "/lax?n=1&tab=a+b#top");
+    assert_body(rig_get(&rig, "/url?name=even&n=5"), "NULL");
+    rig_assert_logged(&rig, "covey_url_for(\"even\"): \"5\" does not fit the parameter <n:even>");
+    assert_body(rig_get(&rig, "/url?name=nobody&n=1"), "NULL");
+    rig_assert_logged(&rig, "covey_url_for(\"nobody\"): no route has this name");
+    assert_body(rig_get(&rig, "/app-url"), "https://x.example/even/8 1 1");
+}
+
+static int start_named(void **state)
+{
+    setenv("RIG_SERVER_NAME", "https://www.example", 1);
+    return start(state);
+}
+
+static int stop_named(void **state)
+{
+    unsetenv("RIG_SERVER_NAME");
+    return stop(state);
+}
+
+static void test_the_servers_name_is_a_setting(void **state)
+{
+    (void)state;
+    assert_body(rig_get(&rig, "/url?name=even&n=4&external"),
+                "https://www.example/even/4?tab=a+b#top");
+}
+
+static void test_the_list_of_routes(void **state)
+{
+    (void)state;
+    const char *answer = rig_get(&rig, "/list");
+    assert_has(answer, "[even GET /even/<n:even> *]");
+    assert_has(answer, "[hosted GET /hosted a.example b.example:81]");
+    assert_has(answer, "[anywhere GET /hosted *]");
+    assert_lacks(answer, "[first ");
+}
+
+static void test_a_regular_expression_that_gives_up_is_told_once(void **state)
+{
+    (void)state;
+    char path[4050] = "/hard/";
+    assert_body(rig_get(&rig, "/hard/aab"), "/hard/<x:(?:a+)+[bc]>|/hard/<x:(?:a+)+[bc]>|NULL");
+    memset(path + 6, 'a', 4000);
+    for (int i = 0; i < 3; i++)
+        assert_status(rig_get(&rig, path), 404);
+    const char *log = strstr(rig_log(&rig), "gave up");
+    assert_non_null(log);
+    assert_null(strstr(log + 1, "gave up"));
+    rig_assert_logged(&rig, "the regular expression (?:a+)+[bc] of a route gave up on /hard/aaa");
+}
+
+static int setup_hidden(covey_app *app)
+{
+    covey_get(app, "/a/<x>", route);
+    covey_get(app, "/a/<y:.+>", route);
+    return 0;
+}
+
+static int setup_no_pattern(covey_app *app)
+{
+    covey_pattern(app, "int", is_even);
+    return 0;
+}
+
+static void assert_fails(covey_setup_fn *what, const char *reason)
+{
+    rig_init(&rig, what);
+    rig_launch(&rig);
+    assert_int_equal(rig_join(&rig), CV_EXIT_LOAD);
+    close(rig.log);
+    assert_has(rig.reason, reason);
+    assert_has(rig.reason, "test_routing.c:");
+}
+
+static void test_what_is_wrong_ends_the_start_with_its_place(void **state)
+{
+    (void)state;
+    assert_fails(setup_hidden, "route /a/<x>: it is not reached: GET /a/");
+    assert_fails(setup_no_pattern, "pattern int: there is a type of this name already");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -176,6 +319,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_setting_makes_all_routes_strict, start_strict,
                                         stop),
         TEST(test_hosts),
+        TEST(test_all_parameters),
+        TEST(test_urls),
+        cmocka_unit_test_setup_teardown(test_the_servers_name_is_a_setting, start_named,
+                                        stop_named),
+        TEST(test_the_list_of_routes),
+        TEST(test_a_regular_expression_that_gives_up_is_told_once),
+        cmocka_unit_test(test_what_is_wrong_ends_the_start_with_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
