@@ -35,6 +35,13 @@ COVEY_API const struct covey_credentials *covey_credentials(covey_req *req);
 /* What stands behind "Bearer" (RFC 6750) or "Token" there; NULL: nothing does. */
 COVEY_API const char *covey_token(covey_req *req);
 
+/* ---- The body ---- */
+
+/* What Content-Type says, "application/octet-stream" where it says nothing; and the charset it
+ * names, as it does; NULL: none. */
+COVEY_API const char *covey_content_type(covey_req *req);
+COVEY_API const char *covey_charset(covey_req *req);
+
 /* ---- What the client prefers ---- */
 
 /* Which of these media types the client likes best, by its Accept field (RFC 9110, section 12.5.1),
@@ -42,5 +49,14 @@ COVEY_API const char *covey_token(covey_req *req);
  * malformed, the client takes all: covey_accepts(req, "text/html", "application/json"). */
 #define covey_accepts(req, ...) covey_accepts_of((req), (const char *const[]){__VA_ARGS__, NULL})
 COVEY_API const char *covey_accepts_of(covey_req *req, const char *const *types);
+
+/* ---- Conditions (RFC 9110, section 13) ---- */
+
+/* For answers that the handler makes: sets their ETag (`etag` is any text without blanks and
+ * quotes; covey puts its quotes; NULL: none) and Last-Modified (seconds since 1970; <= 0: none),
+ * and looks whether the request wants such an answer. 0: yes, go on; else return what it returns:
+ * 1, it has answered with 304; or a negative code: 412 (If-Match, so that nobody's change is
+ * overwritten), -EINVAL, -ENOMEM. covey_file() does so by itself. */
+COVEY_API int covey_validate(covey_req *req, const char *etag, int64_t modified);
 
 #endif

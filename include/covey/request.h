@@ -10,11 +10,31 @@
 #include <covey/app.h>
 
 #include <sys/types.h>
+
+struct json_t; /* jansson's */
 #include <time.h>
 
 /* "GET", and the path as it was routed: percent-decoded, without the query. */
 COVEY_API const char *covey_method(const covey_req *req);
 COVEY_API const char *covey_path(const covey_req *req);
+
+/* As they came, not decoded: the request's target ("/a%20b?c=d"), and its query without the '?', ""
+ * if there is none. NULL when out of memory. */
+COVEY_API const char *covey_target(covey_req *req);
+COVEY_API const char *covey_query_string(covey_req *req);
+
+/* The whole head as it came: request line, fields, empty line. Not NUL-terminated. */
+COVEY_API const char *covey_head(const covey_req *req, size_t *len);
+
+/* "1.1" or "1.0"; later minor versions are 1.1 to covey. */
+COVEY_API const char *covey_http_version(const covey_req *req);
+
+/* What the method promises (RFC 9110, section 9.2): that it changes nothing (GET, HEAD, OPTIONS,
+ * TRACE), that twice is as good as once (those, PUT, DELETE), that answers may be cached (GET,
+ * HEAD, POST). */
+COVEY_API bool covey_is_safe(const covey_req *req);
+COVEY_API bool covey_is_idempotent(const covey_req *req);
+COVEY_API bool covey_is_cacheable(const covey_req *req);
 
 /* A path parameter by the name in the pattern (percent-decoded), or NULL if the pattern has none
  * such. */
@@ -79,6 +99,12 @@ COVEY_API ssize_t covey_body_read(covey_req *req, void *to, size_t cap);
  * /proc/self/fd/N). Bodies past the route's .spool_above are on disk already, others are written
  * now. Negative: -ENOSPC, -EIO, -EINVAL on a .stream route. */
 COVEY_API int covey_body_file(covey_req *req);
+
+/* The whole body as JSON (RFC 8259), whatever its Content-Type says; belongs to the request
+ * (json_incref() what is to live longer). Reads it all on a .stream route, and waits. 0, or a
+ * negative code that may be returned: 400 (empty, malformed, or nested more than 100 deep), and
+ * what covey_body_read() has. */
+COVEY_API int covey_body_json(covey_req *req, struct json_t **ret);
 
 /* Memory that lives as long as the request. NULL when out of memory. */
 COVEY_API void *covey_alloc(covey_req *req, size_t size);

@@ -3,6 +3,7 @@
 
 #include "http/cookie.h"
 #include "http/credentials.h"
+#include "http/parameters.h"
 #include "http/text.h"
 
 #include <covey/fields.h>
@@ -129,6 +130,25 @@ const char *covey_token(covey_req *req)
     if (found == NULL || found->token[0] == '\0')
         return NULL;
     return is_scheme(found, "Bearer") || is_scheme(found, "Token") ? found->token : NULL;
+}
+
+/* ---- The body ---- */
+
+const char *covey_content_type(covey_req *req)
+{
+    const char *type = covey_header(req, "Content-Type");
+    return type != NULL ? type : "application/octet-stream";
+}
+
+const char *covey_charset(covey_req *req)
+{
+    struct cv_parameter charset;
+    struct cv_span type =
+        cv_req_here(req) ? cv_req_field(req, CV_SPAN("Content-Type")) : cv_span(NULL, 0);
+    if (type.at == NULL || !cv_parameter_find(type, CV_SPAN("charset"), &charset) ||
+        charset.value.at == NULL)
+        return NULL;
+    return cv_arena_strndup(req->arena, charset.value);
 }
 
 /* ---- What the client prefers ---- */

@@ -57,6 +57,63 @@ const char *covey_path(const covey_req *req)
     return req->path;
 }
 
+/* ---- The head as it came ---- */
+
+const char *covey_target(covey_req *req)
+{
+    if (!cv_req_here(req))
+        return NULL;
+    const struct cv_h1_head *head = cv_exchange_head(req->x);
+    return head_string(req, head->target_at, head->target_len);
+}
+
+const char *covey_query_string(covey_req *req)
+{
+    if (!cv_req_here(req))
+        return NULL;
+    const struct cv_h1_head *head = cv_exchange_head(req->x);
+    return head->query_len > 0 ? head_string(req, head->query_at, head->query_len) : "";
+}
+
+const char *covey_head(const covey_req *req, size_t *len)
+{
+    *len = 0;
+    if (!cv_req_here(req))
+        return NULL;
+    *len = cv_exchange_head(req->x)->len;
+    return cv_exchange_bytes(req->x);
+}
+
+const char *covey_http_version(const covey_req *req)
+{
+    return cv_req_here(req) && cv_exchange_head(req->x)->minor == 0 ? "1.0" : "1.1";
+}
+
+/* Whether the method is one of these, a bit each. */
+static bool is_among(const struct covey_req *req, unsigned methods, const char *call)
+{
+    return cv_app_here(req->app, call) && (methods & 1u << cv_exchange_head(req->x)->method) != 0;
+}
+
+#define SAFE                                                                                       \
+    (1u << CV_METHOD_GET | 1u << CV_METHOD_HEAD | 1u << CV_METHOD_OPTIONS | 1u << CV_METHOD_TRACE)
+
+bool covey_is_safe(const covey_req *req)
+{
+    return is_among(req, SAFE, __func__);
+}
+
+bool covey_is_idempotent(const covey_req *req)
+{
+    return is_among(req, SAFE | 1u << CV_METHOD_PUT | 1u << CV_METHOD_DELETE, __func__);
+}
+
+bool covey_is_cacheable(const covey_req *req)
+{
+    return is_among(req, 1u << CV_METHOD_GET | 1u << CV_METHOD_HEAD | 1u << CV_METHOD_POST,
+                    __func__);
+}
+
 /* ---- Parameters ---- */
 
 const char *covey_param(covey_req *req, const char *name)

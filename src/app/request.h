@@ -44,6 +44,7 @@ struct cv_req_more {
     const struct covey_credentials *credentials;
     struct cv_args *forwarded;
     const struct covey_conn_info *conn_info;
+    struct json_t *json;
     const char *id;
 };
 

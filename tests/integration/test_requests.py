@@ -9,6 +9,7 @@ from client import Connection
 from server import Server
 
 APP = r"""
+#include <jansson.h>
 static int cookies(covey_req *req)
 {
     char text[4096] = "";
@@ -64,8 +65,39 @@ static int id(covey_req *req)
     const char *first = covey_request_id(req);
     return covey_textf(req, 200, "%s%s", first, covey_request_id(req) == first ? "" : " and another");
 }
+static int raw(covey_req *req)
+{
+    size_t len;
+    const char *head = covey_head(req, &len);
+    return covey_textf(req, 200, "%s|%s|%s|%d%d%d|%.*s", covey_target(req), covey_query_string(req), covey_http_version(req),
+                       covey_is_safe(req), covey_is_idempotent(req), covey_is_cacheable(req), (int)len, head);
+}
+static int type(covey_req *req)
+{
+    const char *charset = covey_charset(req);
+    return covey_textf(req, 200, "%s|%s", covey_content_type(req), charset != NULL ? charset : "-");
+}
+static int body_json(covey_req *req)
+{
+    json_t *first, *again;
+    int rc = covey_body_json(req, &first);
+    if (rc < 0 || (rc = covey_body_json(req, &again)) < 0)
+        return rc;
+    return first == again ? covey_json(req, 200, json_incref(first)) : covey_fail(req, 500, "read twice");
+}
+static int versioned(covey_req *req)
+{
+    int rc = covey_validate(req, covey_query(req, "etag"), covey_query_int(req, "modified", 0));
+    return rc != 0 ? rc : covey_text(req, 200, "made anew");
+}
 static int setup(covey_app *app)
 {
+    covey_route(app, "GET POST PUT PATCH DELETE", "/raw", raw);
+    covey_post(app, "/type", type);
+    covey_post(app, "/json", body_json);
+    covey_post(app, "/streamed-json", body_json, .stream = true);
+    covey_post(app, "/spooled-json", body_json, .spool_above = 1);
+    covey_route(app, "GET PUT", "/versioned", versioned);
     covey_get(app, "/cookies", cookies);
     covey_get(app, "/cookie", cookie);
     covey_get(app, "/credentials", credentials);
@@ -101,6 +133,85 @@ def ask(connection, path, *lines):
     answer = connection.response()
     assert answer.status == 200, answer.text
     return answer.text
+
+
+# The head as it came, and the body
+
+
+@pytest.mark.parametrize("method, promises", [
+    ("GET", "111"), ("POST", "001"), ("PUT", "010"), ("DELETE", "010"), ("PATCH", "000"),
+])
+def test_the_head_as_it_came(connection, method, promises):
+    head = f"{method} /%72aw?a=%20b HTTP/1.1\r\nHost: t\r\nX-a:  b \r\n\r\n"
+    connection.send(head.encode())
+    assert connection.response().text == f"/%72aw?a=%20b|a=%20b|1.1|{promises}|{head}"
+
+
+def test_an_old_version(served):
+    with served.connect() as connection:
+        connection.send(b"GET /raw HTTP/1.0\r\n\r\n")
+        assert connection.response().text == "/raw||1.0|111|GET /raw HTTP/1.0\r\n\r\n"
+
+
+@pytest.mark.parametrize("type, wanted", [
+    ("text/plain; charset=UTF-8", "text/plain; charset=UTF-8|UTF-8"), ('a/b;x=1; CHARSET="x"', 'a/b;x=1; CHARSET="x"|x'),
+    ("text/plain", "text/plain|-"), ("text/plain; charset", "text/plain; charset|-"), (None, "application/octet-stream|-"),
+])
+def test_what_the_body_is(connection, type, wanted):
+    fields = {"Content_Type": type} if type else {}
+    assert connection.post("/type", b"", **fields).text == wanted
+
+
+@pytest.mark.parametrize("path", ["/json", "/streamed-json", "/spooled-json"])
+def test_a_body_in_json(connection, path):
+    text = '{"a":[1,2.5,null,"\u00e4"],"b":{"c":true}}'
+    assert connection.post(path, text.encode()).text == text
+    assert connection.post(path, b" 1 ").text == "1"
+    long = "[" + ",".join(str(i) for i in range(50000)) + "]"
+    assert connection.post(path, long.encode()).text == long
+    deep = "[" * 100 + "]" * 100
+    assert connection.post(path, deep.encode()).text == deep
+
+
+@pytest.mark.parametrize("path", ["/json", "/streamed-json"])
+@pytest.mark.parametrize("body, sentence", [
+    (b"", "must be JSON, and is empty"), (b"{", "is no JSON: line 1, column 1: "), (b"[1] 2", "is no JSON: line 1"),
+    (b'"\xff"', "is no JSON"), (b'"\\u0000"', "is no JSON"), (b"[" * 101 + b"]" * 101, "nested more than 100 deep"),
+    (b"[" * 1000000, "nested more than 100 deep"), (b'{"a":' * 500000, "nested more than 100 deep"),
+])
+def test_a_body_that_is_no_json(connection, path, body, sentence):
+    answer = connection.post(path, body)
+    assert (answer.status, sentence in answer.text) == (400, True), answer.text
+
+
+# Conditions
+
+
+def test_answers_of_handlers_have_validators(connection):
+    answer = connection.get("/versioned?etag=v7&modified=784111777")
+    assert (answer.status, answer.header("ETag"), answer.header("Last-Modified")) == (
+        200, '"v7"', "Sun, 06 Nov 1994 08:49:37 GMT")
+    assert connection.get("/versioned").header("ETag") is None
+
+
+@pytest.mark.parametrize("query, fields, status", [
+    ("etag=v7", {"If_None_Match": '"v7"'}, 304), ("etag=v7", {"If_None_Match": 'W/"v7", "x"'}, 304),
+    ("etag=v7", {"If_None_Match": '"v8"'}, 200), ("etag=v7", {"If_Match": '"v8"'}, 412), ("etag=v7", {"If_Match": '"v7"'}, 200),
+    ("modified=784111777", {"If_Modified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}, 304),
+    ("modified=784111778", {"If_Modified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}, 200),
+    ("modified=784111778", {"If_Unmodified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}, 412),
+    ("etag=v7", {"If_Modified_Since": "Sun, 06 Nov 2044 08:49:37 GMT"}, 200), ("etag=a%22b", {}, 500),
+])
+def test_conditions_on_answers_of_handlers(connection, query, fields, status):
+    answer = connection.get(f"/versioned?{query}", **fields)
+    assert answer.status == status
+    assert answer.header("ETag") == ('"v7"' if "v7" in query and status < 400 else None)
+
+
+def test_a_change_is_not_overwritten(connection):
+    assert connection.request("PUT", "/versioned?etag=v7", b"", If_Match='"v6"').status == 412
+    assert connection.request("PUT", "/versioned?etag=v7", b"", If_Match='"v7"').status == 200
+    assert connection.request("PUT", "/versioned?etag=v7", b"", If_None_Match="*").status == 412
 
 
 # Cookies

@@ -101,6 +101,13 @@ static int form(covey_req *req)
                        (const char *)short_one->bytes, cookie, token);
 }
 
+static int body_json(covey_req *req)
+{
+    struct json_t *json;
+    int rc = covey_body_json(req, &json);
+    return rc < 0 ? rc : covey_text(req, 200, "JSON");
+}
+
 static int parts(covey_req *req)
 {
     const struct covey_part *part;
@@ -139,6 +146,7 @@ static int setup(covey_app *app)
     covey_static(app, "/files", talks_folder);
     covey_post(app, "/form", form, .form = true, .spool_above = 100);
     covey_post(app, "/parts", parts, .stream = true);
+    covey_post(app, "/json", body_json, .stream = true);
     return 0;
 }
 
@@ -252,6 +260,8 @@ static const struct talk_act forms[] = {
     SAY(0, "POST /form HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
            "Content-Length: 5\r\n\r\n--b--"),
     HEAR(0, 3, 400),
+    SAY(0, "POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{\"a\": [1, 2]}"),
+    HEAR(0, 4, 200),
     {TALK_END}};
 
 static const struct talk_act heads[] = {
