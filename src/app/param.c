@@ -142,8 +142,8 @@ static bool fits_kind(enum cv_param_kind kind, struct cv_span text)
     case CV_PARAM_FLOAT: return is_float(text);
     case CV_PARAM_ALPHA: return is_alpha(text);
     case CV_PARAM_SLUG: return is_slug(text);
-    case CV_PARAM_STR:
-    case CV_PARAM_PATH: return text.len > 0;
+    case CV_PARAM_STR: return text.len > 0;
+    case CV_PARAM_PATH: return text.len > 0 && text.at[0] != '/';
     case CV_PARAM_STROREMPTY: return true;
     case CV_PARAM_REGEX:
     case CV_PARAM_OWN:
@@ -154,10 +154,10 @@ static bool fits_kind(enum cv_param_kind kind, struct cv_span text)
 
 struct cv_span cv_param_next_extension(struct cv_span *list)
 {
-    const char *bar = memchr(list->at, '|', list->len);
+    const char *bar = list->len > 0 ? memchr(list->at, '|', list->len) : NULL;
     struct cv_span one = {list->at, bar != NULL ? (size_t)(bar - list->at) : list->len};
     size_t taken = one.len + (bar != NULL);
-    *list = cv_span(list->at + taken, list->len - taken);
+    *list = cv_span(taken > 0 ? list->at + taken : list->at, list->len - taken);
     return one;
 }
 

@@ -19,10 +19,13 @@ static uint64_t half_at(const char *at)
     return half;
 }
 
+/* Both halves of the product: in the lower one the last bytes of a word would not reach the bits
+ * that choose a slot. */
 static uint64_t mix(uint64_t sum, uint64_t word)
 {
-    sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 divided by the golden ratio */
-    return sum ^ sum >> 32;
+    __extension__ unsigned __int128 product =
+        (unsigned __int128)(sum ^ word) * UINT64_C(0x9e3779b97f4a7c15); /* the golden ratio */
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* All bytes of a key of less than eight as one word: they may be in it more than once. */

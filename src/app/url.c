@@ -195,7 +195,10 @@ static int append_query(const struct cv_route *route, const struct covey_url *wh
 int cv_url_path(struct cv_router *router, const struct cv_route *route,
                 const struct covey_url *what, struct cv_buf *to, char *reason, size_t cap)
 {
+    size_t before = to->len;
     int rc = append_segments(router, route, what, to, reason, cap);
+    if (rc == 0 && before == 0 && to->len > 1 && to->at[1] == '/')
+        return cv_url_complain(reason, cap, "it would begin with //, which names a server");
     if (rc == 0)
         rc = append_query(route, what, to, reason, cap);
     if (rc == 0 && what->anchor != NULL)

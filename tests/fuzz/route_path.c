@@ -65,6 +65,13 @@ static bool has_slash(struct cv_span path)
     return path.len > 0 && path.at[path.len - 1] == '/';
 }
 
+/* Then a value has more slashes than the path, and may be another's. */
+static bool has_escaped_slash(struct cv_span path)
+{
+    return memmem(path.at, path.len, "%2f", 3) != NULL ||
+           memmem(path.at, path.len, "%2F", 3) != NULL;
+}
+
 static void check_url(const struct cv_match *match, struct cv_span path, struct cv_span host,
                       struct cv_arena *scratch)
 {
@@ -102,6 +109,16 @@ static void check_match(const struct cv_match *match, struct cv_span path)
     }
 }
 
+/* No other byte comes through the parser. */
+static bool is_target(struct cv_span path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.at[i] <= ' ' || path.at[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const hosts[] = {"", "a.example", "a.example:81", "b.example"};
@@ -113,12 +130,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cv_span path = {(const char *)data + 1, size - 1};
     struct cv_arena scratch;
     struct cv_match match;
+    if (!is_target(path))
+        return 0;
     cv_arena_init(&scratch);
     int rc = cv_router_find(&router, CV_METHOD_GET, CV_SPAN("GET"), path, host, &scratch, &match);
     CHECK(rc == 0 || rc == CV_ROUTER_GAVE_UP || rc == -400);
     if (rc >= 0 && match.route != NULL) {
         check_match(&match, path);
-        check_url(&match, path, host, &scratch);
+        if (!has_escaped_slash(path))
+            check_url(&match, path, host, &scratch);
     }
     cv_arena_done(&scratch);
     return 0;

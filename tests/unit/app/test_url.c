@@ -79,6 +79,11 @@ static void test_what_does_not_fit_is_refused(void **state)
                 "\"..\" cannot be a segment");
     assert_none(f, (struct covey_url){.name = "files", COVEY_ARGS("rest", "a/./b")},
                 "\".\" cannot be a segment");
+    add(f, "GET", "/<s:strorempty>/<rest:path>", "any");
+    assert_none(f, (struct covey_url){.name = "files", COVEY_ARGS("rest", "/evil.example")},
+                "does not fit");
+    assert_none(f, (struct covey_url){.name = "any", COVEY_ARGS("s", "", "rest", "evil.example")},
+                "it would begin with //, which names a server");
     assert_none(f, (struct covey_url){.name = "image", COVEY_ARGS("file", "a")},
                 "\"ext\" is missing");
     assert_none(f, (struct covey_url){.name = "image", COVEY_ARGS("file", "a", "ext", "png")},
@@ -129,6 +134,11 @@ static void test_a_url_leads_back_to_its_route(void **state)
     static const char *const values[] = {"a", "a b", "a/b", "%2f", "\xc3\xa9?#", "+;&=", "~"};
     add(f, "GET", "/one/<x>/z", "one");
     add(f, "GET", "/rest/<x:path>", "rest");
+    add(f, "GET", "/<x:strorempty>/<y>", "external");
+    assert_url(f,
+               (struct covey_url){
+                   .name = "external", COVEY_ARGS("x", "", "y", "z"), .server = "s.example"},
+               "http://s.example//z");
     for (size_t i = 0; i < CV_COUNT(values); i++) {
         assert_int_equal(
             build_url(f, (struct covey_url){.name = "one", COVEY_ARGS("x", values[i])}), 0);
