@@ -129,8 +129,98 @@ static int nothing(covey_app *app)
     return covey_sleep_ms(1);
 }
 
+/* ---- A blueprint ---- */
+
+/* Counts the requests of its connection. */
+static int count(covey_req *req)
+{
+    int *n = covey_conn_ctx(req);
+    int rc = 0;
+    if (n == NULL) {
+        n = calloc(1, sizeof(*n));
+        rc = n != NULL ? covey_conn_set_ctx(req, n, free) : -ENOMEM;
+        if (rc < 0)
+            free(n);
+    }
+    return rc < 0 ? rc : covey_text(req, 200, ++*n > 0 ? "counted" : "not");
+}
+
+static int note(covey_app *bp, const struct covey_signal_event *event)
+{
+    (void)bp;
+    return event->data != NULL ? covey_sleep_ms(1) : 0;
+}
+
+static int tell(covey_req *req)
+{
+    char *text = malloc(2);
+    if (text == NULL)
+        return -ENOMEM;
+    int rc = covey_dispatch(covey_blueprint_of(req), "a.b.c", .data = text);
+    if (rc == 0)
+        rc = covey_dispatch(covey_app_of(req), "a.b.d", .data = text, .background = true,
+                            .release = free);
+    else
+        free(text);
+    if (rc == 0)
+        rc = covey_wait_signal(covey_app_of(req), "a.b.*", .timeout = 60000);
+    return rc < 0 ? rc : covey_text(req, 200, "told");
+}
+
+static void tick(void *arg)
+{
+    (void)arg;
+}
+
+static int tasks(covey_req *req)
+{
+    covey_app *app = covey_app_of(req);
+    int rc = covey_add_task(app, tick, .name = "late", .delay = 60000);
+    if (rc == 0)
+        rc = covey_add_task(app, tick, .name = "tick", .every = 1);
+    if (rc == 0)
+        rc = covey_sleep_ms(5);
+    (void)covey_cancel_task(app, "late");
+    (void)covey_cancel_task(app, "tick");
+    return rc < 0 ? rc : covey_text(req, 200, "done");
+}
+
+static int pass(covey_req *req)
+{
+    return covey_set_header(req, "X-Passed", "yes");
+}
+
+static int instead(covey_req *req)
+{
+    int rc = covey_reset_response(req);
+    return rc < 0 ? rc : covey_text(req, 200, "instead");
+}
+
+static int explain(covey_req *req)
+{
+    return covey_textf(req, covey_error_status(req), "%s", covey_error_text(req));
+}
+
+static int part(covey_app *bp)
+{
+    covey_listener(bp, COVEY_BEFORE_SERVER_START, nothing);
+    covey_middleware(bp, COVEY_REQUEST, pass, .priority = 1);
+    covey_middleware(bp, COVEY_RESPONSE, instead, .routes = "other");
+    covey_on_error(bp, COVEY_CLIENT_ERROR, explain);
+    covey_signal(bp, "a.b.<c>", note, .condition = "x", .exclusive = COVEY_OFF);
+    covey_get(bp, "/count", count, .name = "count");
+    covey_get(bp, "/other", count, .name = "other");
+    covey_get(bp, "/tell", tell);
+    covey_get(bp, "/tasks", tasks);
+    covey_post(bp, "/echo", echo, .body_max = 5);
+    return 0;
+}
+
 static int setup(covey_app *app)
 {
+    covey_app *first = covey_blueprint(app, "part", part, .prefix = "/part", .host = "x");
+    covey_blueprint(first, "copy", .prefix = "/inner");
+    covey_blueprint(app, "copy", .copy_of = first, .prefix = "/copy");
     covey_listener(app, COVEY_BEFORE_SERVER_START, nothing);
     covey_listener(app, COVEY_AFTER_SERVER_STOP, nothing);
     covey_get(app, "/hello", hello);
@@ -148,6 +238,15 @@ static int setup(covey_app *app)
     covey_post(app, "/parts", parts, .stream = true);
     covey_post(app, "/json", body_json, .stream = true);
     return 0;
+}
+
+/* With all of covey's own signals. */
+static int setup_heard(covey_app *app)
+{
+    covey_signal(app, "http.lifecycle.<what>", note);
+    covey_signal(app, "http.handler.<when>", note);
+    covey_signal(app, "server.init.before", note);
+    return setup(app);
 }
 
 /* ---- Conversations ---- */
@@ -262,6 +361,27 @@ static const struct talk_act forms[] = {
     HEAR(0, 3, 400),
     SAY(0, "POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{\"a\": [1, 2]}"),
     HEAR(0, 4, 200),
+    {TALK_END}};
+
+static const struct talk_act parts_of_it[] = {
+    OPEN(0),
+    SAY(0, GET("/part/count") GET("/copy/count") GET("/copy/other")),
+    HEAR(0, 3, 200),
+    SAY(0, GET("/part/count?%")),
+    HEAR(0, 4, 400),
+    OPEN(1),
+    SAY(1, "POST /part/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nabc"),
+    HEAR(1, 1, 413),
+    SAY(1, "defgh"),
+    SHUT(1),
+    ENDED(1),
+    OPEN(2),
+    SAY(2, "POST /part/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc"),
+    OPEN(3),
+    SAY(3, GET("/part/tell") GET("/part/tasks")),
+    HEAR(3, 2, 200),
+    HEAR(2, 1, 408),
+    ENDED(2),
     {TALK_END}};
 
 static const struct talk_act heads[] = {

@@ -36,6 +36,7 @@ static const struct talk_act *act;
 static bool is_finale;
 static bool is_stopped;
 static bool is_born_faulty; /* calls fail from its first moment on, not from when it accepts */
+static bool is_heard;       /* covey's own signals are */
 static bool is_clean;       /* each answer is to be as the conversation says */
 static unsigned armed;      /* which call is to fail; UINT_MAX: none */
 static unsigned calls;      /* that could fail there have been */
@@ -186,6 +187,7 @@ static void begin(const struct talk_act *script)
         talk[i].fd = -1;
     }
     talk[0].is_head = script == heads;
+    is_heard = script == parts_of_it;
     wrong[0] = '\0';
     act = script;
     is_finale = is_stopped = false;
@@ -203,7 +205,7 @@ static int live(void)
     int listener = talk_listen();
     assert_true(listener >= 0);
     const struct cv_native_config config = {
-        .setup = setup,
+        .setup = is_heard ? setup_heard : setup,
         .server = {.limits = {.head = {.head_max = 2048, .target_max = 1024, .fields_max = 100},
                               .head_timeout = 30000,
                               .request_timeout = 30000,
@@ -415,6 +417,7 @@ static int tear_down(void **state)
     X(files)                                                                                       \
     X(forms)                                                                                       \
     X(heads)                                                                                       \
+    X(parts_of_it)                                                                                 \
     X(late)                                                                                        \
     X(deaf)                                                                                        \
     X(refused)                                                                                     \
