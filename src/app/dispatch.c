@@ -19,7 +19,9 @@ static int run_middleware(struct covey_req *req, const struct cv_hook *hook, con
 {
     const struct covey_signal_event event = {.condition = condition};
     cv_req_tell(req, CV_SIGNAL_MIDDLEWARE_BEFORE, &event);
+    req->hook = hook;
     int rc = hook->handler(req);
+    req->hook = NULL;
     if (rc >= 0)
         cv_req_tell(req, CV_SIGNAL_MIDDLEWARE_AFTER, &event);
     return rc;

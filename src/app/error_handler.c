@@ -36,7 +36,9 @@ bool cv_req_ask_error_handler(struct covey_req *req, int status)
     if (hook == NULL)
         return false;
     cv_stage_reset(req);
+    req->hook = hook;
     int rc = hook->handler(req);
+    req->hook = NULL;
     bool has_answered = req->staged.answer.status != 0;
     if (rc >= 0 || (rc == -EALREADY && has_answered))
         return has_answered;

@@ -55,8 +55,9 @@ struct covey_req {
     const struct cv_route *route; /* NULL: none matched; `allowed` then tells 404 from 405 */
     uint32_t allowed;
     uint32_t refs;
-    struct cv_fiber *fiber;  /* while its handler runs */
-    struct cv_link canceled; /* the host's list of those that were told to end */
+    struct cv_fiber *fiber;     /* while its handler runs */
+    const struct cv_hook *hook; /* the middleware or error handler that runs, for messages */
+    struct cv_link canceled;    /* the host's list of those that were told to end */
     int64_t canceled_at;
     enum covey_cause cause;
     enum cv_req_wait wait;

@@ -1,5 +1,6 @@
 """A worker that blocks its loop says where it is and is replaced; a slow start is named, and can be extended."""
 
+import re
 import signal
 import threading
 import time
@@ -49,6 +50,7 @@ static int eat(int depth)
 static int deep(covey_req *req) { return covey_textf(req, 200, "%d", eat(1 << 20)); }
 static int null(covey_req *req) { int *volatile nowhere = NULL; return covey_textf(req, 200, "%d", *nowhere); }
 static int wait_on_a_fiber(covey_req *req) { covey_sleep_ms(1500); return covey_text(req, 200, "waited"); }
+static int stall(covey_req *req) { return covey_query(req, "stall") != NULL ? (int)sleep(1000) : 0; }
 static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
 static int init(covey_app *app)
 {
@@ -61,6 +63,7 @@ static int init(covey_app *app)
 static int setup(covey_app *app)
 {
     covey_listener(app, COVEY_BEFORE_SERVER_START, init);
+    covey_middleware(app, COVEY_REQUEST, stall);
     covey_get(app, "/busy", busy);
     covey_get(app, "/ignore", ignore_abort);
     covey_get(app, "/crash", crash);
@@ -104,6 +107,16 @@ def test_blocked_loop_is_described_and_replaced(serve, method):
     assert "busy (" in server.err.split("the stack:")[1]
     assert "ended with signal 6" in server.err
     assert len(before & set(server.workers())) == 1, "the other one was left alone"
+
+
+@pytest.mark.parametrize("path", ["/pid", "/nowhere"])
+def test_blocked_middleware_is_described(serve, path):
+    server = serve(hang_timeout="700ms")
+    before = set(server.reach_all())
+    ask(server, f"{path}?stall")
+    eventually("one is replaced", lambda: len(server.workers()) == 2 and set(server.workers()) != before, 15)
+    place = path if path == "/pid" else "a request without a route"
+    assert re.search(rf"in stall \(.*app\.c:\d+\) for {place}", server.err)
 
 
 def test_requests_to_others_do_not_notice_a_blocked_loop(serve):

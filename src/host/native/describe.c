@@ -13,6 +13,17 @@ void cv_native_describe_route(const struct cv_route *route, char *to, size_t cap
                        route->file, route->line);
 }
 
+static void describe_request(const struct covey_req *req, char *to, size_t cap)
+{
+    const struct cv_route *route = req->route;
+    const struct cv_hook *hook = req->hook;
+    if (hook != NULL)
+        (void)snprintf(to, cap, "%s (%s:%d) for %s", hook->name, hook->file, hook->line,
+                       route != NULL ? route->pattern : "a request without a route");
+    else
+        cv_native_describe_route(route, to, cap);
+}
+
 void cv_native_describe(const struct cv_native *native, char *to, size_t cap)
 {
     const struct cv_fiber *fiber = cv_fiber_self();
@@ -27,7 +38,7 @@ void cv_native_describe(const struct cv_native *native, char *to, size_t cap)
         (void)snprintf(to, cap, "managed process %s (%s:%d)", native->process->what->name,
                        native->process->what->file, native->process->what->line);
     else if (cv_fiber_owner(fiber) != NULL)
-        cv_native_describe_route(((const struct covey_req *)cv_fiber_owner(fiber))->route, to, cap);
+        describe_request(cv_fiber_owner(fiber), to, cap);
     else
         (void)snprintf(to, cap, "a task");
 }
