@@ -234,7 +234,7 @@ static int waits_a_bit(covey_app *app, const struct covey_signal_event *event)
 
 static void released(void *data)
 {
-    *(bool *)data = true;
+    *(_Atomic bool *)data = true;
     note("released");
 }
 
@@ -249,7 +249,7 @@ static int dispatch(covey_req *req)
     return covey_textf(req, 200, "%d", rc);
 }
 
-static bool is_released;
+static _Atomic bool is_released;
 
 static int dispatch_later(covey_req *req)
 {
@@ -326,7 +326,7 @@ static void test_a_background_signal_comes_after_its_dispatcher(void **state)
     rig_init(&rig, setup_apps);
     rig_start(&rig);
     assert_body(rig_get(&rig, "/later?name=tick"), "0");
-    rig_until(*(volatile bool *)&is_released);
+    rig_until(is_released);
     snprintf(code, sizeof(code), "%d", -ENOENT);
     assert_body(rig_get(&rig, "/later?name=nobody.listens.here"), code);
     rig_stop(&rig);
@@ -346,11 +346,36 @@ static int wait(covey_req *req)
     return covey_textf(req, 200, "%d %s %s", rc, param, data != NULL ? "with" : "without");
 }
 
+static int wait_here(covey_req *req)
+{
+    int rc = covey_wait_signal(covey_blueprint_of(req), "a.b.c");
+    return covey_textf(req, 200, "%d", rc);
+}
+
+static int waiting_part(covey_app *bp)
+{
+    covey_get(bp, "/wait", wait_here);
+    covey_get(bp, "/dispatch", dispatch);
+    return 0;
+}
+
 static int setup_waiting(covey_app *app)
 {
+    covey_app *outer = covey_blueprint(app, "outer", waiting_part, .prefix = "/outer");
+    covey_blueprint(outer, "inner", waiting_part, .prefix = "/inner");
+    covey_blueprint(app, "other", waiting_part, .prefix = "/other");
     covey_get(app, "/wait", wait);
     covey_get(app, "/dispatch", dispatch);
     return 0;
+}
+
+/* Asks again until somebody has been told. */
+static void dispatch_until_told(const char *target)
+{
+    const char *answer;
+    do
+        answer = rig_get(&rig, target);
+    while (strstr(answer, "\r\n\r\n0") == NULL);
 }
 
 static void test_a_fiber_waits_for_a_signal(void **state)
@@ -361,10 +386,7 @@ static void test_a_fiber_waits_for_a_signal(void **state)
     rig_start(&rig);
     int fd = rig_connect(&rig);
     rig_send(fd, "GET /wait?name=a.b.*&long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    const char *answer;
-    do /* until it waits */
-        answer = rig_get(&rig, "/dispatch?name=a.b.cdef");
-    while (strstr(answer, "\r\n\r\n0") == NULL);
+    dispatch_until_told("/dispatch?name=a.b.cdef");
     assert_body(rig_read_all(fd, NULL), "0 cd with");
     close(fd);
 
@@ -374,6 +396,26 @@ static void test_a_fiber_waits_for_a_signal(void **state)
     assert_body(rig_get(&rig, "/wait?name=a.b"), code);
     rig_assert_logged(&rig, "covey_wait_signal(\"a.b\"): ");
     assert_body(rig_get(&rig, "/wait?name=http.lifecycle.never"), code);
+    rig_stop(&rig);
+}
+
+static void test_who_waits_in_a_blueprint_hears_what_lies_around_it(void **state)
+{
+    (void)state;
+    static const char *const from[] = {"/outer/inner/dispatch?name=a.b.c&here",
+                                       "/outer/dispatch?name=a.b.c&here", "/dispatch?name=a.b.c"};
+    char code[16];
+    snprintf(code, sizeof(code), "%d", -ENOENT);
+    rig_init(&rig, setup_waiting);
+    rig_start(&rig);
+    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+        int fd = rig_connect(&rig);
+        rig_send(fd, "GET /outer/inner/wait HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert_body(rig_get(&rig, "/other/dispatch?name=a.b.c&here"), code);
+        dispatch_until_told(from[i]);
+        assert_body(rig_read_all(fd, NULL), "0");
+        close(fd);
+    }
     rig_stop(&rig);
 }
 
@@ -458,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_who_is_told_of_an_apps_signal),
         cmocka_unit_test(test_a_background_signal_comes_after_its_dispatcher),
         cmocka_unit_test(test_a_fiber_waits_for_a_signal),
+        cmocka_unit_test(test_who_waits_in_a_blueprint_hears_what_lies_around_it),
         cmocka_unit_test(test_a_fiber_waits_for_coveys_own),
         cmocka_unit_test(test_wrong_registrations_are_refused),
     };
