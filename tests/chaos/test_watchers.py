@@ -4,6 +4,7 @@ The kill matrix has one phase at a time; here one worker idles, one spins, one h
 stopped. COVEY_LONG: 200 rounds instead of 12.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -60,8 +61,8 @@ def kill(server, victims):
     fds = [os.pidfd_open(pid) for pid in victims]
     since = time.monotonic()
     for fd in fds:
-        signal.pidfd_send_signal(fd, signal.SIGKILL)
-    for fd in fds:
+        with contextlib.suppress(ProcessLookupError):  # the first one's death may have ended it already
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
         os.close(fd)
     return since
 
