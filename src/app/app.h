@@ -165,6 +165,7 @@ int cv_app_truth(const char *text);
 
 /* The server has lost a connection that something may be kept with. */
 void cv_app_conn_gone(covey_app *app, uintptr_t conn);
+
 /* "auto", "html", "json", "text", "problem"; UNSET for any other. */
 enum cv_error_format cv_error_format_find(const char *name);
 
