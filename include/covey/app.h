@@ -16,10 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-#error "covey's headers are C only"
-#endif
-
 typedef struct covey_app covey_app;
 typedef struct covey_req covey_req;
 
@@ -98,7 +94,7 @@ struct covey_entry {
 
 /* The same under a name of one's own, for `covey run FILE:SYMBOL`. */
 #define COVEY_APP_AS(symbol, function)                                                             \
-    COVEY_API extern const struct covey_entry symbol;                                              \
+    COVEY_EXPORT extern const struct covey_entry symbol;                                           \
     const struct covey_entry symbol = {COVEY_ABI, sizeof(struct covey_entry), function};
 
 /* Ends the start with this reason; for use in setup and start listeners: `return

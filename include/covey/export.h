@@ -2,7 +2,12 @@
 #ifndef COVEY_EXPORT_H
 #define COVEY_EXPORT_H
 
-#define COVEY_API __attribute__((visibility("default")))
+#define COVEY_EXPORT __attribute__((visibility("default")))
+#ifdef __cplusplus
+#define COVEY_API extern "C" COVEY_EXPORT
+#else
+#define COVEY_API COVEY_EXPORT
+#endif
 #define COVEY_PRINTF(text, args) __attribute__((format(printf, text, args)))
 
 /* Switches a limit or a time-out off. Zero always means "the default". */

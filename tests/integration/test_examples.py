@@ -3,6 +3,7 @@ tests/examples; what takes a server is shown here."""
 
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +92,10 @@ def test_testbed_start_up_can_be_blocked(jobs):
     server = jobs.server("testbed", boot_delay=100)
     server.wait_booting()
     server.stop(starting=True)
+
+
+@pytest.mark.skipif(not Path(example("hello_cpp")).exists(), reason="there was no C++ compiler")
+def test_cpp_example_serves(jobs):
+    server = jobs.server("hello_cpp").wait_serving()
+    assert server.get("/hello/covey").text == "Hello, covey!"
+    assert server.get("/").text == "Hello, World!"

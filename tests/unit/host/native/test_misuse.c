@@ -109,8 +109,8 @@ static void block_in_a_task_later(void *arg)
 static int add_tasks(covey_req *req)
 {
     covey_app *app = covey_app_of(req);
-    int rc = covey_add_task(
-        app, covey_query(req, "later") != NULL ? block_in_a_task_later : block_in_a_task, NULL);
+    bool later = covey_query(req, "later") != NULL;
+    int rc = covey_add_task(app, later ? block_in_a_task_later : block_in_a_task);
     return rc < 0 ? rc : covey_text(req, 200, "added");
 }
 
