@@ -133,6 +133,14 @@ static void send_staged(struct covey_req *req)
         cv_error("%s: the answer could not be sent: %s", cv_req_name(req), strerror(-rc));
 }
 
+static int run_behind(struct covey_req *req)
+{
+    int rc = cv_req_run_response_middleware(req);
+    if (rc >= 0 && req->staged.answer.status == 0)
+        return covey_fail(req, 500, "The response middleware has left no answer");
+    return rc;
+}
+
 /* `code` is what the handler returned. */
 static void settle(struct covey_req *req, int code)
 {
@@ -151,9 +159,7 @@ static void settle(struct covey_req *req, int code)
         return; /* the server has answered already */
     if (code < 0)
         cv_req_stage_error(req, code);
-    code = cv_req_run_response_middleware(req);
-    if (code >= 0 && req->staged.answer.status == 0)
-        code = covey_fail(req, 500, "The response middleware has left no answer");
+    code = cv_req_plan(req)->response.n > 0 ? run_behind(req) : 0;
     if (code < 0)
         cv_req_stage_error(req, code);
     if (req->stream != CV_STREAM_NOT) {
