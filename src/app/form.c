@@ -194,6 +194,8 @@ int cv_req_read_form(struct covey_req *req)
     cv_buf_init(&r.bytes, SIZE_MAX);
     int rc = read_any(&r);
     cv_buf_done(&r.bytes);
+    if (rc == 0 && req->route->how.response_timeout != 0)
+        cv_exchange_timeout(req->x, req->route->how.response_timeout);
     if (rc < 0 && rc == req->bad_code)
         rc = covey_fail(req, req->bad_status, "%s", cv_refused_sentence(cv_refused_body(rc)));
     return form->rc = rc;

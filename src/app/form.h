@@ -21,7 +21,8 @@ struct cv_parts {
     bool in_part;
     bool ended;
     uint32_t n;
-    int rc; /* what every call returns once it has failed */
+    int rc;          /* what every call returns once it has failed */
+    size_t in_a_row; /* bytes that came without others having had their turn */
     char bytes[16384];
     struct cv_multipart parser;
 };

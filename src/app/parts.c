@@ -19,12 +19,25 @@ static int refuse(struct covey_req *req, struct cv_parts *parts)
     return parts->rc = covey_fail(req, 400, "%s", parts->parser.reason);
 }
 
+#define IN_A_ROW (1 << 20)
+
+/* A client that sends as fast as its parts are taken must not have the worker for itself. */
+static int let_others_go_on(struct cv_parts *parts, size_t n)
+{
+    parts->in_a_row += n;
+    if (parts->in_a_row < IN_A_ROW)
+        return 0;
+    parts->in_a_row = 0;
+    return covey_sleep_ms(0);
+}
+
 /* More of the body: 0, or the negative code. At its end the parser says whether it may end here. */
 static int fill(struct covey_req *req, struct cv_parts *parts)
 {
     ssize_t n = covey_body_read(req, parts->bytes, sizeof(parts->bytes));
-    if (n < 0)
-        return parts->rc = (int)n;
+    int rc = n < 0 ? (int)n : let_others_go_on(parts, (size_t)n);
+    if (rc < 0)
+        return parts->rc = rc;
     parts->input = cv_span(parts->bytes, (size_t)n);
     if (n > 0)
         return 0;

@@ -80,8 +80,9 @@ const char *covey_head(const covey_req *req, size_t *len)
     *len = 0;
     if (!cv_req_here(req))
         return NULL;
-    *len = cv_exchange_head(req->x)->len;
-    return cv_exchange_bytes(req->x);
+    const struct cv_h1_head *head = cv_exchange_head(req->x);
+    *len = head->len - head->method_at; /* empty lines in front are no part of it */
+    return cv_exchange_bytes(req->x) + head->method_at;
 }
 
 const char *covey_http_version(const covey_req *req)

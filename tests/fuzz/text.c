@@ -74,6 +74,9 @@ static void check_accept(struct cv_span accept)
 
     for (enum cv_format otherwise = 0; otherwise <= CV_FORMAT_PROBLEM; otherwise++) {
         enum cv_format format = cv_accept_format(accept, otherwise);
+        int weight = cv_accept_weight(accept, CV_SPAN("text/html"));
+        CHECK(weight >= 0 && weight <= 1000);
+        CHECK(cv_accept_weight(cv_span(wider, accept.len + 6), CV_SPAN("text/html")) == weight);
         CHECK(format <= CV_FORMAT_PROBLEM);
         CHECK(cv_accept_format(cv_span(wider, accept.len + 6), otherwise) == format);
     }

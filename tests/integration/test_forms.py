@@ -1,6 +1,8 @@
 """Queries and forms: what handlers get of them, what is refused, and what it may cost."""
 
 import os
+import threading
+import time
 
 import pytest
 
@@ -74,6 +76,11 @@ static int getters(covey_req *req)
     return covey_textf(req, 200, "%s %zu %lld %d %s", covey_form(req, "a"), count, (long long)covey_form_int(req, "n", -1),
                        covey_form_bool(req, "b", false), upload != NULL ? (const char *)upload->bytes : "none");
 }
+static int late(covey_req *req)
+{
+    int rc = covey_sleep_ms(10000);
+    return rc < 0 ? rc : form(req);
+}
 static int undeclared(covey_req *req) { return covey_text(req, 200, covey_form(req, "a") == NULL ? "NULL" : "?"); }
 static int save(covey_req *req)
 {
@@ -128,6 +135,8 @@ static int setup(covey_app *app)
     covey_post(app, "/default", form, .form = true);
     covey_post(app, "/short", form, .form = true, .body_max = 100);
     covey_post(app, "/guarded", form, .form = true);
+    covey_post(app, "/hasty", form, .form = true, .response_timeout = 300);
+    covey_post(app, "/late", late, .form = true, .response_timeout = 300);
     covey_post(app, "/getters", getters, .form = true);
     covey_post(app, "/save", save, .form = true);
     covey_post(app, "/undeclared", undeclared);
@@ -317,6 +326,29 @@ def test_a_form_in_broken_chunks_is_400(connection):
                     b"Transfer-Encoding: chunked\r\n\r\n3\r\na=1\r\nnonsense\r\n")
     answer = connection.response()
     assert (answer.status, "The request body is malformed" in answer.text) == (400, True)
+
+
+def test_the_time_for_an_answer_begins_behind_the_form(connection):
+    body = part(b"1") + b"--b--\r\n"
+    connection.ask("POST", "/hasty", None, Content_Type=MULTIPART, Content_Length=len(body))
+    connection.send(body[:20])
+    time.sleep(0.6)  # longer than .response_timeout
+    connection.send(body[20:])
+    assert connection.response().text == "a=1;"
+    assert connection.post("/late", b"a=1", Content_Type=URLENCODED).status == 503
+
+
+def test_others_are_served_while_a_long_form_comes(served, connection):
+    body = file(bytes(48 << 20))
+    sender = threading.Thread(target=connection.send, args=(
+        b"POST /default HTTP/1.1\r\nHost: t\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n"
+        % (len(body) + 5) + body,))
+    sender.start()
+    for _ in range(10):
+        assert served.get("/typed").status == 200
+    sender.join()
+    connection.send(b"--b--")
+    assert connection.response().text == f"f/x.bin/application/octet-stream/{48 << 20}/0/disk;"
 
 
 # Part by part

@@ -143,7 +143,7 @@ def ask(connection, path, *lines):
 ])
 def test_the_head_as_it_came(connection, method, promises):
     head = f"{method} /%72aw?a=%20b HTTP/1.1\r\nHost: t\r\nX-a:  b \r\n\r\n"
-    connection.send(head.encode())
+    connection.send(b"\r\n" + head.encode())
     assert connection.response().text == f"/%72aw?a=%20b|a=%20b|1.1|{promises}|{head}"
 
 

@@ -66,10 +66,11 @@ static void run_requests(void *arg)
     }
 }
 
+/* A form is read first, which has its own time; cv_req_read_form() does it then. */
 static void apply_timeout(const struct covey_req *req)
 {
     int64_t ms = req->route != NULL ? req->route->how.response_timeout : 0;
-    if (ms != 0)
+    if (ms != 0 && !req->route->how.form)
         cv_exchange_timeout(req->x, ms < 0 ? -1 : ms);
 }
 
