@@ -39,6 +39,7 @@ COVEY_API int covey_file_with(covey_req *req, const struct covey_file *what);
 struct covey_static {
     const char *directory; /* or a file; relative ones from where the server was started */
     size_t size;           /* set by the macro */
+    const char *host;      /* only for requests to it, as of a route; default: any */
     const char *index;     /* "index.html": what a path that ends in a slash means; default: 404 */
     const char *name;      /* for logs; default: the pattern */
     int64_t max_age;       /* as in covey_file() */

@@ -181,6 +181,7 @@ struct file_options {
 };
 
 struct static_options {
+    const char *host = {};
     const char *index = {};
     const char *name = {};
     int64_t max_age = {};
@@ -194,6 +195,7 @@ struct static_options {
         struct covey_static all = {};
         all.size = sizeof(all);
         all.directory = directory;
+        all.host = host;
         all.index = index;
         all.name = name;
         all.max_age = max_age;

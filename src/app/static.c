@@ -192,7 +192,7 @@ static void add_file(covey_app *app, const char *path, const struct covey_static
                      const struct tree *tree, const char *file, int line)
 {
     const struct covey_route route = {
-        .handler = serve_file, .size = sizeof(route), .name = how->name};
+        .handler = serve_file, .size = sizeof(route), .name = how->name, .host = how->host};
     if (how->index != NULL || how->listing)
         cv_app_fail(app, "%s:%d: static %s: %s is a file: .index and .listing are for directories",
                     file, line, path, tree->file);
@@ -206,6 +206,7 @@ static void add_routes(covey_app *app, const char *base, const struct covey_stat
     struct covey_route route = {.handler = serve,
                                 .size = sizeof(route),
                                 .name = how->name,
+                                .host = how->host,
                                 .strict_slashes = 1}; /* for relative links */
     char path[1024];
     if (snprintf(path, sizeof(path), "%s/<path:path>", base) >= (int)sizeof(path)) {

@@ -37,6 +37,10 @@ struct cv_trace *cv_trace_take(struct cv_arena *arena, const void *from)
     trace->n = 0;
     struct walk walk = {trace, (uintptr_t)from};
     (void)_Unwind_Backtrace(take_frame, &walk);
+    if (walk.from != 0) { /* not met: all is better than nothing */
+        walk.from = 0;
+        (void)_Unwind_Backtrace(take_frame, &walk);
+    }
     return trace;
 }
 

@@ -45,6 +45,7 @@ static int setup(covey_app *app)
     covey_get(app, "/twice", twice);
     const char *root = covey_config_str(app, "ROOT", NULL);
     covey_static(app, "/s", root, .index = "index.html", .max_age = 9);
+    covey_static(app, "/hosted", root, .host = "files.example", .index = "index.html");
     covey_static(app, "/listed", root, .index = "index.html", .listing = true, .type = "text/x-own");
     if (covey_config_str(app, "ONE", NULL) != NULL)
         covey_static(app, "/one.html", covey_config_str(app, "ONE", NULL), .max_age = 5);
@@ -442,6 +443,13 @@ def test_a_missing_directory_ends_the_start(jobs, app):
     job = jobs.server(app(APP, name="files"), workers=1, root="/nowhere/at/all")
     assert job.wait_code() == 4
     assert "static /s: /nowhere/at/all: No such file or directory" in job.err
+
+
+def test_a_tree_of_one_host(connection):
+    for path, text in [("page.html", "<p>0123456789</p>"), ("", "index")]:
+        connection.send(f"GET /hosted/{path} HTTP/1.1\r\nHost: files.example\r\n\r\n".encode())
+        assert connection.response().text == text
+        assert connection.get(f"/hosted/{path}").status == 404
 
 
 def test_one_file(connection):
