@@ -121,7 +121,7 @@ struct covey_route {
     /* 1: answers are compressed where it is worth it and the client takes it; COVEY_OFF: never; 0:
      * COMPRESS. Not for secrets next to what a client sends (BREACH): docs/responses.md. */
     int compress;
-    const char *name;         /* for logs; default: the pattern */
+    const char *name;         /* for logs and covey_url_for(), of one pattern; default: that */
     int64_t body_max;         /* bytes; 0: REQUEST_MAX_SIZE; COVEY_OFF: no limit */
     int64_t response_timeout; /* ms; 0: RESPONSE_TIMEOUT; COVEY_OFF: none */
     bool stream;              /* start the handler at the head; it reads with covey_body_read() */

@@ -77,7 +77,8 @@ static void test_every_option_reaches_its_setting(void **state)
                                     .user = "u",
                                     .log_file = "l",
                                     .access_log_file = "a",
-                                    .daemon = 1};
+                                    .daemon = 1,
+                                    .strict_slashes = 1};
     assert_int_equal(read_options(options), 0);
     assert_string_equal(conf.text[CV_SET_HOST], "h");
     assert_string_equal(conf.text[CV_SET_LISTEN], "unix:x");
@@ -86,6 +87,7 @@ static void test_every_option_reaches_its_setting(void **state)
     assert_string_equal(conf.text[CV_SET_LOG_FILE], "l");
     assert_string_equal(conf.text[CV_SET_ACCESS_LOG_FILE], "a");
     assert_int_equal(conf.value[CV_SET_DAEMON], 1);
+    assert_int_equal(conf.value[CV_SET_STRICT_SLASHES], 1);
     assert_in_range(conf.value[CV_SET_WORKERS], 1, 1000);
     assert_int_equal(conf.value[CV_SET_START_METHOD], 1);
     assert_int_equal(conf.value[CV_SET_LOG_LEVEL], CV_LOG_ERROR);

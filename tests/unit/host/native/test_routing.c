@@ -60,6 +60,12 @@ static int all(covey_req *req)
     return covey_text(req, 200, text);
 }
 
+static int tree_url(covey_req *req)
+{
+    return covey_text(req, 200,
+                      covey_url_for(req, "tree", COVEY_ARGS("path", "a/b.css"), .external = true));
+}
+
 /* As the query says. */
 static int url(covey_req *req)
 {
@@ -115,8 +121,10 @@ static int setup(covey_app *app)
     covey_get(app, "/day/<day:ymd>", day);
     covey_get(app, "/uuid/<id:uuid>", uuid);
     covey_get(app, "/file/<file=int:ext=jpg|png>", file);
+    covey_static(app, "/tree", ".", .name = "tree", .host = "a.example");
     covey_get(app, "/all/<a>/<b:ext>", all);
     covey_get(app, "/url", url);
+    covey_get(app, "/tree-url", tree_url);
     covey_get(app, "/app-url", app_url);
     covey_get(app, "/list", list);
     covey_get(app, "/hard/<x:(?:a+)+[bc]>", route);
@@ -194,16 +202,29 @@ static void test_the_setting_makes_all_routes_strict(void **state)
     assert_status(rig_get(&rig, "/lax/"), 404);
 }
 
-static const char *ask_host(const char *host)
+static const char *ask_host_for(const char *host, const char *line)
 {
     char request[256];
     int fd = rig_connect(&rig);
-    snprintf(request, sizeof(request),
-             "GET /hosted HTTP/1.1\r\nConnection: close\r\nHost: %s\r\n\r\n", host);
+    snprintf(request, sizeof(request), "%s HTTP/1.1\r\nConnection: close\r\nHost: %s\r\n\r\n", line,
+             host);
     rig_send(fd, request);
     const char *answer = rig_read_all(fd, NULL);
     close(fd);
     return answer;
+}
+
+static const char *ask_host(const char *host)
+{
+    return ask_host_for(host, "GET /hosted");
+}
+
+static void test_a_tree_of_a_host(void **state)
+{
+    (void)state;
+    assert_status(ask_host_for("a.example", "POST /tree/x"), 405);
+    assert_status(ask_host_for("b.example", "POST /tree/x"), 404);
+    assert_body(rig_get(&rig, "/tree-url"), "http://a.example/tree/a/b.css");
 }
 
 static void test_hosts(void **state)
@@ -319,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_setting_makes_all_routes_strict, start_strict,
                                         stop),
         TEST(test_hosts),
+        TEST(test_a_tree_of_a_host),
         TEST(test_all_parameters),
         TEST(test_urls),
         cmocka_unit_test_setup_teardown(test_the_servers_name_is_a_setting, start_named,
