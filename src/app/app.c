@@ -1,6 +1,6 @@
 /* An app's life: made, filled by setup(), ended; and what went wrong meanwhile. See app.h. */
 #include "app/app.h"
-#include "app/compress.h"
+#include "app/response/compress.h"
 
 #include "base/log.h"
 

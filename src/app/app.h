@@ -7,13 +7,13 @@
 #ifndef CV_APP_APP_H
 #define CV_APP_APP_H
 
-#include "app/conns.h"
-#include "app/manage.h"
-#include "app/plan.h"
-#include "app/router.h"
-#include "app/rules.h"
-#include "app/signal.h"
-#include "app/tasks.h"
+#include "app/hooks/plan.h"
+#include "app/hooks/signal.h"
+#include "app/request/conns.h"
+#include "app/routing/router.h"
+#include "app/routing/rules.h"
+#include "app/tasks/manage.h"
+#include "app/tasks/tasks.h"
 #include "base/arena.h"
 #include "loop/fiber.h"
 #include "loop/offload.h"

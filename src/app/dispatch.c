@@ -4,8 +4,8 @@
  *
  * A streamed answer leaves in between (stream.c); what is left to do here is to see that it ends.
  */
-#include "app/compress.h"
-#include "app/request.h"
+#include "app/request/request.h"
+#include "app/response/compress.h"
 
 #include "base/log.h"
 #include "serve/refuse.h"

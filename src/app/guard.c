@@ -2,7 +2,7 @@
  * Checked in every build, because a call from a wrong thread corrupts silently; whether a request
  * has ended can be told in DEBUG only, where ended ones are kept for a while. What is refused says
  * which route it was, and what to do instead. See app.h and request.h. */
-#include "app/request.h"
+#include "app/request/request.h"
 
 #include "base/log.h"
 

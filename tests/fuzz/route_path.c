@@ -1,6 +1,6 @@
 /* Fuzz target: a path, behind a byte that chooses the host, against a table with every type. What
  * is found fits, lies in the path, and its URL leads to the same values where it can be built. */
-#include "app/url.h"
+#include "app/routing/url.h"
 #include "http/text.h"
 
 #include "fuzz/target.h"

@@ -1,7 +1,7 @@
 /* Fuzz target: routes as they are registered, one pattern a line. Whatever is taken can be found,
  * or the check of the routes says who is in front. */
-#include "app/router_check.h"
-#include "app/url.h"
+#include "app/routing/router_check.h"
+#include "app/routing/url.h"
 
 #include "fuzz/target.h"
 

@@ -1,5 +1,5 @@
 /* What this worker is doing, in words. See native.h. */
-#include "app/request.h"
+#include "app/request/request.h"
 #include "host/native/inside.h"
 
 #include <stdio.h>

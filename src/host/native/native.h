@@ -14,7 +14,7 @@
 #ifndef CV_HOST_NATIVE_NATIVE_H
 #define CV_HOST_NATIVE_NATIVE_H
 
-#include "app/manage.h"
+#include "app/tasks/manage.h"
 #include "loop/loop.h"
 #include "serve/server.h"
 
@@ -31,7 +31,7 @@ struct cv_native_config {
     int64_t busy_poll;    /* ns that the loop looks for events before it sleeps */
     int64_t stop_timeout; /* ms; the stop listeners together may take this long (waits are cancelled
                              then) */
-    bool debug; /* error pages show the reason of a 5xx, and where it comes from */
+    bool debug;           /* error pages show the reason of a 5xx, and where it comes from */
 
     /* The value of a setting as text, NULL where it is not set. Lives as long as the process. */
     const char *(*setting)(void *arg, const char *name);

@@ -8,7 +8,7 @@
  */
 #include "host/native/inside.h"
 
-#include "app/request.h"
+#include "app/request/request.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/refuse.h"

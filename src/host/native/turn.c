@@ -1,7 +1,7 @@
 /* Turning the loop: step, events, fibers, flush. See inside.h. */
 #include "host/native/inside.h"
 
-#include "app/request.h"
+#include "app/request/request.h"
 #include "base/clock.h"
 #include "base/log.h"
 

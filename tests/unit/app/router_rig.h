@@ -2,7 +2,7 @@
 #ifndef CV_TEST_ROUTER_RIG_H
 #define CV_TEST_ROUTER_RIG_H
 
-#include "app/router.h"
+#include "app/routing/router.h"
 
 #include "base/macros.h"
 #include "http/text.h"

@@ -1,5 +1,5 @@
 /* Encoders: what they write is read back by the decoders of the same libraries. */
-#include "app/codec.h"
+#include "app/response/codec.h"
 
 #include <dlfcn.h>
 #include <errno.h>

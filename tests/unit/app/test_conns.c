@@ -1,5 +1,5 @@
 /* What is kept with connections: many of them, found, replaced, released once. */
-#include "app/conns.h"
+#include "app/request/conns.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

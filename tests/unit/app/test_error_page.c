@@ -1,6 +1,6 @@
 /* Error pages: nothing in them is what an attacker makes of it, and without DEBUG nothing is shown
  * that only a developer may see. */
-#include "app/error_page.h"
+#include "app/response/error_page.h"
 
 #include <errno.h>
 #include <setjmp.h>

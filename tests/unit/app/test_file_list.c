@@ -1,7 +1,7 @@
 /* What is in a directory: only what lies in the root, and what a client could have. */
 #include "unit/serve/folder.h"
 
-#include "app/file_list.h"
+#include "app/files/file_list.h"
 #include "serve/file.h"
 
 /* "sub/ a b" for what is in `path` below the folder root. */

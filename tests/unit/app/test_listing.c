@@ -1,5 +1,5 @@
 /* Pages of directories: names are what anybody may have made. */
-#include "app/listing.h"
+#include "app/files/listing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

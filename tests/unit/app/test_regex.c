@@ -2,7 +2,7 @@
  * busy. */
 #include "router_rig.h"
 
-#include "app/regex.h"
+#include "app/routing/regex.h"
 
 static int match(const char *expression, const char *segment, char *value)
 {

@@ -1,5 +1,5 @@
 /* Routes that are never reached are found before a request is. */
-#include "app/router_check.h"
+#include "app/routing/router_check.h"
 #include "router_rig.h"
 
 static bool takes_all(const char *segment, size_t len)

@@ -1,5 +1,5 @@
 /* Names of signals and what belongs to them. */
-#include "app/signal_name.h"
+#include "app/hooks/signal_name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

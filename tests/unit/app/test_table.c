@@ -1,5 +1,5 @@
 /* What is found by a text, and that keys as apps have them lie apart. */
-#include "app/table.h"
+#include "app/routing/table.h"
 
 #include "base/macros.h"
 

@@ -1,5 +1,5 @@
 /* Functions handed to the loop from other threads. */
-#include "app/tasks.h"
+#include "app/tasks/tasks.h"
 
 #include "base/clock.h"
 

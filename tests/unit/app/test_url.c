@@ -1,5 +1,5 @@
 /* URLs built from routes: coded as their place demands, and found again. */
-#include "app/url.h"
+#include "app/routing/url.h"
 #include "router_rig.h"
 
 static char url[512];
