@@ -117,10 +117,6 @@ COVEY_API bool covey_is_stopping(const covey_app *app);
 struct covey_route {
     covey_handler_fn *handler;
     size_t size;              /* set by the macros below */
-    const char *error_format; /* auto, html, json, text, problem; NULL: FALLBACK_ERROR_FORMAT */
-    /* 1: answers are compressed where it is worth it and the client takes it; COVEY_OFF: never; 0:
-     * COMPRESS. Not for secrets next to what a client sends (BREACH): docs/responses.md. */
-    int compress;
     const char *name;         /* for logs and covey_url_for(), of one pattern; default: that */
     int64_t body_max;         /* bytes; 0: REQUEST_MAX_SIZE; COVEY_OFF: no limit */
     int64_t response_timeout; /* ms; 0: RESPONSE_TIMEOUT; COVEY_OFF: none */
@@ -148,6 +144,10 @@ struct covey_route {
     bool overwrite; /* takes its methods away from a route that has this pattern already, which is
                        refused else */
     void *ctx;      /* the app's own, for covey_route_ctx() */
+    const char *error_format; /* auto, html, json, text, problem; NULL: FALLBACK_ERROR_FORMAT */
+    /* 1: answers are compressed where it is worth it and the client takes it; COVEY_OFF: never; 0:
+     * COMPRESS. Not for secrets next to what a client sends (BREACH): docs/responses.md. */
+    int compress;
 };
 
 /* Registers a handler. `methods` are names separated by spaces or commas. `path` starts with '/',

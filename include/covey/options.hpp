@@ -67,8 +67,6 @@ struct run_options {
 };
 
 struct route_options {
-    const char *error_format = {};
-    int compress = {};
     const char *name = {};
     int64_t body_max = {};
     int64_t response_timeout = {};
@@ -85,14 +83,14 @@ struct route_options {
     int strict_slashes = {};
     bool overwrite = {};
     void *ctx = {};
+    const char *error_format = {};
+    int compress = {};
 
     struct covey_route with(covey_handler_fn *handler) const
     {
         struct covey_route all = {};
         all.size = sizeof(all);
         all.handler = handler;
-        all.error_format = error_format;
-        all.compress = compress;
         all.name = name;
         all.body_max = body_max;
         all.response_timeout = response_timeout;
@@ -109,6 +107,8 @@ struct route_options {
         all.strict_slashes = strict_slashes;
         all.overwrite = overwrite;
         all.ctx = ctx;
+        all.error_format = error_format;
+        all.compress = compress;
         return all;
     }
 };

@@ -31,7 +31,8 @@ static inline void cv_list_push(struct cv_link *head, struct cv_link *link)
     head->prev = link;
 }
 
-/* Out of whatever ring it is in; harmless when it is in none, which is the case of most that end. */
+/* Out of whatever ring it is in; harmless when it is in none, which is the case of most that end.
+ */
 static inline void cv_list_remove(struct cv_link *link)
 {
     if (link->next == link)

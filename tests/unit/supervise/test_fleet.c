@@ -219,8 +219,9 @@ static void test_spent_worker_that_crashes_comes_back_fresh(void **state)
     tell(&s, 1, CV_ON_SPENT);
     dies(&s, 1, 11);
     dies(&s, 0, 11);
-    expect(&s, "SPENT 0 0, spawn 2:1, go 2, retire 0 until 15000, SPENT 1 0, spawn 3:1, FAILED 1 0, "
-               "term 3, spawn 1:1");
+    expect(&s,
+           "SPENT 0 0, spawn 2:1, go 2, retire 0 until 15000, SPENT 1 0, spawn 3:1, FAILED 1 0, "
+           "term 3, spawn 1:1");
     gets_ready(&s, 1);
     expect(&s, "go 1");
     end(&s);
