@@ -141,6 +141,41 @@ static void test_many_are_found(void **state)
     assert_null(cv_args_find(&args, "n400"));
 }
 
+/* Slots looked at beyond the first, for all names together. */
+static uint64_t collisions(const struct cv_siphash_key *with, char names[][16], uint32_t n)
+{
+    uint64_t sum = 0;
+    cv_args_init(&args, &arena, with, n);
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(cv_args_add(&args, names[i], ""), 0);
+    for (uint32_t slot = 0; slot < args.n_slots; slot++) {
+        if (args.slots[slot] == 0)
+            continue;
+        uint64_t home = cv_siphash(with, cv_span_str(args.at[args.slots[slot] - 1].name));
+        sum += (slot - home) & (args.n_slots - 1);
+    }
+    return sum;
+}
+
+/* Who knew the key could choose names that all belong into one slot; without it, the same names lie
+ * as any others. */
+static void test_names_that_collide_need_the_key(void **state)
+{
+    enum { N = 300 };
+    static char names[N][16];
+    const struct cv_siphash_key other = {{3, 4}};
+
+    (void)state;
+    uint32_t found = 0;
+    for (uint32_t i = 0; found < N; i++) {
+        (void)snprintf(names[found], sizeof(names[found]), "n%u", i);
+        if ((cv_siphash(&key, cv_span_str(names[found])) & 1023) == 0)
+            found++;
+    }
+    assert_true(collisions(&key, names, N) > (uint64_t)N * N / 4);
+    assert_true(collisions(&other, names, N) < 2 * N);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +187,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_getters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_more_than_the_most_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_that_collide_need_the_key, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
