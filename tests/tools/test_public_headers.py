@@ -10,7 +10,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 HEADERS = sorted(ROOT.glob("include/covey/*.h")) + sorted(ROOT.glob("include/covey/*.hpp"))
-WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+WARNINGS = "-Werror -Wall -Wextra -Wconversion -Wpedantic -Wundef -Wcast-qual -Wwrite-strings".split()
+C_WARNINGS = "-Wshadow -Wstrict-prototypes -Wmissing-prototypes".split()  # in C++ a struct's name is a function's
 C = [(compiler, dialect) for compiler in ("gcc", "clang") for dialect in ("c11", "c17", "c2x")]
 CPP = [("g++", "c++20"), ("clang++", "c++20")]
 MACRO = re.compile(r"^#define covey_(\w+)\((?:[^\\\n]|\\\n)*", re.MULTILINE)
@@ -20,7 +21,8 @@ def compile_text(compiler, dialect, text):
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler}")
     language = "c++" if "++" in compiler else "c"
-    made = subprocess.run([compiler, f"-std={dialect}", *WARNINGS, f"-I{ROOT}/include", "-fsyntax-only", "-x", language, "-"],
+    more = C_WARNINGS if language == "c" else []
+    made = subprocess.run([compiler, f"-std={dialect}", *WARNINGS, *more, f"-I{ROOT}/include", "-fsyntax-only", "-x", language, "-"],
                           input=text, capture_output=True, text=True, timeout=60)
     assert made.returncode == 0, made.stderr
 
