@@ -69,10 +69,10 @@ def faults_of(stages, story, role):
 
 
 def faults_after(stages, story):
-    """[(fault, the one after it)]: of the calls that no story makes without a fault."""
+    """[(fault, the one after it)]: of the calls that have not failed by themselves, in any story. Most are only made when
+    another has failed; some depend on time, and are sure to be made then."""
     stage = stages[story.name]
-    known = {call for other in stages.values() for call in other.calls}
-    known |= {call for other in earlier(stages, story) for call in other.failed}
+    known = {call for other in stages.values() for call in other.failed}
     return [(first, then) for call, first in sorted(stage.led_to.items()) if call not in known
             for then in errors_of(stage, call)]
 
