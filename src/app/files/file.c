@@ -1,6 +1,7 @@
 /* covey_file(): which bytes of a file a request gets, and with which fields (RFC 9110, sections 13
  * and 14). */
 #include "app/files/file.h"
+#include "app/options.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -383,13 +384,10 @@ int cv_req_send_file(struct covey_req *req, const struct covey_file *what, int *
 /* As far as both sides know the struct. */
 static int read_what(struct covey_req *req, const struct covey_file *what, struct covey_file *ret)
 {
-    const size_t least = offsetof(struct covey_file, size) + sizeof(what->size);
-    if (what->size < least || what->size > sizeof(*ret)) {
-        cv_error("%s: covey_file(): options of an unknown size", cv_req_name(req));
+    if (!CV_OPTIONS_READ(ret, what)) {
+        cv_error("%s: covey_file(): " CV_OPTIONS_UNKNOWN, cv_req_name(req));
         return -EINVAL;
     }
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, what, what->size);
     if (ret->path != NULL && ret->path[0] != '\0')
         return 0;
     cv_error("%s: covey_file() without a path", cv_req_name(req));

@@ -1,6 +1,7 @@
 /* covey_static(): a tree of files under a path. */
 #include "app/files/file.h"
 #include "app/files/listing.h"
+#include "app/options.h"
 
 #include "base/log.h"
 
@@ -139,16 +140,6 @@ static int redirect(covey_req *req)
 
 /* ---- Registering ---- */
 
-static int read_how(const struct covey_static *how, struct covey_static *ret)
-{
-    const size_t least = offsetof(struct covey_static, size) + sizeof(how->size);
-    if (how->size < least || how->size > sizeof(*ret))
-        return -EINVAL;
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, how, how->size);
-    return 0;
-}
-
 /* Relative to where the server was started, whatever the app does later. */
 static const char *absolute(struct cv_arena *arena, const char *path)
 {
@@ -231,7 +222,12 @@ void covey_static_at(covey_app *app, const char *path, const struct covey_static
 
     if (!cv_app_can_register(app, "covey_static", file, line))
         return;
-    if (read_how(how, &known) < 0 || path == NULL || path[0] != '/' || known.directory == NULL) {
+    if (!CV_OPTIONS_READ(&known, how)) {
+        cv_app_fail(app, "%s:%d: static %s: " CV_OPTIONS_UNKNOWN, file, line,
+                    path != NULL ? path : "");
+        return;
+    }
+    if (path == NULL || path[0] != '/' || known.directory == NULL) {
         cv_app_fail(app, "%s:%d: static %s: it needs a path that begins with / and a directory",
                     file, line, path != NULL ? path : "");
         return;

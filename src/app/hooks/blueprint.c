@@ -1,5 +1,6 @@
 /* Registration of blueprints. See app.h. */
 #include "app/app.h"
+#include "app/options.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,17 +19,6 @@ static void refuse(covey_app *app, const struct place *place, const char *why)
 {
     cv_app_fail(app, "%s:%d: blueprint %s: %s", place->file, place->line,
                 place->name != NULL ? place->name : "without a name", why);
-}
-
-/* As far as both sides know the struct. */
-static int read_how(const struct covey_blueprint *how, struct covey_blueprint *ret)
-{
-    const size_t least = offsetof(struct covey_blueprint, size) + sizeof(how->size);
-    if (how->size < least || how->size > sizeof(*ret))
-        return -EINVAL;
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, how, how->size);
-    return 0;
 }
 
 static bool is_word(const char *name)
@@ -210,8 +200,8 @@ covey_app *covey_blueprint_at(covey_app *app, const char *name, const struct cov
 
     if (!cv_app_can_register(app, "covey_blueprint", file, line))
         return app;
-    if (read_how(how, &known) < 0) {
-        refuse(app, &place, "options of an unknown size: the program was built for another covey");
+    if (!CV_OPTIONS_READ(&known, how)) {
+        refuse(app, &place, CV_OPTIONS_UNKNOWN);
         return app;
     }
     covey_app *from = known.copy_of;

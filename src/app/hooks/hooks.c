@@ -1,5 +1,6 @@
 /* Registration of listeners, middleware and error handlers. See app.h. */
 #include "app/app.h"
+#include "app/options.h"
 
 #include <errno.h>
 #include <string.h>
@@ -64,17 +65,6 @@ void covey_listener_at(covey_app *app, enum covey_event event, covey_listener_fn
 
 /* ---- Middleware ---- */
 
-/* As far as both sides know the struct. */
-static int read_how(const struct covey_middleware *how, struct covey_middleware *ret)
-{
-    const size_t least = offsetof(struct covey_middleware, size) + sizeof(how->size);
-    if (how->size < least || how->size > sizeof(*ret))
-        return -EINVAL;
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, how, how->size);
-    return 0;
-}
-
 const char *cv_app_name_of(covey_app *app, const char *source)
 {
     struct cv_span name = cv_span(source, strcspn(source, ","));
@@ -92,9 +82,8 @@ void covey_middleware_at(covey_app *app, enum covey_phase phase, const struct co
     struct cv_arena *arena = &app->root->arena;
     struct cv_hook hook = {
         .of = app, .name = cv_app_name_of(app, source), .file = file, .line = line};
-    if (read_how(how, &known) < 0) {
-        refuse(&hook, "middleware",
-               "options of an unknown size: the program was built for another covey");
+    if (!CV_OPTIONS_READ(&known, how)) {
+        refuse(&hook, "middleware", CV_OPTIONS_UNKNOWN);
         return;
     }
     hook.handler = known.handler;

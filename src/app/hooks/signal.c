@@ -1,5 +1,6 @@
 /* Telling signals to their handlers and to who waits for them. See signal.h. */
 #include "app/hooks/signal.h"
+#include "app/options.h"
 
 #include "app/request/request.h"
 #include "base/clock.h"
@@ -89,14 +90,12 @@ static int wait_for(struct waiter *waiter)
 
 int covey_wait_signal_with(covey_app *app, const struct covey_wait *wait)
 {
-    struct covey_wait how = {0};
-    const size_t least = offsetof(struct covey_wait, size) + sizeof(wait->size);
+    struct covey_wait how;
 
     if (!cv_app_here(app, "covey_wait_signal") || !cv_app_can_wait("covey_wait_signal"))
         return -EPERM;
-    if (wait->size < least || wait->size > sizeof(how))
+    if (!CV_OPTIONS_READ(&how, wait))
         return -EINVAL;
-    memcpy(&how, wait, wait->size);
     struct waiter waiter = {.of = app, .how = &how, .fiber = cv_fiber_self()};
     const char *fault =
         how.name != NULL ? cv_signal_name_parse_heard(how.name, &waiter.name) : "the name is NULL";
@@ -258,12 +257,12 @@ static int refuse(const struct covey_dispatch *what, int code)
 
 int covey_dispatch_with(covey_app *app, const struct covey_dispatch *what)
 {
-    struct covey_dispatch how = {0};
-    const size_t least = offsetof(struct covey_dispatch, size) + sizeof(what->size);
+    struct covey_dispatch how;
 
-    if (!cv_app_here(app, "covey_dispatch") || what->size < least || what->size > sizeof(how))
+    if (!CV_OPTIONS_READ(&how, what))
         return -EINVAL;
-    memcpy(&how, what, what->size);
+    if (!cv_app_here(app, "covey_dispatch"))
+        return refuse(&how, -EPERM);
     const char *fault = fault_of(how.name);
     if (fault != NULL) {
         cv_error("covey_dispatch(\"%s\"): %s", how.name != NULL ? how.name : "", fault);

@@ -1,5 +1,6 @@
 /* Registration of signal handlers. See signal.h. */
 #include "app/app.h"
+#include "app/options.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,17 +40,6 @@ static const char *fill(struct cv_signal_hook *hook, struct cv_arena *arena, con
     return hook->condition != NULL ? NULL : "out of memory";
 }
 
-/* As far as both sides know the struct. */
-static int read_how(const struct covey_signal *how, struct covey_signal *ret)
-{
-    const size_t least = offsetof(struct covey_signal, size) + sizeof(how->size);
-    if (how->size < least || how->size > sizeof(*ret))
-        return -EINVAL;
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, how, how->size);
-    return 0;
-}
-
 void covey_signal_at(covey_app *app, const char *name, const struct covey_signal *how,
                      const char *source, const char *file, int line)
 {
@@ -59,12 +49,11 @@ void covey_signal_at(covey_app *app, const char *name, const struct covey_signal
         return;
     struct cv_arena *arena = &app->root->arena;
     struct cv_signal_hook *hook = cv_arena_alloc(arena, sizeof(*hook));
-    if (hook == NULL || name == NULL || read_how(how, &known) < 0) {
+    if (hook == NULL || name == NULL || !CV_OPTIONS_READ(&known, how)) {
         cv_app_fail(app, "%s:%d: signal %s: %s", file, line, name != NULL ? name : "",
                     hook == NULL   ? "out of memory"
                     : name == NULL ? "the name is NULL"
-                                   : "options of an unknown size: the program was built for "
-                                     "another covey");
+                                   : CV_OPTIONS_UNKNOWN);
         return;
     }
     *hook = (struct cv_signal_hook){

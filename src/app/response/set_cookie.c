@@ -1,5 +1,6 @@
 /* covey_set_cookie() and covey_delete_cookie(): the app's options, with their defaults, as a field.
  */
+#include "app/options.h"
 #include "app/request/request.h"
 
 #include "base/log.h"
@@ -17,11 +18,8 @@ static int refuse(struct covey_req *req, const char *name, const char *why)
 static int read_options(struct covey_req *req, const struct covey_cookie *cookie,
                         struct covey_cookie *ret)
 {
-    const size_t least = offsetof(struct covey_cookie, size) + sizeof(cookie->size);
-    if (cookie->size < least || cookie->size > sizeof(*ret))
-        return refuse(req, "?", "options of an unknown size");
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, cookie, cookie->size);
+    if (!CV_OPTIONS_READ(ret, cookie))
+        return refuse(req, "?", CV_OPTIONS_UNKNOWN);
     if (ret->name == NULL)
         return refuse(req, "?", "it has no name");
     if (ret->host_prefix && ret->secure_prefix)

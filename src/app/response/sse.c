@@ -1,5 +1,6 @@
 /* Server-sent events: a streamed answer of small texts, with a comment where nothing else is sent
  * for long. */
+#include "app/options.h"
 #include "app/request/request.h"
 
 #include "base/clock.h"
@@ -54,18 +55,6 @@ static void stop(void *arg)
 
 /* ---- Beginning ---- */
 
-static int read_how(const struct covey_sse *how, struct covey_sse *ret)
-{
-    const size_t least = offsetof(struct covey_sse, size) + sizeof(how->size);
-    if (how->size < least || how->size > sizeof(*ret)) {
-        cv_error("covey_sse_begin(): options of an unknown size");
-        return -EINVAL;
-    }
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, how, how->size);
-    return 0;
-}
-
 static int put_fields(struct covey_req *req)
 {
     int rc = 0;
@@ -115,9 +104,10 @@ static int begin(struct covey_req *req, int64_t heartbeat)
 int covey_sse_begin_with(const struct covey_sse *how)
 {
     struct covey_sse known;
-    int rc = read_how(how, &known);
-    if (rc < 0)
-        return rc;
+    if (!CV_OPTIONS_READ(&known, how)) {
+        cv_error("covey_sse_begin(): " CV_OPTIONS_UNKNOWN);
+        return -EINVAL;
+    }
     return cv_req_here(known.req) ? begin(known.req, known.heartbeat) : -EPERM;
 }
 
@@ -131,13 +121,11 @@ static struct cv_span or_none(const char *text)
 static int read_event(struct covey_req *req, const struct covey_sse_event *event,
                       struct cv_event_text *ret)
 {
-    const size_t least = offsetof(struct covey_sse_event, size) + sizeof(event->size);
-    struct covey_sse_event known = {0};
-    if (event->size < least || event->size > sizeof(known)) {
-        cv_error("%s: covey_sse_send(): options of an unknown size", cv_req_name(req));
+    struct covey_sse_event known;
+    if (!CV_OPTIONS_READ(&known, event)) {
+        cv_error("%s: covey_sse_send(): " CV_OPTIONS_UNKNOWN, cv_req_name(req));
         return -EINVAL;
     }
-    memcpy(&known, event, event->size);
     *ret = (struct cv_event_text){.data = or_none(known.data),
                                   .name = or_none(known.event),
                                   .id = or_none(known.id),

@@ -1,5 +1,6 @@
 /* Answers that leave in parts: informational ones in front of it; streamed ones, of which the head
  * leaves first, then pieces, with back-pressure. */
+#include "app/options.h"
 #include "app/request/request.h"
 #include "app/response/compress.h"
 
@@ -23,20 +24,6 @@ int covey_inform(covey_req *req, int status)
         cv_error("%s: covey_inform() %s %d", cv_req_name(req),
                  rc == -EALREADY ? "behind the answer's head, with status" : "with status", status);
     return server_code(req, rc);
-}
-
-/* As far as both sides know the struct. */
-static int read_how(struct covey_req *req, const struct covey_response *how,
-                    struct covey_response *ret)
-{
-    const size_t least = offsetof(struct covey_response, size) + sizeof(how->size);
-    if (how->size < least || how->size > sizeof(*ret)) {
-        cv_error("%s: covey_respond(): options of an unknown size", cv_req_name(req));
-        return -EINVAL;
-    }
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, how, how->size);
-    return 0;
 }
 
 static int begin(struct covey_req *req, int64_t length)
@@ -66,9 +53,11 @@ int covey_respond_with(covey_req *req, const struct covey_response *how)
     if (!cv_req_here(req))
         return -EPERM;
     struct cv_span type;
-    int rc = read_how(req, how, &known);
-    if (rc == 0)
-        rc = cv_stage_check(req, known.status, "covey_respond");
+    if (!CV_OPTIONS_READ(&known, how)) {
+        cv_error("%s: covey_respond(): " CV_OPTIONS_UNKNOWN, cv_req_name(req));
+        return -EINVAL;
+    }
+    int rc = cv_stage_check(req, known.status, "covey_respond");
     if (rc == 0)
         rc = cv_stage_type(req, known.type, &type);
     if (rc < 0)

@@ -3,6 +3,7 @@
 
 #include "app/routing/regex.h"
 #include "base/num.h"
+#include "http/chars.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,11 +52,6 @@ static bool is_letter(char c)
     return is_lower(c) || (c >= 'A' && c <= 'Z');
 }
 
-static bool is_hex(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* ---- What fits ---- */
 
 bool cv_param_is_uuid(struct cv_span text)
@@ -64,7 +60,7 @@ bool cv_param_is_uuid(struct cv_span text)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text.at[i] != '-' : !is_hex(text.at[i]))
+        if (dash ? text.at[i] != '-' : cv_chars_hex(text.at[i]) < 0)
             return false;
     }
     return true;

@@ -21,28 +21,17 @@ struct search {
     struct cv_span segments[CV_PATTERN_SEGMENTS_MAX];
 };
 
-/* The one of these, which have the same pattern, that has the method; adds those of the others to
- * `allowed`. */
-static const struct cv_route *pick(const struct cv_entry *here, struct wish wish, uint32_t *allowed)
-{
-    const struct cv_route *second = NULL;
-    for (const struct cv_entry *entry = here; entry != NULL; entry = entry->next) {
-        if ((entry->method_bits & wish.bit) != 0)
-            return entry->route;
-        if ((entry->method_bits & wish.fallback) != 0)
-            second = entry->route;
-        *allowed |= entry->method_bits;
-    }
-    return second;
-}
+enum slash { AS_WRITTEN, ONE_MORE_OR_LESS };
 
-/* The same of routes that are written with a slash more or less at the end than the path. */
-static const struct cv_route *pick_lax(const struct cv_entry *here, struct wish wish,
-                                       uint32_t *allowed)
+/* The one of these, which have the same pattern, that has the method; adds those of the others to
+ * `allowed`. With a slash more or less at the end than they are written with, only those that do
+ * not mind. */
+static inline const struct cv_route *pick(const struct cv_entry *here, struct wish wish,
+                                          enum slash slash, uint32_t *allowed)
 {
     const struct cv_route *second = NULL;
     for (const struct cv_entry *entry = here; entry != NULL; entry = entry->next) {
-        if (entry->route->is_strict)
+        if (slash == ONE_MORE_OR_LESS && entry->route->is_strict)
             continue;
         if ((entry->method_bits & wish.bit) != 0)
             return entry->route;
@@ -87,9 +76,10 @@ static const struct cv_route *walk_typed(struct search *search, const struct cv_
 
 static const struct cv_route *at_end(struct search *search, const struct cv_router_node *node)
 {
-    const struct cv_route *route = pick(node->here, search->wish, &search->match->allowed);
+    const struct cv_route *route =
+        pick(node->here, search->wish, AS_WRITTEN, &search->match->allowed);
     if (route == NULL)
-        route = pick_lax(node->slashed, search->wish, &search->match->allowed);
+        route = pick(node->slashed, search->wish, ONE_MORE_OR_LESS, &search->match->allowed);
     return route;
 }
 
@@ -99,7 +89,7 @@ static const struct cv_route *walk_literal(struct search *search, const struct c
 {
     struct cv_span text = search->segments[depth];
     if (text.len == 0 && depth + 1 == search->n_segments)
-        return pick(node->slashed, search->wish, &search->match->allowed);
+        return pick(node->slashed, search->wish, AS_WRITTEN, &search->match->allowed);
     const struct cv_router_node *child = cv_table_find(&node->literals, text);
     return child != NULL ? walk(search, child, depth + 1) : NULL;
 }
@@ -118,12 +108,12 @@ static const struct cv_route *walk(struct search *search, const struct cv_router
     if (route == NULL && node->typed != NULL)
         route = walk_typed(search, node, depth);
     if (route == NULL && node->rest != NULL && !is_empty) {
-        route = pick(node->rest, search->wish, &search->match->allowed);
+        route = pick(node->rest, search->wish, AS_WRITTEN, &search->match->allowed);
         if (route != NULL)
             search->match->values[search->n_values] = rest_from(search, depth);
     }
     if (route == NULL && is_empty && depth + 1 == search->n_segments)
-        route = pick_lax(node->here, search->wish, &search->match->allowed);
+        route = pick(node->here, search->wish, ONE_MORE_OR_LESS, &search->match->allowed);
     return route;
 }
 
@@ -229,7 +219,7 @@ static const struct cv_route *find_exact(const struct cv_router *router, struct 
                                          struct wish wish, struct cv_match *match)
 {
     struct cv_entry *const *list = cv_table_find(&router->exact, path);
-    return list != NULL ? pick(*list, wish, &match->allowed) : NULL;
+    return list != NULL ? pick(*list, wish, AS_WRITTEN, &match->allowed) : NULL;
 }
 
 /* Where one look was not enough. */

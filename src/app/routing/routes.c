@@ -1,19 +1,9 @@
 /* Registration of routes: what covey_get() and its kin put into an app. See app.h. */
 #include "app/app.h"
+#include "app/options.h"
 #include "app/response/compress.h"
 
 #include <errno.h>
-
-/* The options as this library knows them. Programs built against an older header pass fewer. */
-static int read_options(const struct covey_route *route, struct covey_route *ret)
-{
-    const size_t least = offsetof(struct covey_route, size) + sizeof(route->size);
-    if (route->size < least || route->size > sizeof(*route))
-        return -EINVAL;
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, route, route->size);
-    return 0;
-}
 
 /* A route of a blueprint as it was registered: what a copy of the blueprint begins with. */
 struct cv_given {
@@ -152,11 +142,8 @@ void covey_route_at(covey_app *app, const char *methods, const char *path,
         cv_app_fail(app, "%s:%d: a route needs methods and a path", file, line);
         return;
     }
-    if (read_options(route, &how) < 0) {
-        cv_app_fail(app,
-                    "%s:%d: route %s: options of an unknown size (%zu bytes): the program was "
-                    "built for another covey",
-                    file, line, path, route->size);
+    if (!CV_OPTIONS_READ(&how, route)) {
+        cv_app_fail(app, "%s:%d: route %s: " CV_OPTIONS_UNKNOWN, file, line, path);
         return;
     }
     if (how.handler == NULL) {

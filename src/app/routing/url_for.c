@@ -1,4 +1,5 @@
 /* covey_url_for(): URLs of an app's routes, from a request or without one. See url.h. */
+#include "app/options.h"
 #include "app/request/request.h"
 #include "app/routing/url.h"
 #include "base/log.h"
@@ -13,15 +14,10 @@
 /* False, and a line in the log: the options are those of another covey. */
 static bool read_how(const struct covey_url *what, struct covey_url *ret)
 {
-    const size_t least = offsetof(struct covey_url, size) + sizeof(what->size);
-    if (what->size < least || what->size > sizeof(*ret)) {
-        cv_error("covey_url_for(): options of an unknown size: the program was built for another "
-                 "covey");
-        return false;
-    }
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret, what, what->size);
-    return true;
+    bool is_known = CV_OPTIONS_READ(ret, what);
+    if (!is_known)
+        cv_error("covey_url_for(): " CV_OPTIONS_UNKNOWN);
+    return is_known;
 }
 
 /* `fallback` is the server of an external URL, if nobody names another. */

@@ -1,5 +1,6 @@
 /* Registration of managed processes. */
 #include "app/tasks/manage.h"
+#include "app/options.h"
 
 #include "app/app.h"
 #include "base/which.h"
@@ -111,15 +112,12 @@ void covey_manage_at(covey_app *app, const char *name, const struct covey_proces
     if (!cv_app_can_register(app, "covey_manage", file, line))
         return;
     app = app->root;
-    struct covey_process how = {0};
+    struct covey_process how;
     struct declaration declaration = {.name = name, .file = file, .line = line};
-    const size_t least = offsetof(struct covey_process, size) + sizeof(process->size);
-    if (process->size < least || process->size > sizeof(how)) {
-        fail(app, &declaration,
-             "options of an unknown size: the program was built for another covey");
+    if (!CV_OPTIONS_READ(&how, process)) {
+        fail(app, &declaration, CV_OPTIONS_UNKNOWN);
         return;
     }
-    memcpy(&how, process, process->size);
     declaration.workers = how.workers;
     declaration.restart = how.restart;
     declaration.is_transient = how.transient;
@@ -181,15 +179,12 @@ void covey_manage_command_at(covey_app *app, const char *name, const struct cove
     if (!cv_app_can_register(app, "covey_manage_command", file, line))
         return;
     app = app->root;
-    struct covey_command how = {0};
+    struct covey_command how;
     struct declaration declaration = {.name = name, .file = file, .line = line};
-    const size_t least = offsetof(struct covey_command, size) + sizeof(command->size);
-    if (command->size < least || command->size > sizeof(how)) {
-        fail(app, &declaration,
-             "options of an unknown size: the program was built for another covey");
+    if (!CV_OPTIONS_READ(&how, command)) {
+        fail(app, &declaration, CV_OPTIONS_UNKNOWN);
         return;
     }
-    memcpy(&how, command, command->size);
     declaration.workers = how.workers;
     declaration.restart = how.restart;
     declaration.is_transient = how.transient;

@@ -1,5 +1,6 @@
 /* Tasks as apps see them. See tasks.h. */
 #include "app/app.h"
+#include "app/options.h"
 
 #include "base/clock.h"
 
@@ -13,12 +14,10 @@
 
 int covey_add_task_with(covey_app *app, const struct covey_task *task)
 {
-    struct covey_task how = {0};
-    const size_t least = offsetof(struct covey_task, size) + sizeof(task->size);
+    struct covey_task how;
 
-    if (task->size < least || task->size > sizeof(how))
+    if (!CV_OPTIONS_READ(&how, task))
         return -EINVAL;
-    memcpy(&how, task, task->size);
     if (how.fn == NULL || how.delay < 0 || how.every < 0 || how.delay > MS_MAX ||
         how.every > MS_MAX)
         return -EINVAL;
