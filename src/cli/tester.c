@@ -1,5 +1,6 @@
 #include "cli/tester.h"
 
+#include "app/options.h"
 #include "base/clock.h"
 #include "http/text.h"
 #include "serve/peer.h"
@@ -22,8 +23,9 @@ enum framing { BODY_NONE, BODY_LENGTH, BODY_CHUNKS };
 
 static struct covey_test_request read_request(const struct covey_test_request *given)
 {
-    struct covey_test_request request = {0};
-    memcpy(&request, given, given->size < sizeof(request) ? given->size : sizeof(request));
+    struct covey_test_request request;
+    if (!CV_OPTIONS_READ(&request, given))
+        request = (struct covey_test_request){.size = 0}; /* begin() says so */
     if (request.method == NULL)
         request.method = "GET";
     if (request.client_ip == NULL)
@@ -222,6 +224,8 @@ static void begin(covey_test_stream *stream, const struct covey_test_request *re
     int rc = 0;
     if (refused != NULL)
         cv_tester_answer_fail(stream->answer, "%s", refused);
+    else if (request->size == 0)
+        cv_tester_answer_fail(stream->answer, CV_OPTIONS_UNKNOWN);
     else if (request->path == NULL)
         cv_tester_answer_fail(stream->answer, "the request has no path");
     else if (find_peer(request->client_ip, &peer) < 0)

@@ -1,15 +1,9 @@
 /* Blueprints: what their routes are called and where they lie, copies, and what is refused. */
-#include "app/app.h"
+#include "app_rig.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static covey_app app;
 
 static int nothing(covey_req *req)
 {
@@ -21,28 +15,6 @@ static int listen_to(covey_app *scope)
 {
     (void)scope;
     return 0;
-}
-
-static int open_app(void **state)
-{
-    (void)state;
-    struct cv_app_host host = {0};
-    return cv_app_init(&app, &host, NULL, NULL, NULL);
-}
-
-static int close_app(void **state)
-{
-    (void)state;
-    cv_app_done(&app);
-    return 0;
-}
-
-static void assert_refused(const char *why)
-{
-    assert_true(app.failed);
-    if (strstr(app.reason, why) == NULL || strstr(app.reason, "test_blueprint.c:") == NULL)
-        fail_msg("\"%s\" does not say \"%s\" with file and line", app.reason, why);
-    app.failed = false;
 }
 
 /* "NAME PATTERN" of the routes, in their order, are these. */

@@ -1,40 +1,12 @@
 /* Declarations of managed processes: what is right, and what is said about what is wrong. */
-#include "app/app.h"
+#include "app_rig.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static covey_app app;
 
 static int work(covey_app *self)
 {
     (void)self;
     return 0;
-}
-
-static int open_app(void **state)
-{
-    (void)state;
-    struct cv_app_host host = {0};
-    return cv_app_init(&app, &host, NULL, NULL, NULL);
-}
-
-static int close_app(void **state)
-{
-    (void)state;
-    cv_app_done(&app);
-    return 0;
-}
-
-static void assert_refused(const char *why)
-{
-    assert_true(app.failed);
-    if (strstr(app.reason, why) == NULL || strstr(app.reason, "test_manage.c:") == NULL)
-        fail_msg("\"%s\" does not say \"%s\" with file and line", app.reason, why);
-    app.failed = false;
 }
 
 static void test_declarations_are_kept_in_order(void **state)

@@ -229,6 +229,15 @@ static void test_where_it_comes_from_can_be_said(void **state)
     assert_string_equal(answer->error, ".client_ip is no address: home");
 }
 
+static void test_a_request_of_another_covey_is_refused(void **state)
+{
+    covey_test *t = *state;
+    const struct covey_test_request longer = {.path = "/", .size = sizeof(longer) + 1};
+    const struct covey_test_answer *answer = covey_test_request_with(t, &longer);
+    assert_int_equal(answer->status, 0);
+    assert_non_null(strstr(answer->error, "options of an unknown size"));
+}
+
 static void test_error_pages_come_from_the_engine(void **state)
 {
     covey_test *t = *state;
@@ -514,6 +523,7 @@ int main(void)
         WITH_APP(test_each_method_has_its_call),
         WITH_APP(test_headers_are_sent_and_replace_ours),
         WITH_APP(test_where_it_comes_from_can_be_said),
+        WITH_APP(test_a_request_of_another_covey_is_refused),
         WITH_APP(test_error_pages_come_from_the_engine),
         WITH_APP(test_large_bodies_go_both_ways),
         WITH_APP(test_early_hints_are_seen),
