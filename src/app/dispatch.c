@@ -85,6 +85,7 @@ static const char *what_is_bad(const struct covey_req *req)
     switch (req->bad_code) {
     case 0: return "The request target has a broken escape";
     case -E2BIG: return "The query has too many arguments (REQUEST_MAX_PARAMS).";
+    case -EILSEQ: return "A cookie of the Cookie field is empty, or begins with '='";
     default: return cv_refused_sentence(cv_refused_body(req->bad_code));
     }
 }

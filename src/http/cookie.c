@@ -13,19 +13,40 @@ static struct cv_span trim(const char *from, const char *to)
     return cv_span(in.at, (size_t)(in.end - in.at));
 }
 
+/* The next piece up to ';', without blanks around it; moves *at. False at the end. */
+static bool next_piece(struct cv_span field, size_t *at, struct cv_span *ret)
+{
+    if (*at >= field.len)
+        return false;
+    const char *from = field.at + *at;
+    const char *end = memchr(from, ';', field.len - *at);
+    if (end == NULL)
+        end = field.at + field.len;
+    *at = (size_t)(end - field.at) + 1;
+    *ret = trim(from, end);
+    return true;
+}
+
+bool cv_cookie_is_field(struct cv_span field)
+{
+    struct cv_span piece;
+    for (size_t at = 0; next_piece(field, &at, &piece);) {
+        bool is_last = at > field.len;
+        if (piece.len > 0 ? piece.at[0] == '=' : !is_last)
+            return false;
+    }
+    return true;
+}
+
 bool cv_cookie_next(struct cv_span field, size_t *at, struct cv_span *ret_name,
                     struct cv_span *ret_value)
 {
-    while (*at < field.len) {
-        const char *from = field.at + *at;
-        const char *end = memchr(from, ';', field.len - *at);
-        if (end == NULL)
-            end = field.at + field.len;
-        *at = (size_t)(end - field.at) + 1;
-
-        const char *equals = memchr(from, '=', (size_t)(end - from));
-        *ret_name = equals != NULL ? trim(from, equals) : cv_span(from, 0);
-        *ret_value = trim(equals != NULL ? equals + 1 : from, end);
+    struct cv_span piece;
+    while (next_piece(field, at, &piece)) {
+        const char *end = piece.at + piece.len;
+        const char *equals = memchr(piece.at, '=', piece.len);
+        *ret_name = equals != NULL ? trim(piece.at, equals) : cv_span(piece.at, 0);
+        *ret_value = equals != NULL ? trim(equals + 1, end) : piece;
         if (ret_name->len > 0 ? cv_is_token(*ret_name) : ret_value->len > 0)
             return true;
     }

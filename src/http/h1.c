@@ -310,11 +310,11 @@ static int take_field(struct cv_h1 *parser, const char *base)
     case CV_FIELD_CONTENT_LENGTH: return take_content_length(parser, value);
     case CV_FIELD_TRANSFER_ENCODING: return take_transfer_encoding(parser, value);
     case CV_FIELD_EXPECT: return take_expect(parser, value);
+    case CV_FIELD_COOKIE: parser->head.has_cookies = true; break;
     case CV_FIELD_OTHER:
     case CV_FIELD_UPGRADE:
     case CV_FIELD_ACCEPT:
     case CV_FIELD_CONTENT_TYPE:
-    case CV_FIELD_COOKIE:
     case CV_FIELD_COUNT: break;
     }
     return 0;

@@ -77,6 +77,7 @@ struct cv_h1_head {
     bool has_body;   /* content_length > 0 or chunked */
     bool chunked;
     bool expect_continue;    /* only if there is a body */
+    bool has_cookies;        /* a Cookie field has come */
     uint64_t content_length; /* valid when not chunked */
     struct cv_h1_field fields[CV_H1_FIELDS_MAX];
 };

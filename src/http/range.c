@@ -43,11 +43,14 @@ static bool take_range(struct cv_scan *in, uint64_t size, struct cv_range *ret)
 
 int cv_range_read(struct cv_span field, uint64_t size, struct cv_range ret[CV_RANGES_MAX])
 {
-    static const struct cv_span unit = {"bytes=", 6};
-    if (size == 0 || field.len < unit.len || !cv_span_ieq(cv_span(field.at, unit.len), unit))
+    struct cv_scan in = {field.at, field.at + field.len};
+    struct cv_span unit = cv_scan_token(&in);
+    if (unit.len == 0 || !cv_scan_take(&in, '='))
+        return -416;
+    if (!cv_span_ieq(unit, CV_SPAN("bytes")))
         return 0;
-    struct cv_scan in = {field.at + unit.len, field.at + field.len};
     bool any = false;
+    bool too_many = false;
     int n = 0;
     uint64_t left = size;
     for (;;) {
@@ -58,17 +61,20 @@ int cv_range_read(struct cv_span field, uint64_t size, struct cv_range ret[CV_RA
             break;
         struct cv_range range;
         if (!take_range(&in, size, &range))
-            return 0;
+            return -416;
         any = true;
         cv_scan_blanks(&in);
         if (in.at < in.end && *in.at != ',')
-            return 0;
+            return -416;
         if (range.len == 0)
             continue;
-        if (n == CV_RANGES_MAX || range.len > left)
-            return 0;
+        too_many |= n == CV_RANGES_MAX || range.len > left;
+        if (too_many)
+            continue;
         left -= range.len;
         ret[n++] = range;
     }
-    return n > 0 || !any ? n : -416;
+    if (too_many || (any && size == 0))
+        return 0;
+    return n > 0 ? n : -416;
 }

@@ -16,9 +16,9 @@ struct cv_range {
 };
 
 /* Reads a Range field for a representation of `size` bytes: how many ranges can be satisfied, in
- * the order asked for; 0: the field is to be ignored (another unit, malformed, more than
- * CV_RANGES_MAX, together more bytes than there are, or of an empty representation); -416:
- * well-formed, but nothing of it is there. */
+ * the order asked for; 0: the field is to be ignored (another unit, more than CV_RANGES_MAX,
+ * together more bytes than there are, or of an empty representation); -416: malformed, as
+ * section 14.2 lets us refuse it, or nothing of it is there. */
 int cv_range_read(struct cv_span field, uint64_t size, struct cv_range ret[CV_RANGES_MAX]);
 
 #endif

@@ -18,10 +18,12 @@ static bool is_inside(struct cv_span part, struct cv_span whole)
 static void check_cookies(struct cv_span field, char *to)
 {
     struct cv_span name, value;
+    bool is_field = cv_cookie_is_field(field);
     for (size_t at = 0; cv_cookie_next(field, &at, &name, &value);) {
         CHECK(is_inside(name, field) && is_inside(value, field));
         CHECK(name.len > 0 ? cv_is_token(name) : value.len > 0);
         CHECK(memchr(value.at, ';', value.len) == NULL);
+        CHECK(name.len > 0 || !is_field || memchr(value.at, '=', value.len) == NULL);
         CHECK(cv_cookie_unquote(value, to) <= value.len);
     }
 }

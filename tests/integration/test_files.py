@@ -191,7 +191,10 @@ def test_ranges(served, connection, name):
         assert answer.header("Content-Range") == f"bytes {first}-{first + len(part) - 1}/{size}"
     answer = connection.get(f"/f/{name}", Range=f"bytes={size}-")
     assert (answer.status, answer.header("Content-Range")) == (416, f"bytes */{size}")
-    assert connection.get(f"/f/{name}", Range="bytes=9-1").body == whole
+    for nonsense in ["bytes=9-1", "bytes=", "bytes=-", "bytes=0-1;2-3", "bytes", "0-1", "bytes=a-b", "=", "bytes=0-9,x"]:
+        answer = connection.get(f"/f/{name}", Range=nonsense)
+        assert (answer.status, answer.header("Content-Range")) == (416, f"bytes */{size}"), nonsense
+    assert connection.get(f"/f/{name}", Range="items=9-1").body == whole
     assert connection.request("HEAD", f"/f/{name}", Range="bytes=0-0").status == 200
 
 

@@ -223,6 +223,24 @@ def test_cookies(connection):
     assert ask(connection, "/cookie", "Cookie: " + ";".join(f"c{i}=1" for i in range(1000)) + ";id=2") == "2: 2"
 
 
+@pytest.mark.parametrize("nonsense", [
+    b";", b";;", b"=", b"=1", b"a=1;;b=2", b"a=1; ;", b"a=1; =2", b"a=\x00", b"a=\x01", b"a=\x7f", b"a=1\rb=2", b"a=1\n",
+    b"a=1\r\nCookie: =", b"; " * 2000, b"=" * 4000], ids=lambda nonsense: repr(nonsense[:20]))
+def test_a_cookie_field_that_no_browser_sends_is_refused(served, nonsense):
+    with served.connect() as connection:
+        connection.send(b"GET /id HTTP/1.1\r\nHost: a\r\nCookie: " + nonsense + b"\r\n\r\n")
+        assert connection.response().status == 400
+
+
+def test_the_refusal_says_what_is_wrong(connection):
+    connection.send(b"GET /cookies HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\nCookie: a=1; =2\r\n\r\n")
+    assert "A cookie of the Cookie field is empty, or begins with '='" in connection.response().text
+
+
+def test_what_browsers_hold_of_other_apps_is_skipped(connection):
+    assert ask(connection, "/cookies", 'Cookie: a=1; b[c]=2; {"x":1}=3; \xe4=4; d="; e=f g, h;') == 'a=1;d=";e=f g, h;'
+
+
 def test_a_prefixed_cookie_comes_first(connection):
     assert ask(connection, "/cookie", "Cookie: id=1; id=2") == "1: 1 2"
     assert ask(connection, "/cookie", "Cookie: id=1; __Secure-id=2; __Secure-id=3") == "2: 2 3"

@@ -248,7 +248,7 @@ static int stage_unsatisfiable(struct covey_req *req, const struct sending *s)
         cv_arena_printf(req->arena, "bytes */%llu", (unsigned long long)s->file->id.size);
     if (value == NULL)
         return -ENOMEM;
-    cv_error_page_stage(req, 416, "Nothing of the requested range is there");
+    cv_error_page_stage(req, 416, "The requested range is malformed, or nothing of it is there");
     return cv_field_put(req, CV_SPAN("Content-Range"), cv_span_str(value));
 }
 

@@ -2,7 +2,7 @@
 #include "app/request/request.h"
 
 #include "base/assert.h"
-#include "http/text.h"
+#include "http/cookie.h"
 
 #include <errno.h>
 
@@ -58,13 +58,9 @@ CV_FLATTEN static int find_route(struct covey_req *req)
     return match.route != NULL ? keep_params(req, &match) : 0;
 }
 
-/* Getters cannot refuse a broken query: one that may be is looked at before the handler runs. */
-static void check_query(struct covey_req *req)
+static void check_query(struct covey_req *req, const struct cv_h1_head *head, const char *bytes)
 {
-    const struct cv_h1_head *head = cv_exchange_head(req->x);
-    if (head->query_len == 0)
-        return;
-    const char *query = cv_exchange_bytes(req->x) + head->query_at;
+    const char *query = bytes + head->query_at;
     bool may_be_many = head->query_len / 2 >= req->app->rules.params_max; /* "a&b&c" */
     if (!may_be_many && memchr(query, '%', head->query_len) == NULL)
         return;
@@ -73,6 +69,28 @@ static void check_query(struct covey_req *req)
         req->bad_status = 400;
         req->bad_code = rc == -E2BIG ? rc : 0;
     }
+}
+
+static void check_cookies(struct covey_req *req, const struct cv_h1_head *head, const char *bytes)
+{
+    for (unsigned i = 0; i < head->n_fields; i++) {
+        const struct cv_h1_field *field = &head->fields[i];
+        if (field->known == CV_FIELD_COOKIE &&
+            !cv_cookie_is_field(cv_h1_span(bytes, field->value_at, field->value_len))) {
+            req->bad_status = 400;
+            req->bad_code = -EILSEQ;
+        }
+    }
+}
+
+/* Getters cannot refuse what is broken: it is looked at before the handler runs. */
+static void check_head(struct covey_req *req)
+{
+    const struct cv_h1_head *head = cv_exchange_head(req->x);
+    if (head->query_len > 0)
+        check_query(req, head, cv_exchange_bytes(req->x));
+    if (head->has_cookies)
+        check_cookies(req, head, cv_exchange_bytes(req->x));
 }
 
 struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)
@@ -85,7 +103,7 @@ struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)
     cv_list_init(&req->canceled);
     if (find_route(req) < 0)
         return NULL;
-    check_query(req);
+    check_head(req);
     if (CV_UNLIKELY(app->conns.n > 0))
         cv_req_find_conn(req);
     cv_exchange_set_host(x, req);

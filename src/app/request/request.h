@@ -67,7 +67,8 @@ struct covey_req {
     bool was_started;   /* the host's: the handler has begun */
     bool was_named;     /* the host's: the log says that it ignores its cancellation */
     int bad_status;     /* the request itself was refused while being read: 400, 408, 413 */
-    int bad_code;       /* what is wrong with its body; 0: with its target; -E2BIG: its query */
+    int bad_code;       /* what is wrong with its body; or with its target: 0, query: -E2BIG,
+                         * cookies: -EILSEQ */
     size_t body_offset; /* of a collected body, for covey_body_read() */
 
     char *head; /* a copy of the head, with NULs behind whatever was asked for; NULL: not yet */

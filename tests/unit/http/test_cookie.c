@@ -43,6 +43,34 @@ static void test_what_is_no_cookie_is_skipped(void **state)
     assert_string_equal(listed("= ; =; a=1"), "a=1|");
 }
 
+static bool is_field(const char *field)
+{
+    return cv_cookie_is_field(cv_span_str(field));
+}
+
+static void test_nonsense_is_no_field(void **state)
+{
+    static const char *const nonsense[] = {
+        "=",     "=a",           " =a",    ";",      ";;",       "; ",
+        ";a=1",  " ;a=1",        "a=1;;",  "a=1; ;", "a=1;;b=2", "a=1; \t; b=2",
+        "a;=;b", "a=1; =b; c=2", "a=1; =", "a=1;=b", "==",       "a=1; ; b=2",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++)
+        assert_false(is_field(nonsense[i]));
+}
+
+static void test_what_browsers_and_programs_send_is_a_field(void **state)
+{
+    static const char *const sane[] = {
+        "",        "a=1",          "a=1; b=2",       "a=1;b=2", "a=1;",         "a=1; ",  "a=",
+        "a=; b=1", "no name; a=1", "a b=1; (c)=\"=", "a==",     "a=\xc3\xa4, ", "\"=1\"",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(sane) / sizeof(sane[0]); i++)
+        assert_true(is_field(sane[i]));
+}
+
 static void test_a_value_may_have_no_name(void **state)
 {
     (void)state;
@@ -64,6 +92,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cookies_in_order),
         cmocka_unit_test(test_what_is_no_cookie_is_skipped),
+        cmocka_unit_test(test_nonsense_is_no_field),
+        cmocka_unit_test(test_what_browsers_and_programs_send_is_a_field),
         cmocka_unit_test(test_a_value_may_have_no_name),
         cmocka_unit_test(test_quotes_and_what_they_escape),
     };

@@ -79,18 +79,28 @@ static void test_more_than_the_whole_is_ignored(void **state)
                         "ignored");
 }
 
-static void test_malformed_fields_are_ignored(void **state)
+static void test_malformed_fields_are_416(void **state)
 {
     static const char *const wrong[] = {
-        "",           "bytes",      "bytes=",        "bytes=,",
-        "bytes=-",    "bytes=a-",   "items=0",       "bytes=0",
-        "bytes=5-2",  "bytes=0-1x", "bytes=0--1",    "bytes 0-1",
-        "bytes=+1-2", "bytes=1 -2", "bytes=0-1;2-3", "bytes=0-1, x",
-        "0-1",        "bytes==0-1", "bytes=0x0-1",
+        "",           "bytes",           "bytes=",        "bytes=,",
+        "bytes=-",    "bytes=a-",        "=0-1",          "bytes=0",
+        "bytes=5-2",  "bytes=0-1x",      "bytes=0--1",    "bytes 0-1",
+        "bytes=+1-2", "bytes=1 -2",      "bytes=0-1;2-3", "bytes=0-1, x",
+        "0-1",        "bytes==0-1",      "bytes=0x0-1",   "bytes =0-1",
+        "b(s=0-1",    "bytes=0-9,0-0,x",
     };
     (void)state;
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_string_equal(ranges_of(wrong[i], 10), "ignored");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_string_equal(ranges_of(wrong[i], 10), "416");
+        assert_string_equal(ranges_of(wrong[i], 0), "416");
+    }
+}
+
+static void test_other_units_are_ignored(void **state)
+{
+    (void)state;
+    assert_string_equal(ranges_of("items=0-1", 10), "ignored");
+    assert_string_equal(ranges_of("bytess=x", 10), "ignored");
 }
 
 static void test_an_empty_representation_has_no_parts(void **state)
@@ -108,7 +118,8 @@ int main(void)
         cmocka_unit_test(test_nothing_there_is_416),
         cmocka_unit_test(test_several_ranges_keep_their_order),
         cmocka_unit_test(test_more_than_the_whole_is_ignored),
-        cmocka_unit_test(test_malformed_fields_are_ignored),
+        cmocka_unit_test(test_malformed_fields_are_416),
+        cmocka_unit_test(test_other_units_are_ignored),
         cmocka_unit_test(test_an_empty_representation_has_no_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
