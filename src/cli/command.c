@@ -1,8 +1,8 @@
 #include "cli/command.h"
 
 #include "base/exit.h"
-#include "cli/ctl.h"
-#include "cli/doctor.h"
+#include "cli/ctl/ctl.h"
+#include "cli/doctor/doctor.h"
 #include "cli/entry.h"
 #include "host/native/load.h"
 

@@ -5,7 +5,7 @@
 #include "base/threads.h"
 #include "cli/foreign.h"
 #include "cli/how.h"
-#include "cli/inspect.h"
+#include "cli/status/inspect.h"
 #include "supervise/adopt.h"
 #include "supervise/daemon.h"
 #include "supervise/handover_file.h"

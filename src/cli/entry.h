@@ -2,7 +2,7 @@
 #ifndef CV_CLI_ENTRY_H
 #define CV_CLI_ENTRY_H
 
-#include "cli/life.h"
+#include "cli/life/life.h"
 
 /* Takes part in the server in whatever role this process has. Returns the exit code in the process
  * that the user started, never in a worker. `flags`: NULL-terminated, without the program's name;

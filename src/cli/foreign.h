@@ -2,8 +2,8 @@
 #ifndef CV_CLI_FOREIGN_H
 #define CV_CLI_FOREIGN_H
 
-#include "cli/conf.h"
-#include "cli/life.h"
+#include "cli/life/life.h"
+#include "cli/settings/conf.h"
 #include "supervise/supervise.h"
 
 #include <limits.h>

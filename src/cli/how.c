@@ -4,7 +4,7 @@
 #include "base/exit.h"
 #include "base/fd.h"
 #include "cli/foreign.h"
-#include "cli/life.h"
+#include "cli/life/life.h"
 #include "serve/metrics.h"
 
 #include <errno.h>

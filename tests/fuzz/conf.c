@@ -1,5 +1,5 @@
 /* Fuzz target: a file of settings, from its bytes to values. */
-#include "cli/conf.h"
+#include "cli/settings/conf.h"
 
 #include "base/fd.h"
 #include "fuzz/target.h"

@@ -32,6 +32,6 @@ def test_settings_page_is_what_the_table_makes():
 
 
 def test_settings_page_has_every_setting():
-    names = re.findall(r"^ +X\((\w+),", (ROOT / "src/cli/conf.def").read_text(), re.MULTILINE)
+    names = re.findall(r"^ +X\((\w+),", (ROOT / "src/cli/settings/conf.def").read_text(), re.MULTILINE)
     page = (ROOT / "docs/settings.md").read_text()
     assert names != [] and [name for name in names if f"`--{name.lower().replace('_', '-')}`" not in page] == []

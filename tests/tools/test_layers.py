@@ -83,6 +83,24 @@ def test_unit_test_sees_no_more_than_its_folder(tmp_path):
     assert_refused(result, "http must not see loop")
 
 
+def test_rooms_of_a_folder_have_arrows_too(tmp_path):
+    rules = "base:\nshow: base\nroom show/talk: show/words\nroom show/words:\n"
+    allowed = {
+        "src/show/talk/a.c": '#include "show/talk/a.h"\n#include "show/words/b.h"\n#include "base/buf.h"\n',
+        "src/show/c.c": '#include "show/talk/a.h"\n',
+        "tests/unit/show/test_b.c": '#include "show/talk/a.h"\n#include "show/words/b.h"\n',
+    }
+    result = judge(tmp_path, allowed, rules)
+    assert (result.returncode, result.stdout) == (0, "")
+    words = tmp_path / "src/show/words/b.c"
+    for header, folder in (("show/talk/a.h", "show/talk"), ("show/c.h", "show")):
+        assert_refused(
+            judge(tmp_path, {words.relative_to(tmp_path): f'#include "{header}"\n'}, rules),
+            "src/show/words/b.c:1", f"show/words must not see {folder}\n",
+        )
+
+
 def test_wrong_rules_are_not_silently_ignored(tmp_path):
     assert judge(tmp_path, {}, "base: bose\n").returncode == 2
     assert judge(tmp_path, {}, "base\n").returncode == 2
+    assert judge(tmp_path, {}, "base:\nroom base/low: base/lwo\n").returncode == 2

@@ -11,8 +11,8 @@ from named_tests import NAME, missing
 ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs/sanic-parity.md").read_text()
 HEADERS = "".join(path.read_text() for path in sorted((ROOT / "include/covey").glob("*.h")))
-COMMANDS = "".join(path.read_text() for path in sorted((ROOT / "src/cli").glob("*.[ch]")))
-SETTINGS = set(re.findall(r"^ +X\((\w+),", (ROOT / "src/cli/conf.def").read_text(), re.MULTILINE))
+COMMANDS = "".join(path.read_text() for path in sorted((ROOT / "src/cli").rglob("*.[ch]")))
+SETTINGS = set(re.findall(r"^ +X\((\w+),", (ROOT / "src/cli/settings/conf.def").read_text(), re.MULTILINE))
 
 # How many lines the inventory of Sanic has in each group.
 GROUPS = {"A": 38, "B": 12, "C": 25, "D": 25, "E": 10, "F": 10, "G": 13, "H": 22, "I": 17, "J": 17, "K": 11, "L": 5,

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "cli/conf.h"
+#include "cli/settings/conf.h"
 
 #define ROW(name, type, fallback, least, most, text) {#name, #type, fallback, least, most, text},
 static const struct row {

@@ -1,4 +1,4 @@
-#include "cli/conf.h"
+#include "cli/settings/conf.h"
 
 #include "base/rand.h"
 #include "rig.h"

@@ -1,4 +1,4 @@
-#include "cli/conf_file.h"
+#include "cli/settings/conf_file.h"
 
 #include "rig.h"
 

@@ -1,5 +1,5 @@
 /* cli/conf: options of other versions, the environment, --help. */
-#include "cli/conf.h"
+#include "cli/settings/conf.h"
 
 #include <fcntl.h>
 

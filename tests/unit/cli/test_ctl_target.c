@@ -1,4 +1,4 @@
-#include "cli/ctl_target.h"
+#include "cli/ctl/target.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "cli/ctl_wake.h"
+#include "cli/ctl/wake.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "cli/prometheus.h"
+#include "cli/status/prometheus.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* A simulated crew before one listener: the kernel wakes whoever has watched it for longest, and
  * who pauses watches anew afterwards. */
-#include "cli/share.h"
+#include "cli/life/share.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

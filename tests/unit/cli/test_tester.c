@@ -1,4 +1,4 @@
-#include "cli/tester.h"
+#include "cli/tester/tester.h"
 
 #include <covey/covey.h>
 

@@ -1,4 +1,4 @@
-#include "cli/tester_answer.h"
+#include "cli/tester/answer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

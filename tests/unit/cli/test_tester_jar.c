@@ -1,4 +1,4 @@
-#include "cli/tester_jar.h"
+#include "cli/tester/jar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "cli/wear.h"
+#include "cli/life/wear.h"
 
 #include "base/clock.h"
 
