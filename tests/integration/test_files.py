@@ -21,7 +21,8 @@ static int from_root(covey_req *req)
 }
 static int packed(covey_req *req)
 {
-    return covey_file(req, covey_param(req, "path"), .root = ROOT, .precompressed = true);
+    int rc = covey_set_header(req, "Vary", "Origin");
+    return rc == 0 ? covey_file(req, covey_param(req, "path"), .root = ROOT, .precompressed = true) : rc;
 }
 static int trusted(covey_req *req)
 {
@@ -224,7 +225,8 @@ def test_precompressed_variants(connection):
                                  ("identity", "<p>0123456789</p>", None)]:
         answer = connection.get("/p/page.html", Accept_Encoding=accept)
         assert (answer.text, answer.header("Content-Encoding")) == (body, coding)
-        assert answer.header("Vary") == "Accept-Encoding"
+        assert answer.header("Vary") == "Origin, Accept-Encoding"
+        assert connection.get("/plain/page.html", Accept_Encoding=accept).header("Vary") == "Accept-Encoding"
         assert answer.header("Content-Type") == "text/html; charset=utf-8"
     assert connection.get("/p/stale.css", Accept_Encoding="gzip").text == "new"
 

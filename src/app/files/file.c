@@ -106,7 +106,7 @@ static int put_fields(struct covey_req *req, struct sending *s)
     if (rc == 0 && s->what->max_age != 0)
         rc = put_max_age(req, s->what->max_age);
     if (rc == 0 && s->what->precompressed)
-        rc = cv_field_put(req, CV_SPAN("Vary"), CV_SPAN("Accept-Encoding"));
+        rc = cv_field_vary(req, CV_SPAN("Accept-Encoding"));
     if (rc == 0 && s->coding.at != NULL)
         rc = cv_field_put(req, CV_SPAN("Content-Encoding"), s->coding);
     if (rc == 0 && s->what->download != NULL)

@@ -243,6 +243,10 @@ CV_MUST_CHECK int cv_field_may_change(struct covey_req *req, const char *name);
 /* The same without dropping others of that name. */
 CV_MUST_CHECK int cv_field_append(struct covey_req *req, struct cv_span name, struct cv_span value);
 
+/* The answer would be another with another value of the request's field `on` (a literal): Vary says
+ * so, once, next to what the app has set (RFC 9110, section 12.5.5). 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_field_vary(struct covey_req *req, struct cv_span on);
+
 /* The first such field that the app has set, at NULL if there is none (Content-Type never is). */
 struct cv_span cv_field_value(const struct covey_req *req, struct cv_span name);
 

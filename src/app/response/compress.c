@@ -135,10 +135,7 @@ static bool is_worth_it(const struct covey_req *req, const struct cv_answer *ans
 /* A cache must know also where nothing was compressed. 0 or -ENOMEM. */
 static int put_vary(struct covey_req *req)
 {
-    if (cv_field_lists(req, CV_SPAN("Vary"), CV_SPAN("Accept-Encoding")) ||
-        cv_field_lists(req, CV_SPAN("Vary"), CV_SPAN("*")))
-        return 0;
-    return cv_field_append(req, CV_SPAN("Vary"), CV_SPAN("Accept-Encoding"));
+    return cv_field_vary(req, CV_SPAN("Accept-Encoding"));
 }
 
 static enum cv_coding choose(const struct covey_req *req)

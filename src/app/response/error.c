@@ -130,6 +130,7 @@ static enum cv_format format_of(struct covey_req *req)
     case CV_ERROR_FORMAT_UNSET: break;
     }
     struct cv_span accept = cv_req_field(req, CV_SPAN("accept"));
+    (void)!cv_field_vary(req, CV_SPAN("Accept")); /* without memory there will be no page either */
     return cv_accept_format(accept, has_sent_json(req) ? CV_FORMAT_JSON : CV_FORMAT_TEXT);
 }
 

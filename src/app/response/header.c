@@ -169,6 +169,14 @@ int cv_field_append(struct covey_req *req, struct cv_span name, struct cv_span v
     return 0;
 }
 
+int cv_field_vary(struct covey_req *req, struct cv_span on)
+{
+    if (cv_field_lists(req, CV_SPAN("Vary"), on) ||
+        cv_field_lists(req, CV_SPAN("Vary"), CV_SPAN("*")))
+        return 0;
+    return cv_field_append(req, CV_SPAN("Vary"), on);
+}
+
 static int set_type(struct covey_req *req, const char *value)
 {
     const char *copy = cv_arena_strndup(req->arena, cv_span_str(value));

@@ -144,6 +144,19 @@ static void test_the_apps_own_format(void **state)
     assert_has(rig_get(&rig, "/auto"), "text/plain");
 }
 
+/* A cache must not give one client's format to another. */
+static void test_what_follows_accept_varies(void **state)
+{
+    (void)state;
+    static const char *const following[] = {"GET /missing", "GET /nowhere", "GET /auto",
+                                            "DELETE /auto"};
+    static const char *const fixed[] = {"GET /html", "GET /json", "GET /text", "GET /problem"};
+    for (size_t i = 0; i < sizeof(following) / sizeof(following[0]); i++)
+        assert_has(rig_ask(&rig, following[i], "", NULL), "\r\nVary: Accept\r\n");
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        assert_lacks(rig_ask(&rig, fixed[i], "", NULL), "Vary");
+}
+
 static void test_who_sends_json_and_takes_anything_gets_json(void **state)
 {
     (void)state;
@@ -195,6 +208,7 @@ int main(void)
         TEST(test_without_debug_nothing_is_told, start),
         TEST(test_the_routes_own_format, start),
         TEST(test_the_apps_own_format, start_problem),
+        TEST(test_what_follows_accept_varies, start),
         TEST(test_who_sends_json_and_takes_anything_gets_json, start),
         TEST(test_debug_tells_where_it_comes_from, start_debug),
         TEST(test_the_stack_of_another_error_is_not_shown, start_debug),
