@@ -1,8 +1,8 @@
 /* The pool: a queue of calls, threads that take from it, and an eventfd that tells the loop which
  * are finished.
  *
- * A call lives on the stack of the fiber that waits for it. Since that fiber does not return while
- * its call is running, no call ever outlives its memory.
+ * A fiber's call lives on the stack of the fiber that waits for it. Since that fiber does not
+ * return while its call is running, no call ever outlives its memory.
  */
 #include "loop/offload.h"
 
@@ -14,18 +14,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/list.h"
 #include "loop/fiber_state.h"
-
-struct call {
-    struct cv_link link; /* in `queue`, then in `finished` */
-    int (*fn)(void *arg);
-    void *arg;
-    int result;
-    struct cv_fiber *fiber;
-    bool begun; /* under the lock: a thread has it */
-    bool done;  /* the loop's: the result is here */
-};
 
 struct cv_offload {
     struct cv_loop *loop;
@@ -54,7 +43,7 @@ struct cv_fiber *cv_offload_caller(void)
     return caller;
 }
 
-static struct call *take_call(struct cv_offload *pool)
+static struct cv_offload_call *take_call(struct cv_offload *pool)
 {
     while (pool->queued == 0 && !pool->stopping)
         (void)pthread_cond_wait(&pool->work, &pool->lock);
@@ -62,14 +51,14 @@ static struct call *take_call(struct cv_offload *pool)
         return NULL;
     struct cv_link *link = cv_list_pop(&pool->queue);
     CV_ASSERT(link != NULL);
-    struct call *call = CV_CONTAINER_OF(link, struct call, link);
+    struct cv_offload_call *call = CV_CONTAINER_OF(link, struct cv_offload_call, link);
     call->begun = true;
     pool->queued--;
     pool->idle--;
     return call;
 }
 
-static void finish(struct cv_offload *pool, struct call *call, int result)
+static void finish(struct cv_offload *pool, struct cv_offload_call *call, int result)
 {
     call->result = result;
     if (cv_list_empty(&pool->finished))
@@ -82,7 +71,7 @@ static void *work(void *arg)
 {
     struct cv_offload *pool = arg;
     (void)pthread_mutex_lock(&pool->lock);
-    for (struct call *call; (call = take_call(pool)) != NULL;) {
+    for (struct cv_offload_call *call; (call = take_call(pool)) != NULL;) {
         (void)pthread_mutex_unlock(&pool->lock);
         caller = call->fiber;
         int result = call->fn(call->arg);
@@ -96,17 +85,23 @@ static void *work(void *arg)
 
 /* ---- The loop's side ---- */
 
+/* What they lead to is done without the lock: it may ask for more. */
+static void tell_finished(struct cv_offload *pool)
+{
+    struct cv_link finished;
+    (void)pthread_mutex_lock(&pool->lock);
+    cv_list_move(&pool->finished, &finished);
+    (void)pthread_mutex_unlock(&pool->lock);
+    for (struct cv_link *link; (link = cv_list_pop(&finished)) != NULL;) {
+        struct cv_offload_call *call = CV_CONTAINER_OF(link, struct cv_offload_call, link);
+        call->done(call, call->result);
+    }
+}
+
 static void on_finished(struct cv_watch *watch, unsigned events)
 {
     (void)events;
-    struct cv_offload *pool = CV_CONTAINER_OF(watch, struct cv_offload, watch);
-    (void)pthread_mutex_lock(&pool->lock);
-    for (struct cv_link *link; (link = cv_list_pop(&pool->finished)) != NULL;) {
-        struct call *call = CV_CONTAINER_OF(link, struct call, link);
-        call->done = true;
-        (void)cv_fiber_resume(call->fiber, call, 0);
-    }
-    (void)pthread_mutex_unlock(&pool->lock);
+    tell_finished(CV_CONTAINER_OF(watch, struct cv_offload, watch));
 }
 
 int cv_offload_new(struct cv_loop *loop, unsigned threads_max, unsigned queue_max,
@@ -151,6 +146,11 @@ void cv_offload_free(struct cv_offload *pool)
     (void)pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->threads_count; i++)
         (void)pthread_join(pool->threads[i], NULL);
+    tell_finished(pool);
+    for (struct cv_link *link; (link = cv_list_pop(&pool->queue)) != NULL;) {
+        struct cv_offload_call *call = CV_CONTAINER_OF(link, struct cv_offload_call, link);
+        call->done(call, -ECANCELED);
+    }
     int fd = pool->watch.fd;
     cv_loop_del(pool->loop, &pool->watch);
     (void)close(fd);
@@ -177,7 +177,7 @@ static int start_thread(struct cv_offload *pool)
 }
 
 /* Queues `call`, starting a thread if all are busy. Called with the lock held. */
-static int submit(struct cv_offload *pool, struct call *call)
+static int submit(struct cv_offload *pool, struct cv_offload_call *call)
 {
     bool must_wait = pool->queued >= pool->idle;
     if (must_wait && pool->threads_count < pool->threads_max)
@@ -191,7 +191,7 @@ static int submit(struct cv_offload *pool, struct call *call)
 }
 
 /* Takes a call back that no thread has begun. */
-static bool withdraw(struct cv_offload *pool, struct call *call)
+static bool withdraw(struct cv_offload *pool, struct cv_offload_call *call)
 {
     (void)pthread_mutex_lock(&pool->lock);
     bool withdrawn = !call->begun;
@@ -203,6 +203,30 @@ static bool withdraw(struct cv_offload *pool, struct call *call)
     return withdrawn;
 }
 
+int cv_offload_post(struct cv_offload *pool, struct cv_offload_call *call)
+{
+    call->begun = false;
+    (void)pthread_mutex_lock(&pool->lock);
+    int rc = submit(pool, call);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+/* ---- Fibers ---- */
+
+struct waiting {
+    struct cv_offload_call call;
+    bool is_done;
+};
+
+static void wake(struct cv_offload_call *call, int result)
+{
+    struct waiting *waiting = CV_CONTAINER_OF(call, struct waiting, call);
+    (void)result; /* it is in the call */
+    waiting->is_done = true;
+    (void)cv_fiber_resume(call->fiber, waiting, 0);
+}
+
 int cv_offload(struct cv_offload *pool, int (*fn)(void *arg), void *arg)
 {
     struct cv_fiber *self = cv_fiber_self();
@@ -211,19 +235,17 @@ int cv_offload(struct cv_offload *pool, int (*fn)(void *arg), void *arg)
     if (cv_fiber_is_refused(self))
         return cv_fiber_yield();
 
-    struct call call = {.fn = fn, .arg = arg, .fiber = self};
-    (void)pthread_mutex_lock(&pool->lock);
-    int rc = submit(pool, &call);
-    (void)pthread_mutex_unlock(&pool->lock);
+    struct waiting waiting = {.call = {.fn = fn, .arg = arg, .done = wake, .fiber = self}};
+    int rc = cv_offload_post(pool, &waiting.call);
     if (rc < 0)
         return rc;
 
-    rc = cv_fiber_wait(self, &call, CV_NEVER, true);
-    if (rc < 0 && withdraw(pool, &call))
+    rc = cv_fiber_wait(self, &waiting, CV_NEVER, true);
+    if (rc < 0 && withdraw(pool, &waiting.call))
         return cv_fiber_counted(self, rc);
     /* Cancelled too late: a thread is at work in memory that is ours. */
-    while (!call.done)
-        rc = cv_fiber_wait(self, &call, CV_NEVER, false);
+    while (!waiting.is_done)
+        rc = cv_fiber_wait(self, &waiting, CV_NEVER, false);
     (void)rc;
-    return call.result;
+    return waiting.call.result;
 }

@@ -293,6 +293,76 @@ static void offload_signals_blocked(void *arg)
     result = cv_offload(pool, signals_blocked, NULL);
 }
 
+/* ---- Without a fiber ---- */
+
+struct posted {
+    struct cv_offload_call call;
+    int left; /* how often it is posted again */
+    int times;
+    int last;
+};
+
+static void note(struct cv_offload_call *call, int value)
+{
+    struct posted *posted = CV_CONTAINER_OF(call, struct posted, call);
+    posted->times++;
+    posted->last = value;
+    if (posted->left-- > 0)
+        assert_int_equal(cv_offload_post(pool, call), 0);
+}
+
+static struct posted posted_of(int (*fn)(void *arg), intptr_t arg, int again)
+{
+    return (struct posted){{.fn = fn, .arg = (void *)arg, .done = note}, .left = again};
+}
+
+static void test_posted_calls_tell_the_loop(void **state)
+{
+    (void)state;
+    open_pool(1, 3);
+    struct posted a = posted_of(give_back, 7, 0);
+    struct posted b = posted_of(give_back, 8, 2);
+    assert_int_equal(cv_offload_post(pool, &a.call), 0);
+    assert_int_equal(cv_offload_post(pool, &b.call), 0);
+    assert_int_equal(a.times + b.times, 0);
+    while (a.times < 1 || b.times < 3)
+        rig_turn();
+    assert_int_equal(a.last, 7);
+    assert_int_equal(b.last, 8);
+    close_pool();
+}
+
+static void test_a_posted_call_finds_the_queue_full(void **state)
+{
+    (void)state;
+    open_pool(1, 0);
+    struct posted first = posted_of(pass_gate, 1, 0);
+    struct posted second = posted_of(give_back, 2, 0);
+    assert_int_equal(cv_offload_post(pool, &first.call), 0);
+    assert_int_equal(cv_offload_post(pool, &second.call), -EAGAIN);
+    assert_int_equal(sem_post(&gate), 0);
+    while (first.times < 1)
+        rig_turn();
+    assert_int_equal(second.times, 0);
+    close_pool();
+}
+
+/* Whether a thread has got to it or not, it is told what has become of it. */
+static void test_the_end_leaves_no_posted_call_untold(void **state)
+{
+    (void)state;
+    open_pool(1, 10);
+    struct posted first = posted_of(pass_gate, 1, 0);
+    struct posted second = posted_of(give_back, 2, 0);
+    assert_int_equal(cv_offload_post(pool, &first.call), 0);
+    assert_int_equal(cv_offload_post(pool, &second.call), 0);
+    assert_int_equal(sem_post(&gate), 0);
+    close_pool();
+    assert_int_equal(first.times, 1);
+    assert_int_equal(second.times, 1);
+    assert_true(second.last == 2 || second.last == -ECANCELED);
+}
+
 static void test_threads_block_all_signals_and_the_caller_does_not(void **state)
 {
     (void)state;
@@ -363,6 +433,9 @@ int main(void)
         cmocka_unit_test(test_shield_that_ends_does_not_abandon_a_call),
         cmocka_unit_test(test_calls_cancelled_at_any_moment_begin_or_report_it),
         cmocka_unit_test(test_wake_meant_for_a_park_does_not_end_a_call),
+        cmocka_unit_test(test_posted_calls_tell_the_loop),
+        cmocka_unit_test(test_a_posted_call_finds_the_queue_full),
+        cmocka_unit_test(test_the_end_leaves_no_posted_call_untold),
         cmocka_unit_test(test_threads_block_all_signals_and_the_caller_does_not),
         cmocka_unit_test(test_threads_start_on_demand_and_are_used_again),
         cmocka_unit_test(test_pool_without_threads_to_be_had_is_refused),
