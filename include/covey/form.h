@@ -47,7 +47,8 @@ COVEY_API const struct covey_upload *covey_upload_list(covey_req *req, const cha
 
 /* The file as a descriptor at offset 0, which belongs to the request and is closed at its end
  * (dup() it, or give the file a name with linkat() and AT_SYMLINK_FOLLOW of /proc/self/fd/N). One
- * in memory is written to UPLOAD_DIR now. Negative: -ENOSPC, -EIO (a line in the log says more). */
+ * in memory is written to UPLOAD_DIR now by a thread, for which it waits. Negative: -ENOSPC, -EIO
+ * (a line in the log says more), -ECANCELED. */
 COVEY_API int covey_upload_file(covey_req *req, const struct covey_upload *upload);
 
 /* ---- Part by part ---- */

@@ -97,7 +97,8 @@ COVEY_API ssize_t covey_body_read(covey_req *req, void *to, size_t cap);
 /* The whole body as a file: a descriptor at offset 0, which belongs to the request and is closed at
  * its end (dup() it, or give the file a name with linkat() and AT_SYMLINK_FOLLOW of
  * /proc/self/fd/N). Bodies past the route's .spool_above are on disk already, others are written
- * now. Negative: -ENOSPC, -EIO, -EINVAL on a .stream route. */
+ * now by a thread, for which it waits. Negative: -ENOSPC, -EIO, -ECANCELED, -ENOMEM, -EINVAL on a
+ * .stream route or if the body did not come whole. */
 COVEY_API int covey_body_file(covey_req *req);
 
 /* The whole body as JSON (RFC 8259), whatever its Content-Type says; belongs to the request

@@ -100,11 +100,12 @@ int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *
 }
 
 int cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
-                  struct cv_offload *offload)
+                  struct cv_offload *offload, struct cv_offload *disk)
 {
     app->loop = loop;
     app->fibers = fibers;
     app->offload = offload;
+    app->disk = disk;
     return cv_tasks_attach(&app->tasks, loop);
 }
 

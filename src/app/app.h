@@ -98,6 +98,7 @@ struct covey_app {
     struct cv_loop *loop;
     struct cv_fibers *fibers;
     struct cv_offload *offload;
+    struct cv_offload *disk;      /* threads for bodies on disk, which a slow one may hold up */
     struct cv_compress *compress; /* NULL: nothing is compressed */
     struct cv_file_cache *files;  /* NULL: none has been opened yet */
     struct cv_ended *ended;       /* requests, kept in DEBUG; NULL: none yet */
@@ -109,10 +110,10 @@ struct covey_app {
 CV_MUST_CHECK int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *loop,
                               struct cv_fibers *fibers, struct cv_offload *offload);
 
-/* Gives an app that was made without them (NULL) its loop, fibers and offload; borrowed. 0 or
+/* Gives an app that was made without them (NULL) its loop, fibers and threads; borrowed. 0 or
  * -errno. */
 CV_MUST_CHECK int cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
-                                struct cv_offload *offload);
+                                struct cv_offload *offload, struct cv_offload *disk);
 
 /* Everything is registered: settles what runs around each route's handler, or notes what is wrong.
  */

@@ -31,7 +31,7 @@ bool cv_body_wants(const struct cv_conn *c)
         return true;
     if (c->state != CV_CONN_RUN || c->body_done || c->x->body_error != 0)
         return false;
-    return c->x->mode == CV_BODY_COLLECT ||
+    return (c->x->mode == CV_BODY_COLLECT && !cv_spool_is_full(c->x)) ||
            (c->x->mode == CV_BODY_STREAM && buffered(c->x) < CV_BODY_AHEAD);
 }
 
@@ -89,13 +89,36 @@ static void deliver(struct cv_conn *c, struct cv_span data)
         cv_buf_consume(&x->body, x->body_at);
         x->body_at = 0;
     }
-    int rc = cv_spool_is_due(x, x->body_total)   ? cv_spool_add(x, data)
-             : cv_buf_append(&x->body, data) < 0 ? -ENOMEM
-                                                 : 0;
-    if (rc < 0)
-        give_up(c, rc);
+    if (cv_buf_append(&x->body, data) < 0)
+        give_up(c, -ENOMEM);
     else if (x->mode == CV_BODY_STREAM)
         tell(x);
+    else if (cv_spool_is_due(x) && x->body.len >= CV_SPOOL_PIECE)
+        cv_spool_write(x);
+}
+
+static void end_on_disk(struct cv_exchange *x)
+{
+    if (x->body.len > 0) {
+        cv_spool_write(x);
+        return;
+    }
+    x->body_end = !x->spool->is_writing;
+    if (x->body_end)
+        tell(x);
+}
+
+void cv_body_written(struct cv_conn *c, int rc)
+{
+    if (c->x->body_error != 0)
+        return;
+    if (rc < 0)
+        give_up(c, rc);
+    else if (c->body_done)
+        end_on_disk(c->x);
+    else
+        cv_conn_resume(c);
+    cv_conn_settle(c);
 }
 
 static void complete(struct cv_conn *c)
@@ -107,7 +130,11 @@ static void complete(struct cv_conn *c)
         cv_deadline_set(c, CV_DUE_NONE); /* the next request has its own time */
         return;
     }
-    if (x->mode == CV_BODY_COLLECT && x->spool < 0) {
+    if (cv_spool_is_due(x)) {
+        end_on_disk(x);
+        return;
+    }
+    if (x->mode == CV_BODY_COLLECT) {
         if (cv_buf_reserve(&x->body, 1) < 0) {
             give_up(c, -ENOMEM);
             return;

@@ -13,6 +13,9 @@ bool cv_body_wants(const struct cv_conn *c);
 /* Uses body bytes from the front and says how many. May refuse the request. */
 size_t cv_body_input(struct cv_conn *c, struct cv_span bytes);
 
+/* A piece of the body that is collected on disk has been written: 0, or why it could not be. */
+void cv_body_written(struct cv_conn *c, int rc);
+
 /* The body will not be completed: because the peer has ended (-ECONNRESET), its time is over
  * (-ETIMEDOUT) or it is too slow (-ETIME). Refuses the request or lets read() say so. */
 void cv_body_fail(struct cv_conn *c, int error);

@@ -5,6 +5,7 @@
 #include "serve/exchange.h"
 #include "serve/inside.h"
 #include "serve/protocol.h"
+#include "serve/spool.h"
 
 #define TICK_MIN CV_MS
 
@@ -39,9 +40,9 @@ static enum cv_speed_verdict look_at_body(struct cv_conn *c)
     struct cv_speed_limits speed = {.patience = limits->request_timeout,
                                     .rate = limits->body_rate_min,
                                     .span = limits->rate_span};
-    if (x != NULL && !x->waits_body) { /* it may be the host that is slow */
+    if (x != NULL && (!x->waits_body || cv_spool_is_full(x))) /* it may not be the peer's fault */
         cv_speed_excuse(&c->speed, c->server->now);
-    } else if (x != NULL) {
+    if (x != NULL && x->waits_body) {
         speed.patience = own_or(x->own_request_timeout, speed.patience);
         speed.rate = own_or(x->own_body_rate_min, speed.rate);
     }

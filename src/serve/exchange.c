@@ -9,6 +9,7 @@
 #include "serve/conn.h"
 #include "serve/inside.h"
 #include "serve/refuse.h"
+#include "serve/spool.h"
 
 static void timed_out(struct cv_timer *timer);
 
@@ -47,7 +48,6 @@ struct cv_exchange *cv_exchange_new(struct cv_conn *c, const struct cv_h1_head *
         .whole = {copy + head->len, with},
         .body_end = c->body_done,
         .body_max = -1,
-        .spool = -1,
         .timer = {.fire = timed_out},
         .arena = arena,
     };
@@ -68,8 +68,8 @@ static void exchange_free(struct cv_exchange *x)
     CV_ASSERT(x->conn == NULL);
     cv_list_remove(&x->queued);
     cv_buf_done(&x->body);
-    if (x->spool >= 0)
-        (void)close(x->spool);
+    if (x->spool != NULL)
+        cv_spool_done(x->spool);
     struct cv_arena arena = x->arena; /* it contains x */
     cv_arena_done(&arena);
 }

@@ -65,10 +65,8 @@ struct cv_exchange {
     size_t body_at;       /* bytes that read() has handed out of either */
     uint64_t body_total;  /* bytes that have been decoded into `body` */
     int64_t body_max;
-    int spool;                /* descriptor of a body on disk; -1: none */
-    const char *spool_folder; /* NULL: bodies stay in memory */
-    int64_t spool_above;
-    int body_error; /* what read() returns once there is nothing left */
+    struct cv_spool *spool; /* NULL: the body stays in memory */
+    int body_error;         /* what read() returns once there is nothing left */
 
     uint64_t left; /* of the answer's body, CV_FRAMING_LENGTH */
     uint64_t sent; /* bytes of the answer's body, for the access log */

@@ -96,18 +96,21 @@ int cv_exchange_collect(struct cv_exchange *x, int64_t max);
  * as for all, < 0: no limit. */
 void cv_exchange_speed(struct cv_exchange *x, int64_t timeout_ms, int64_t rate_min);
 
-/* To be called before collect(): a body of more than `above` bytes that did not come along with the
- * head is kept in a file without a name in `folder` (not copied). If there is no room for it the
- * server answers 507, or 503 if that fails otherwise. */
-void cv_exchange_spool(struct cv_exchange *x, const char *folder, int64_t above);
+/* To be called before collect(), or for body_file() later; the first call counts: a body of more
+ * than `above` bytes that did not come along with the head is kept in a file without a name in
+ * `folder` (not copied), which a thread writes. If there is no room for it the server answers 507,
+ * or 503 if that fails otherwise. 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_exchange_spool(struct cv_exchange *x, const char *folder, int64_t above);
 
 /* To be called before collect(): what becomes wrong with the body is for the host to answer. Where
  * the server would, CV_EV_BODY tells, and body_error() what: a negative code; 0: nothing. */
 void cv_exchange_answer_body_errors(struct cv_exchange *x);
 int cv_exchange_body_error(const struct cv_exchange *x);
 
-/* The collected body as a file, at offset 0; one in memory is written to disk now. The descriptor
- * is the exchange's. -ENOSPC, -EIO (a line in the log says more). */
+/* The collected body as a file, at offset 0; one in memory is written to disk now, for which this
+ * may be called from any thread while the exchange is held and not used otherwise. The descriptor
+ * is the exchange's. -ENOSPC, -EIO (a line in the log says more), -EINVAL (it is not whole, or
+ * spool() has not been called). */
 CV_MUST_CHECK int cv_exchange_body_file(struct cv_exchange *x);
 
 /* The same descriptor where the body is on disk only, else -1. */

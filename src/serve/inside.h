@@ -33,6 +33,7 @@ struct cv_server {
     struct cv_loop *loop;
     struct cv_limits limits;
     bool keep_alive;
+    struct cv_offload *disk;
     void (*load)(void *arg, unsigned open);
     void *arg;
 

@@ -10,6 +10,7 @@
 #include "serve/h1_answer.h"
 #include "serve/inside.h"
 #include "serve/refuse.h"
+#include "serve/spool.h"
 
 /* Bytes dropped after an early answer, before the client is taken for one that never stops. */
 #define LINGER_BYTES_MAX (64u << 20)
@@ -228,13 +229,15 @@ static void head_expired(struct cv_conn *c)
 }
 
 /* The request's time has passed. While the host is not waiting for it, that is not the peer's
- * fault: it gets the time again once the host waits. */
+ * fault: it gets the time again once the host waits. Nor is it while a disk takes nothing. */
 static void body_expired(struct cv_conn *c, enum cv_speed_verdict why)
 {
     if (c->state != CV_CONN_RUN)
         cv_conn_close(c, CV_GONE_NOT);
     else if (!c->x->waits_body)
         c->late = true;
+    else if (cv_spool_is_full(c->x))
+        cv_body_fail(c, -EIO);
     else
         cv_body_fail(c, why == CV_SPEED_SLOW ? -ETIME : -ETIMEDOUT);
 }

@@ -143,6 +143,7 @@ static int init(struct cv_server *server, const struct cv_server_config *config)
 {
     take_limits(&server->limits, &config->limits);
     server->keep_alive = config->keep_alive;
+    server->disk = config->disk;
     server->load = config->load;
     server->arg = config->arg;
     server->now = cv_clock_ns();

@@ -6,6 +6,7 @@
 #define CV_SERVE_SERVER_H
 
 #include "loop/loop.h"
+#include "loop/offload.h"
 #include "serve/handler.h"
 #include "serve/metrics.h"
 
@@ -42,7 +43,9 @@ struct cv_server_config {
     int64_t tcp_keepalive; /* ms of silence before a peer is probed; it is taken for gone after as
                               long again; <= 0: never */
     bool keep_alive;
-    int access_log; /* descriptor for access lines, or -1 */
+    int access_log;          /* descriptor for access lines, or -1 */
+    struct cv_offload *disk; /* borrowed, and freed after the server: writes bodies that are
+                                spooled; NULL: the loop does */
 
     /* How many connections to take in one turn while `open` are open: 0 leaves the listener alone
      * for a moment (the server asks again after 10 ms or when a connection closes, and then takes

@@ -68,3 +68,31 @@ time_t time(time_t *ret)
     return now.tv_sec;
 }
 """
+
+# While the file SLOW is there, no file without a name takes a byte: write() waits. SLOW.held is there once one does.
+SLOW_DISK = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int is_slow(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 && access(getenv("SLOW"), F_OK) == 0;
+}
+
+ssize_t write(int fd, const void *bytes, size_t n)
+{
+    while (is_slow(fd)) {
+        char held[4096];
+        (void)snprintf(held, sizeof(held), "%s.held", getenv("SLOW"));
+        close(open(held, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        usleep(1000);
+    }
+    return syscall(SYS_write, fd, bytes, n);
+}
+"""

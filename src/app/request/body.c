@@ -4,9 +4,10 @@
 #include "serve/refuse.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/uio.h>
 
 const void *covey_body(covey_req *req, size_t *len)
 {
@@ -27,27 +28,61 @@ const char *cv_app_upload_folder(covey_app *app)
     return folder != NULL && folder[0] != '\0' ? folder : "/var/tmp";
 }
 
+int cv_req_on_disk(struct covey_req *req, int (*fn)(void *arg), void *arg)
+{
+    int rc = cv_fiber_self() != NULL ? cv_offload(req->app->disk, fn, arg) : -EAGAIN;
+    return rc == -EAGAIN ? fn(arg) : rc; /* no thread can be had */
+}
+
+static int body_file(void *x)
+{
+    return cv_exchange_body_file(x);
+}
+
 int covey_body_file(covey_req *req)
 {
     if (!cv_req_here(req))
         return -EPERM;
     if (req->route == NULL || req->route->how.stream)
         return -EINVAL;
-    if (cv_exchange_spooled(req->x) < 0)
-        cv_exchange_spool(req->x, cv_app_upload_folder(req->app), req->route->how.spool_above);
-    return cv_exchange_body_file(req->x);
+    if (cv_exchange_spooled(req->x) >= 0)
+        return cv_exchange_body_file(req->x);
+    int rc = cv_exchange_spool(req->x, cv_app_upload_folder(req->app), 0);
+    return rc == 0 ? cv_req_on_disk(req, body_file, req->x) : rc;
 }
 
-/* The next bytes of a body on disk. */
-static ssize_t read_spooled(struct covey_req *req, void *to, size_t cap)
+struct reading {
+    int fd;
+    int flags;
+    off_t at;
+    struct iovec to;
+};
+
+/* Bytes, at most INT_MAX, or -errno. */
+static int read_file(void *arg)
 {
+    const struct reading *r = arg;
     ssize_t n;
     do
-        n = pread(cv_exchange_spooled(req->x), to, cap, (off_t)req->body_offset);
+        n = preadv2(r->fd, &r->to, 1, r->at, r->flags);
     while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -errno;
-    req->body_offset += (size_t)n;
+    return n < 0 ? -errno : (int)n;
+}
+
+/* The next bytes of a body on disk; on a thread if they are not in memory, or nobody knows. */
+static ssize_t read_spooled(struct covey_req *req, void *to, size_t cap)
+{
+    struct reading r = {.fd = cv_exchange_spooled(req->x),
+                        .flags = RWF_NOWAIT,
+                        .at = (off_t)req->body_offset,
+                        .to = {to, cap < INT_MAX ? cap : INT_MAX}};
+    int n = read_file(&r);
+    if (n == -EAGAIN || n == -EOPNOTSUPP) {
+        r.flags = 0;
+        n = cv_req_on_disk(req, read_file, &r);
+    }
+    if (n > 0)
+        req->body_offset += (size_t)n;
     return n;
 }
 

@@ -91,13 +91,22 @@ static int read_field(struct reading *r, struct cv_parts *parts, const char *nam
     return copy != NULL && value != NULL ? cv_args_add(r->form->fields, copy, value) : -ENOMEM;
 }
 
+/* What is written at once; each time takes a thread. */
+#define PIECE ((size_t)64 << 10)
+
 /* Puts what has been collected of it on disk. */
 static int spill(struct reading *r, struct cv_upload *upload)
 {
     int rc = cv_upload_write(r->req, upload, cv_buf_span(&r->bytes));
-    r->left += r->bytes.len;
     r->bytes.len = 0;
     return rc;
+}
+
+/* It has become too long for memory, and gives back what it has had of it. */
+static int leave_memory(struct reading *r, struct cv_upload *upload)
+{
+    r->left += r->bytes.len;
+    return spill(r, upload);
 }
 
 static int add_to_file(struct reading *r, struct cv_upload *upload, struct cv_span data)
@@ -107,8 +116,10 @@ static int add_to_file(struct reading *r, struct cv_upload *upload, struct cv_sp
     if (upload->fd < 0 && upload->shown.len <= (above > 0 ? above : MEMORY_OF_A_FILE) &&
         take(r, data.len) == 0)
         return cv_buf_append(&r->bytes, data) < 0 ? -ENOMEM : 0;
-    int rc = upload->fd < 0 ? spill(r, upload) : 0;
-    return rc < 0 ? rc : cv_upload_write(r->req, upload, data);
+    int rc = upload->fd < 0 ? leave_memory(r, upload) : 0;
+    if (rc == 0)
+        rc = cv_buf_append(&r->bytes, data);
+    return rc == 0 && r->bytes.len >= PIECE ? spill(r, upload) : rc;
 }
 
 static int read_file(struct reading *r, struct cv_parts *parts)
@@ -127,7 +138,7 @@ static int read_file(struct reading *r, struct cv_parts *parts)
     if (upload->shown.len == 0 && upload->shown.filename[0] == '\0')
         uploads->n--; /* nobody has chosen a file */
     if (upload->fd >= 0)
-        return 0;
+        return r->bytes.len > 0 ? spill(r, upload) : 0;
     upload->shown.bytes = keep(r);
     return upload->shown.bytes != NULL ? 0 : -ENOMEM;
 }

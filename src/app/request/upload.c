@@ -12,12 +12,9 @@ static void close_file(void *arg)
     (void)close((int)(intptr_t)arg);
 }
 
-/* 0, or -errno. The descriptor is closed when the request ends. */
-static int make_file(struct covey_req *req, struct cv_upload *upload)
+/* 0 or -ENOMEM. The descriptor is closed when the request ends. */
+static int keep_file(struct covey_req *req, struct cv_upload *upload, int fd)
 {
-    int fd = cv_fd_unnamed(cv_app_upload_folder(req->app));
-    if (fd < 0)
-        return fd;
     int rc = covey_defer(req, close_file, (void *)(intptr_t)fd); /* has closed it if that fails */
     upload->fd = rc == 0 ? fd : -1;
     return rc;
@@ -26,25 +23,49 @@ static int make_file(struct covey_req *req, struct cv_upload *upload)
 /* Everything but a lack of room is of no interest to a client. */
 static int explain(const struct covey_req *req, int rc)
 {
-    if (rc >= 0)
-        return 0;
+    if (rc >= 0 || rc == -ECANCELED)
+        return rc;
     cv_error("a file of a form could not be written to UPLOAD_DIR (%s): %s",
              cv_app_upload_folder(req->app), strerror(-rc));
     return rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG ? -ENOSPC : -EIO;
 }
 
+/* Bytes on their way to the disk. */
+struct writing {
+    const char *folder;
+    struct cv_span bytes;
+    int fd; /* -1: no file yet */
+};
+
+/* On a thread. */
+static int write_bytes(void *arg)
+{
+    struct writing *w = arg;
+    int fd = w->fd < 0 ? cv_fd_unnamed(w->folder) : w->fd;
+    if (fd < 0)
+        return fd;
+    w->fd = fd;
+    return cv_fd_write_all(fd, w->bytes.at, w->bytes.len);
+}
+
 static int write_file(struct covey_req *req, struct cv_upload *upload, struct cv_span bytes)
 {
-    int rc = upload->fd < 0 ? make_file(req, upload) : 0;
-    if (rc == 0)
-        rc = cv_fd_write_all(upload->fd, bytes.at, bytes.len);
+    struct writing w = {cv_app_upload_folder(req->app), bytes, upload->fd};
+    int rc = cv_req_on_disk(req, write_bytes, &w);
+    bool is_new = w.fd != upload->fd;
+    if (is_new && rc == 0)
+        rc = keep_file(req, upload, w.fd);
+    else if (is_new)
+        (void)close(w.fd); /* what is in it is not all */
     return explain(req, rc);
 }
 
 int cv_upload_write(struct covey_req *req, struct cv_upload *upload, struct cv_span bytes)
 {
-    switch (write_file(req, upload, bytes)) {
-    case 0: return 0;
+    int rc = write_file(req, upload, bytes);
+    switch (rc) {
+    case 0:
+    case -ECANCELED: return rc;
     case -ENOSPC: return covey_fail(req, 507, "There is no room for the files of the form");
     default: return covey_fail(req, 503, "The files of the form could not be kept");
     }

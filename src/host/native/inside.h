@@ -31,7 +31,8 @@ struct cv_native {
     covey_app app;
     struct cv_loop *loop;
     struct cv_fibers *fibers;
-    struct cv_offload *offload;
+    struct cv_offload *offload;            /* for the app's calls */
+    struct cv_offload *disk;               /* for bodies that are written */
     struct cv_server *server;              /* NULL in the main process */
     struct cv_native_listeners *listeners; /* that run, or have run last; NULL: none yet */
 

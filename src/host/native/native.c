@@ -9,10 +9,17 @@
 #include <covey/loop.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #define OFFLOAD_QUEUE_MAX 1024
+
+/* Threads that write, apart from those of the app, which must not wait for a slow disk. Each
+ * request has at most one call there. */
+#define DISK_THREADS 4
+#define DISK_QUEUE_MAX UINT_MAX
+
 #define STACKS_EVERY CV_SECOND
 
 /* ---- Making and freeing ---- */
@@ -32,6 +39,9 @@ static int open_parts(struct cv_native *native)
     if (rc == 0)
         rc = cv_offload_new(native->loop, config->offload_threads, OFFLOAD_QUEUE_MAX,
                             &native->offload);
+    if (rc == 0)
+        rc = cv_offload_new(native->loop, DISK_THREADS, DISK_QUEUE_MAX, &native->disk);
+    native->config.server.disk = native->disk;
     return rc;
 }
 
@@ -48,7 +58,9 @@ static int init_app(struct cv_native *native)
 static int attach(struct cv_native *native)
 {
     int rc = open_parts(native);
-    return rc < 0 ? rc : cv_app_attach(&native->app, native->loop, native->fibers, native->offload);
+    return rc < 0 ? rc
+                  : cv_app_attach(&native->app, native->loop, native->fibers, native->offload,
+                                  native->disk);
 }
 
 static int no_loop(struct cv_native *native, int rc)
@@ -131,8 +143,8 @@ void cv_native_close(struct cv_native *native)
     if (native->loop != NULL)
         cv_timer_stop(native->loop, &native->naming);
     cv_app_done(&native->app);
-    if (native->offload != NULL)
-        cv_offload_free(native->offload);
+    cv_offload_free(native->disk);
+    cv_offload_free(native->offload);
     if (native->fibers != NULL)
         cv_fibers_free(native->fibers);
     cv_loop_free(native->loop);

@@ -126,12 +126,13 @@ static bool is_body_ready(const struct cv_native *native, struct covey_req *req)
     const struct covey_route *how = &req->route->how;
     int64_t max = body_max(native, req->route);
     cv_exchange_speed(req->x, how->request_timeout, how->body_rate_min);
+    int rc = 0;
     if (how->spool_above > 0)
-        cv_exchange_spool(req->x, cv_app_upload_folder(req->app), how->spool_above);
-    if (how->stream) {
-        int rc = cv_exchange_limit(req->x, max);
-        if (rc < 0)
-            cv_req_refuse_body(req, rc);
+        rc = cv_exchange_spool(req->x, cv_app_upload_folder(req->app), how->spool_above);
+    if (how->stream && rc == 0)
+        rc = cv_exchange_limit(req->x, max);
+    if (how->stream || rc < 0) {
+        cv_req_refuse_body(req, rc);
         return true;
     }
     if (cv_req_plan(req)->errors.n > 0)

@@ -154,6 +154,7 @@ UNUSED static struct rig *rig_of(void (*host)(struct rig *rig, const struct cv_e
 UNUSED static void rig_free(struct rig *rig)
 {
     cv_server_free(rig->server);
+    cv_offload_free(rig->config.disk);
     cv_loop_free(rig->loop);
     free(rig);
 }

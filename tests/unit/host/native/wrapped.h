@@ -121,6 +121,28 @@ int __wrap_cv_offload(struct cv_offload *pool, int (*fn)(void *), void *arg)
     return rc;
 }
 
+static void (*wrapped_done)(struct cv_offload_call *, int); /* of all that is posted */
+
+static void wrapped_finish(struct cv_offload_call *call, int result)
+{
+    wrapped_offloaded--;
+    wrapped_done(call, result);
+}
+
+WRAP_OWN(cv_offload_post)
+int __wrap_cv_offload_post(struct cv_offload *pool, struct cv_offload_call *call)
+{
+    wrapped_done = call->done;
+    call->done = wrapped_finish;
+    wrapped_offloaded++;
+    int rc = __real_cv_offload_post(pool, call);
+    if (rc < 0) {
+        wrapped_offloaded--;
+        call->done = wrapped_done;
+    }
+    return rc;
+}
+
 /* ---- Bytes ---- */
 
 static size_t wrapped_share(size_t n)
