@@ -102,9 +102,9 @@ COVEY_API ssize_t covey_body_read(covey_req *req, void *to, size_t cap);
 COVEY_API int covey_body_file(covey_req *req);
 
 /* The whole body as JSON (RFC 8259), whatever its Content-Type says; belongs to the request
- * (json_incref() what is to live longer). Reads it all on a .stream route, and waits. 0, or a
- * negative code that may be returned: 400 (empty, malformed, or nested more than 100 deep), and
- * what covey_body_read() has. */
+ * (json_incref() what is to live longer). Reads it all on a .stream route, and waits; a thread
+ * takes a long one apart. 0, or a negative code that may be returned: 400 (empty, malformed, or
+ * nested more than 100 deep), 413 (more than JSON_MAX_VALUES), and what covey_body_read() has. */
 COVEY_API int covey_body_json(covey_req *req, struct json_t **ret);
 
 /* Memory that lives as long as the request. NULL when out of memory. */

@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+import proc
 from client import Connection
+from harness import sanitized
 from server import Server
 
 APP = r"""
@@ -167,7 +169,7 @@ def test_a_body_in_json(connection, path):
     text = '{"a":[1,2.5,null,"\u00e4"],"b":{"c":true}}'
     assert connection.post(path, text.encode()).text == text
     assert connection.post(path, b" 1 ").text == "1"
-    long = "[" + ",".join(str(i) for i in range(50000)) + "]"
+    long = "[" + ",".join(str(i) for i in range(50000)) + "]"  # a thread's work
     assert connection.post(path, long.encode()).text == long
     deep = "[" * 100 + "]" * 100
     assert connection.post(path, deep.encode()).text == deep
@@ -183,6 +185,17 @@ def test_a_body_that_is_no_json(connection, path, body, sentence):
     answer = connection.post(path, body)
     assert (answer.status, sentence in answer.text) == (400, True), answer.text
 
+
+@pytest.mark.parametrize("path", ["/json", "/streamed-json"])
+@pytest.mark.parametrize("one", [b"{}", b"[]", b"1", b'""'])
+def test_json_of_too_many_values_costs_no_memory(served, path, one):
+    (worker,) = served.workers()
+    before = int(proc.status(worker)["VmHWM"].split()[0])
+    with served.connect() as connection:
+        answer = connection.post(path, b"[" + (one + b",") * 2000000 + one + b"]")
+    assert (answer.status, "(JSON_MAX_VALUES)" in answer.text) == (413, True), answer.text
+    grown = int(proc.status(worker)["VmHWM"].split()[0]) - before
+    assert sanitized() or grown < 40000  # KiB: the body's, not that of its values
 
 # Conditions
 

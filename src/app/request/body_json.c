@@ -9,6 +9,9 @@
 
 #define DEPTH_MAX 100 /* jansson recurses, on a fiber's stack */
 
+/* What takes longer than about a millisecond is done by a thread. */
+#define INLINE_MAX 65536
+
 static void drop(void *json)
 {
     json_decref(json);
@@ -32,20 +35,50 @@ static int whole_body(struct covey_req *req, struct cv_buf *buf, struct cv_span 
     return (int)n;
 }
 
+struct job {
+    struct cv_span text;
+    struct cv_json_limits limits;
+    json_t *json;
+    json_error_t error;
+};
+
+static int run(void *arg)
+{
+    struct job *job = arg;
+    int rc = cv_json_check(job->text, &job->limits);
+    if (rc == 0)
+        job->json = json_loadb(job->text.at, job->text.len, JSON_DECODE_ANY, &job->error);
+    return rc;
+}
+
+/* Here, or on a thread while the handler's fiber waits; the loop goes on. */
+static int run_somewhere(struct covey_req *req, struct job *job)
+{
+    int rc = -EAGAIN;
+    if (job->text.len > INLINE_MAX && cv_fiber_self() != NULL)
+        rc = cv_offload(req->app->offload, run, job);
+    return rc == -EAGAIN ? run(job) : rc; /* no thread can be had */
+}
+
 static int parse(struct covey_req *req, struct cv_span text, json_t **ret)
 {
-    json_error_t error;
+    struct job job = {.text = text, .limits = {DEPTH_MAX, req->app->rules.json_values}};
     if (text.len == 0)
         return covey_fail(req, 400, "The body must be JSON, and is empty");
-    if (!cv_json_is_shallow(text, DEPTH_MAX))
+    int rc = run_somewhere(req, &job);
+    if (rc == -EOVERFLOW)
         return covey_fail(req, 400, "The body's JSON is nested more than %d deep", DEPTH_MAX);
-    *ret = json_loadb(text.at, text.len, JSON_DECODE_ANY, &error);
-    if (*ret == NULL && json_error_code(&error) == json_error_out_of_memory)
+    if (rc == -E2BIG)
+        return covey_fail(req, 413, "The body's JSON has too many values (JSON_MAX_VALUES).");
+    if (rc < 0)
+        return rc;
+    *ret = job.json;
+    if (job.json != NULL)
+        return covey_defer(req, drop, job.json);
+    if (json_error_code(&job.error) == json_error_out_of_memory)
         return -ENOMEM;
-    if (*ret == NULL)
-        return covey_fail(req, 400, "The body is no JSON: line %d, column %d: %s", error.line,
-                          error.column, error.text);
-    return covey_defer(req, drop, *ret);
+    return covey_fail(req, 400, "The body is no JSON: line %d, column %d: %s", job.error.line,
+                      job.error.column, job.error.text);
 }
 
 int covey_body_json(covey_req *req, struct json_t **ret)

@@ -13,6 +13,7 @@ void cv_rules_read(covey_app *app, struct cv_rules *ret)
     cv_rand_bytes(&ret->key, sizeof(ret->key));
     ret->params_max = (uint32_t)covey_config_int(app, "REQUEST_MAX_PARAMS", 1000);
     ret->files_max = (uint32_t)covey_config_int(app, "FORM_MAX_FILES", 100);
+    ret->json_values = (uint64_t)covey_config_int(app, "JSON_MAX_VALUES", 1000000);
     ret->proxies_count = (uint32_t)covey_config_int(app, "PROXIES_COUNT", 0);
     ret->real_ip_header = covey_config_str(app, "REAL_IP_HEADER", "");
     ret->forwarded_for_header = covey_config_str(app, "FORWARDED_FOR_HEADER", "X-Forwarded-For");

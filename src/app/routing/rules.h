@@ -11,6 +11,7 @@ struct cv_rules {
     uint32_t params_max;        /* REQUEST_MAX_PARAMS */
     uint32_t files_max;         /* FORM_MAX_FILES */
     uint64_t form_memory;       /* FORM_MAX_MEMORY, bytes */
+    uint64_t json_values;       /* JSON_MAX_VALUES */
     uint32_t proxies_count;     /* PROXIES_COUNT; 0: no X-Forwarded-For is trusted */
     const char *real_ip_header; /* "": none is trusted; the same for the secret */
     const char *forwarded_for_header;

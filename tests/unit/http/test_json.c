@@ -1,5 +1,6 @@
 #include "http/json.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,9 +24,33 @@ static void test_how_deep_it_is(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct cv_span text = cv_span_str(cases[i].text);
-        assert_true(cv_json_is_shallow(text, cases[i].depth));
+        struct cv_json_limits limits = {cases[i].depth, UINT64_MAX};
+        assert_int_equal(cv_json_check(text, &limits), 0);
+        limits.depth--;
         if (cases[i].depth > 0)
-            assert_false(cv_json_is_shallow(text, cases[i].depth - 1));
+            assert_int_equal(cv_json_check(text, &limits), -EOVERFLOW);
+    }
+}
+
+static void test_how_many_values_it_has(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t values;
+    } cases[] = {{"", 0},           {"1", 0},
+                 {"[]", 1},         {"[1,2,3]", 3},
+                 {"[[],[],[]]", 6}, {"{\"a\":1,\"b\":{}}", 3},
+                 {"\",,[[{{\"", 0}, {"[\"a,\\\",b\", 1]", 2},
+                 {",,,,", 4}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct cv_span text = cv_span_str(cases[i].text);
+        struct cv_json_limits limits = {100, cases[i].values};
+        assert_int_equal(cv_json_check(text, &limits), 0);
+        limits.values--;
+        if (cases[i].values > 0)
+            assert_int_equal(cv_json_check(text, &limits), -E2BIG);
     }
 }
 
@@ -33,6 +58,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_how_deep_it_is),
+        cmocka_unit_test(test_how_many_values_it_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
