@@ -169,16 +169,12 @@ static bool write_node(struct cv_span value, char *to)
     return true;
 }
 
+/* Those that a request can have come by. Any other, such as javascript, would make of the request's
+ * URL a link that does what its client has written. */
 static bool is_scheme(struct cv_span text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        char lower = text.at[i] | 0x20;
-        bool is_letter = lower >= 'a' && lower <= 'z';
-        if (!is_letter && (i == 0 || !((text.at[i] >= '0' && text.at[i] <= '9') ||
-                                       memchr("+-.", text.at[i], 3) != NULL)))
-            return false;
-    }
-    return text.len > 0;
+    return cv_span_ieq(text, CV_SPAN("http")) || cv_span_ieq(text, CV_SPAN("https")) ||
+           cv_span_ieq(text, CV_SPAN("ws")) || cv_span_ieq(text, CV_SPAN("wss"));
 }
 
 static bool write_path(struct cv_span value, char *to)

@@ -28,8 +28,9 @@ int cv_forwarded_find(struct cv_span field, struct cv_span secret,
 struct cv_span cv_forwarded_member(struct cv_span list, uint32_t n);
 
 /* Writes what a value is taken for to `to` (room for value.len + 1 bytes), with a NUL behind it:
- * "for" and "by" without port and brackets, "proto" and "host" in lower case, "path" decoded. False
- * if it is nothing of its kind ("unknown" is not), and then it has not been said at all. */
+ * "for" and "by" without port and brackets, "proto" (http, https, ws or wss) and "host" in lower
+ * case, "path" decoded. False if it is nothing of its kind ("unknown" is not), and then it has not
+ * been said at all. */
 bool cv_forwarded_write(struct cv_span name, struct cv_span value, char *to);
 
 #endif

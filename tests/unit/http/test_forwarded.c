@@ -127,7 +127,9 @@ static void test_other_values(void **state)
     (void)state;
     assert_string_equal(written("proto", "HTTPS"), "https");
     assert_string_equal(written("proto", "https, http"), "none");
-    assert_string_equal(written("proto", "1http"), "none");
+    assert_string_equal(written("proto", "wss"), "wss");
+    assert_string_equal(written("proto", "javascript"), "none");
+    assert_string_equal(written("proto", "httpsx"), "none");
     assert_string_equal(written("proto", ""), "none");
     assert_string_equal(written("host", "Example.COM:8443"), "example.com:8443");
     assert_string_equal(written("host", "a/b"), "none");
