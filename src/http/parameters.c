@@ -44,12 +44,16 @@ int cv_parameter_next(struct cv_scan *rest, struct cv_parameter *ret)
 bool cv_parameter_find(struct cv_span field, struct cv_span name, struct cv_parameter *ret)
 {
     struct cv_scan rest;
+    struct cv_parameter parameter;
     int rc;
-    (void)cv_parameters_begin(field, &rest);
-    while ((rc = cv_parameter_next(&rest, ret)) == 1) {
-        if (cv_span_ieq(ret->name, name))
-            return true;
-    }
     *ret = (struct cv_parameter){.value = {NULL, 0}};
+    (void)cv_parameters_begin(field, &rest);
+    while ((rc = cv_parameter_next(&rest, &parameter)) == 1) {
+        if (!cv_span_ieq(parameter.name, name))
+            continue;
+        if (ret->value.at != NULL)
+            return false;
+        *ret = parameter;
+    }
     return rc == 0;
 }

@@ -20,8 +20,9 @@ struct cv_span cv_parameters_begin(struct cv_span field, struct cv_scan *ret_res
  * refused. */
 CV_MUST_CHECK int cv_parameter_next(struct cv_scan *rest, struct cv_parameter *ret);
 
-/* The value of the first parameter of that name (case does not matter), at == NULL: there is none;
- * and whether it was well-formed up to there. */
+/* The parameter of that name (case does not matter), value.at == NULL: there is none. False if
+ * there are two, or the field is malformed anywhere: another program might read something else in
+ * it. */
 CV_MUST_CHECK bool cv_parameter_find(struct cv_span field, struct cv_span name,
                                      struct cv_parameter *ret);
 

@@ -287,6 +287,10 @@ def test_a_route_must_declare_its_form(served, connection):
 
 
 REFUSED = [
+    (415, b"a=1", f"{URLENCODED}\r\nContent-Type: {URLENCODED}", "must be application/x-www-form-urlencoded or multipart"),
+    (415, b"--b--", f"{MULTIPART}\r\nContent-Type: multipart/form-data; boundary=c", "must be application/x-www-form-"),
+    (400, b"--b--", f"{MULTIPART}; boundary=c", "Content-Type is malformed"),
+    (415, b"--b--", "multipart/mixed; boundary=b", "must be application/x-www-form-urlencoded or multipart/form-data"),
     (415, b"{}", "application/json", "must be application/x-www-form-urlencoded or multipart/form-data"),
     (400, b"a=%zz", URLENCODED, "broken escape"),
     (400, b"a=%00", URLENCODED, "broken escape"),

@@ -157,7 +157,7 @@ def test_an_old_version(served):
 
 @pytest.mark.parametrize("type, wanted", [
     ("text/plain; charset=UTF-8", "text/plain; charset=UTF-8|UTF-8"), ('a/b;x=1; CHARSET="x"', 'a/b;x=1; CHARSET="x"|x'),
-    ("text/plain", "text/plain|-"), ("text/plain; charset", "text/plain; charset|-"), (None, "application/octet-stream|-"),
+    ("text/plain; charset=a; charset=b", "text/plain; charset=a; charset=b|-"), ("text/plain", "text/plain|-"), ("text/plain; charset", "text/plain; charset|-"), (None, "application/octet-stream|-"),
 ])
 def test_what_the_body_is(connection, type, wanted):
     fields = {"Content_Type": type} if type else {}

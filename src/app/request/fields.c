@@ -78,8 +78,7 @@ bool covey_cookie_next(covey_req *req, size_t *at, const char **ret_name, const 
 
 /* ---- Credentials ---- */
 
-/* The field's value; at == NULL if it has not come exactly once. */
-static struct cv_span only_field(const struct covey_req *req, struct cv_span name)
+struct cv_span cv_req_only_field(const struct covey_req *req, struct cv_span name)
 {
     const struct cv_h1_head *head = cv_exchange_head(req->x);
     const char *bytes = cv_exchange_bytes(req->x);
@@ -97,7 +96,7 @@ static bool is_scheme(const struct covey_credentials *credentials, const char *s
 
 static struct covey_credentials *read_credentials(struct covey_req *req)
 {
-    struct cv_span field = only_field(req, CV_SPAN("Authorization"));
+    struct cv_span field = cv_req_only_field(req, CV_SPAN("Authorization"));
     struct cv_span scheme, token;
     if (field.at == NULL || !cv_credentials_read(field, &scheme, &token))
         return NULL;

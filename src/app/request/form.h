@@ -8,7 +8,7 @@
 
 #include <covey/form.h>
 
-/* Whether the Content-Type's first word is this one. */
+/* Whether there is one Content-Type, and its first word is this one. */
 bool cv_req_has_type(const struct covey_req *req, struct cv_span type);
 
 /* ---- parts.c ---- */

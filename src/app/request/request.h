@@ -164,6 +164,9 @@ CV_MUST_CHECK int cv_req_read_form(struct covey_req *req);
 /* The field's value as a span over the head, at == NULL if there is none. */
 struct cv_span cv_req_field(const struct covey_req *req, struct cv_span name);
 
+/* The same of one that must not come twice: at == NULL also if it has. */
+struct cv_span cv_req_only_field(const struct covey_req *req, struct cv_span name);
+
 /* What runs around its handler, or instead where it has none. */
 static inline const struct cv_plan *cv_req_plan(const struct covey_req *req)
 {
