@@ -38,7 +38,8 @@ struct covey_task {
 };
 
 /* Runs a function on a fiber of this process's loop: covey_add_task(app, sweep, .arg = table,
- * .every = 60000). The only call besides logging that other threads may make. 0, -EAGAIN (4,096
+ * .every = 60000). One that setup() adds begins in each worker, once its listeners of
+ * COVEY_BEFORE_SERVER_START have returned. The only call besides logging that other threads may make. 0, -EAGAIN (4,096
  * wait already), -EEXIST (the name), -ESHUTDOWN (the worker is ending), -EINVAL or -ENOMEM. What
  * has not begun by then is dropped; what runs is cancelled. What takes longer than `every` leaves
  * out the times it has missed. */

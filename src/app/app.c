@@ -99,14 +99,14 @@ int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *
     return cv_router_init(&app->router, &app->arena);
 }
 
-int cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
-                  struct cv_offload *offload, struct cv_offload *disk)
+void cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
+                   struct cv_offload *offload, struct cv_offload *disk)
 {
     app->loop = loop;
     app->fibers = fibers;
     app->offload = offload;
     app->disk = disk;
-    return cv_tasks_attach(&app->tasks, loop);
+    cv_tasks_attach(&app->tasks, loop);
 }
 
 void cv_app_finalize(covey_app *app)

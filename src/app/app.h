@@ -110,10 +110,9 @@ struct covey_app {
 CV_MUST_CHECK int cv_app_init(covey_app *app, const struct cv_app_host *host, struct cv_loop *loop,
                               struct cv_fibers *fibers, struct cv_offload *offload);
 
-/* Gives an app that was made without them (NULL) its loop, fibers and threads; borrowed. 0 or
- * -errno. */
-CV_MUST_CHECK int cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
-                                struct cv_offload *offload, struct cv_offload *disk);
+/* Gives an app that was made without them (NULL) its loop, fibers and threads; borrowed. */
+void cv_app_attach(covey_app *app, struct cv_loop *loop, struct cv_fibers *fibers,
+                   struct cv_offload *offload, struct cv_offload *disk);
 
 /* Everything is registered: settles what runs around each route's handler, or notes what is wrong.
  */

@@ -61,8 +61,14 @@ static int fails(covey_app *app)
     return -EIO;
 }
 static int pid(covey_req *req) { return covey_textf(req, 200, "%d", (int)getpid()); }
+static void task(void *arg)
+{
+    (void)arg;
+    note("task");
+}
 static int setup(covey_app *app)
 {
+    covey_add_task(app, task);
     static covey_process_fn *const of[] = {work, block, deaf, once, fails};
     static const char *const sleeper[] = {"sleep", "1000", NULL};
     static const char *const teller[] = {"sh", "-c", "echo $(ls /proc/self/fd) $(ulimit -n) >&2; exec sleep 1000", NULL};
@@ -157,7 +163,10 @@ def test_a_function_runs_beside_the_workers(serve, journal, method):
         entry = entries[f"queue {index}"]
         assert (entry["role"], entry["pid"], entry["state"]) == ("managed", pid, "READY")
     assert server.stop() < 1
-    assert journal.read_text().count("cancelled") == 2 and journal.read_text().count("ended") == 2
+    lines = journal.read_text().splitlines()
+    assert sum(line.startswith("cancelled ") for line in lines) == 2
+    assert sum(line.startswith("ended ") for line in lines) == 2
+    assert {int(line.split()[1]) for line in lines if line.startswith("task ")} == workers  # setup's, in workers only
 
 
 def test_one_that_is_killed_is_replaced_and_nobody_else(serve, journal, method):

@@ -24,7 +24,7 @@ static int begin(covey_app *app)
 {
     if (access(covey_config_str(app, "FAIL_IF", "/nowhere/at/all"), F_OK) == 0)
         return covey_setup_fail(app, "the disk is full");
-    return 0;
+    return covey_sleep_ms(1); /* the loop turns before the worker is ready */
 }
 static int setup(covey_app *app)
 {
@@ -39,6 +39,12 @@ static int setup(covey_app *app)
 @pytest.fixture
 def program(app):
     return app(APP)
+
+
+def test_without_limits_nobody_is_replaced(jobs, program):
+    server = jobs.server(program, workers=2).wait_serving()
+    server.reach_all()
+    assert "to take its place" not in server.err
 
 
 def test_requests_are_counted_and_shown(jobs):

@@ -32,6 +32,7 @@ void cv_tasks_init(struct cv_tasks *tasks, struct cv_loop *loop)
 {
     *tasks = (struct cv_tasks){.loop = loop};
     (void)pthread_mutex_init(&tasks->lock, NULL); /* cannot fail for a default mutex */
+    cv_list_init(&tasks->early);
     cv_list_init(&tasks->incoming);
     cv_list_init(&tasks->named);
     cv_list_init(&tasks->sleeping);
@@ -58,6 +59,19 @@ static struct task *find(const struct cv_tasks *tasks, const char *name)
 }
 
 /* With the lock held. The first of a burst wakes the loop; the others ride along. */
+static int come_in(struct cv_tasks *tasks, struct cv_link *link)
+{
+    if (tasks->n_incoming == 0) {
+        int rc = cv_loop_wake(tasks->loop, note_wake, tasks);
+        if (rc < 0)
+            return rc;
+    }
+    cv_list_push(&tasks->incoming, link);
+    tasks->n_incoming++;
+    return 0;
+}
+
+/* With the lock held. */
 static int enqueue(struct cv_tasks *tasks, struct task *task)
 {
     if (tasks->is_closed)
@@ -66,23 +80,34 @@ static int enqueue(struct cv_tasks *tasks, struct task *task)
         return -EAGAIN;
     if (task->what.name != NULL && find(tasks, task->what.name) != NULL)
         return -EEXIST;
-    if (tasks->n_incoming == 0 && tasks->loop != NULL) {
-        int rc = cv_loop_wake(tasks->loop, note_wake, tasks);
-        if (rc < 0)
-            return rc;
-    }
-    cv_list_push(&tasks->incoming, &task->link);
+    int rc = 0;
+    if (tasks->loop == NULL)
+        cv_list_push(&tasks->early, &task->link);
+    else
+        rc = come_in(tasks, &task->link);
+    if (rc < 0)
+        return rc;
     if (task->what.name != NULL)
         cv_list_push(&tasks->named, &task->named);
-    tasks->n_incoming++;
     tasks->n_waiting++;
     return 0;
 }
 
-int cv_tasks_attach(struct cv_tasks *tasks, struct cv_loop *loop)
+void cv_tasks_attach(struct cv_tasks *tasks, struct cv_loop *loop)
 {
+    pthread_mutex_lock(&tasks->lock);
     tasks->loop = loop;
-    return tasks->n_incoming > 0 ? cv_loop_wake(loop, note_wake, tasks) : 0;
+    pthread_mutex_unlock(&tasks->lock);
+}
+
+int cv_tasks_begin(struct cv_tasks *tasks)
+{
+    int rc = 0;
+    pthread_mutex_lock(&tasks->lock);
+    for (struct cv_link *link; rc == 0 && (link = cv_list_pop(&tasks->early)) != NULL;)
+        rc = come_in(tasks, link);
+    pthread_mutex_unlock(&tasks->lock);
+    return rc;
 }
 
 static void on_due(struct cv_timer *timer)
@@ -161,6 +186,8 @@ static void drop(struct task *task)
 static void drop_all(struct cv_tasks *tasks)
 {
     pthread_mutex_lock(&tasks->lock);
+    for (struct cv_link *link; (link = cv_list_pop(&tasks->early)) != NULL;)
+        cv_list_push(&tasks->ready, link);
     for (struct cv_link *link; (link = cv_list_pop(&tasks->incoming)) != NULL;)
         cv_list_push(&tasks->ready, link);
     tasks->n_incoming = 0;

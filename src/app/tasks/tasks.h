@@ -2,11 +2,12 @@
  * own; at once, later, or again and again.
  *
  *     incoming ---> sleeping ---> ready ---> running ---> gone
- *         |            ^            ^           |
- *         `------------|------------'           |
- *                      `--- to run again -------'
+ *      ^  |            ^            ^           |
+ *      |  `------------|------------'           |
+ *     early            `--- to run again -------'
  *
- * What sleeps has a timer and no stack.
+ * What sleeps has a timer and no stack. What came before there was a loop waits for
+ * cv_tasks_begin().
  */
 #ifndef CV_APP_TASKS_H
 #define CV_APP_TASKS_H
@@ -30,11 +31,12 @@ struct cv_task {
 
 struct cv_tasks {
     struct cv_loop *loop;
-    pthread_mutex_t lock; /* guards what other threads touch: the next five */
+    pthread_mutex_t lock; /* guards what other threads touch: the next six */
+    struct cv_link early;
     struct cv_link incoming;
     struct cv_link named;
     unsigned n_incoming;
-    unsigned n_waiting; /* those that do not run: incoming, sleeping and ready */
+    unsigned n_waiting; /* those that do not run: early, incoming, sleeping and ready */
     bool is_closed;
     bool is_woken; /* something may be incoming or ready; from here on the loop's thread */
     struct cv_link sleeping;
@@ -42,11 +44,14 @@ struct cv_tasks {
     struct cv_link running;
 };
 
-/* Nothing is waiting yet. Without a loop (NULL) what comes in waits for cv_tasks_attach(). */
+/* Nothing is waiting yet. Without a loop (NULL) what comes in until cv_tasks_attach() is early. */
 void cv_tasks_init(struct cv_tasks *tasks, struct cv_loop *loop);
 
-/* Gives it its loop. 0 or -errno. */
-CV_MUST_CHECK int cv_tasks_attach(struct cv_tasks *tasks, struct cv_loop *loop);
+/* Gives it its loop. */
+void cv_tasks_attach(struct cv_tasks *tasks, struct cv_loop *loop);
+
+/* What was early comes in. 0 or -errno. */
+CV_MUST_CHECK int cv_tasks_begin(struct cv_tasks *tasks);
 
 /* Drops what waits. None may be running, and no other thread may know of `tasks` any more. */
 void cv_tasks_done(struct cv_tasks *tasks);

@@ -35,7 +35,7 @@ int cv_wear_look(const struct cv_wear *wear, uint64_t requests, int64_t memory, 
     if (limits->requests > 0 && requests >= (uint64_t)limits->requests)
         (void)snprintf(reason, CV_WEAR_REASON_BYTES, "has had %llu requests (MAX_REQUESTS)",
                        (unsigned long long)requests);
-    else if (now >= wear->spent_at)
+    else if (limits->age > 0 && now >= wear->spent_at)
         (void)snprintf(reason, CV_WEAR_REASON_BYTES, "is %.1f s old (MAX_AGE)",
                        (double)(now - wear->spent_at + limits->age) / 1e9);
     else if (limits->memory > 0 && memory >= limits->memory)

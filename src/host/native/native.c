@@ -58,9 +58,9 @@ static int init_app(struct cv_native *native)
 static int attach(struct cv_native *native)
 {
     int rc = open_parts(native);
-    return rc < 0 ? rc
-                  : cv_app_attach(&native->app, native->loop, native->fibers, native->offload,
-                                  native->disk);
+    if (rc == 0)
+        cv_app_attach(&native->app, native->loop, native->fibers, native->offload, native->disk);
+    return rc;
 }
 
 static int no_loop(struct cv_native *native, int rc)
@@ -98,18 +98,6 @@ static struct cv_native *make(const struct cv_native_config *config)
 
 static struct cv_native no_memory = {.app = {.failed = true, .reason = "out of memory"}};
 
-int cv_native_open(const struct cv_native_config *config, struct cv_native **ret)
-{
-    struct cv_native *native = make(config);
-    *ret = native != NULL ? native : &no_memory;
-    if (native == NULL)
-        return CV_EXIT_OS;
-    int rc = init_app(native);
-    if (rc == 0)
-        rc = attach(native);
-    return rc < 0 ? no_loop(native, rc) : run_setup(native);
-}
-
 int cv_native_declare(const struct cv_native_config *config, struct cv_native **ret)
 {
     struct cv_native *native = make(config);
@@ -126,6 +114,12 @@ int cv_native_attach(struct cv_native *native, const struct cv_native_config *co
     native->slow = config->slow_handler > 0 ? config->slow_handler : CV_NEVER;
     int rc = attach(native);
     return rc < 0 ? no_loop(native, rc) : CV_EXIT_OK;
+}
+
+int cv_native_open(const struct cv_native_config *config, struct cv_native **ret)
+{
+    int code = cv_native_declare(config, ret);
+    return code != CV_EXIT_OK ? code : cv_native_attach(*ret, config);
 }
 
 void cv_native_close(struct cv_native *native)
@@ -321,7 +315,9 @@ static int start(struct cv_native *native)
     int rc = cv_native_start_listeners(native, COVEY_BEFORE_SERVER_START);
     if (rc < 0 || native->is_drain_wanted)
         return rc;
-    rc = cv_server_start(native->server);
+    rc = cv_tasks_begin(&native->app.tasks);
+    if (rc == 0)
+        rc = cv_server_start(native->server);
     if (rc < 0) {
         native->start_code = fail_os(native, "cannot accept connections", rc);
         return rc;

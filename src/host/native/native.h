@@ -1,7 +1,7 @@
 /* Runs a C app in this process: a worker's whole life but for the supervision, which comes in as
  * callbacks.
  *
- *     cv_native_open     loop, fibers, app; runs setup(): what the app consists of is known now
+ *     cv_native_open     app, runs setup(): what it consists of is known now; loop, fibers
  *     cv_native_serve    start listeners -> accept -> ready() -> serve -> drain -> stop listeners
  *     cv_native_main     the same for the process of the main-process listeners, which serves
  *                        nothing
@@ -49,7 +49,7 @@ struct cv_native_config {
     void *arg;
 };
 
-/* Makes loop, fibers and app and runs setup(). 0, or an exit code (4: setup failed or registered
+/* Makes the app, runs setup(), makes loop and fibers. 0, or an exit code (4: setup failed or registered
  * something wrong; 71: the system refused) with the sentence in cv_native_reason(). *ret is set in
  * either case; close it. */
 CV_MUST_CHECK int cv_native_open(const struct cv_native_config *config, struct cv_native **ret);

@@ -133,7 +133,7 @@ static void test_threads_may_add_at_once(void **state)
     assert_int_equal(n_run, 4000);
 }
 
-static void test_what_comes_before_the_loop_waits_for_it(void **state)
+static void test_what_comes_before_the_loop_waits_for_the_beginning(void **state)
 {
     (void)state;
     cv_tasks_done(&tasks);
@@ -142,12 +142,35 @@ static void test_what_comes_before_the_loop_waits_for_it(void **state)
     assert_int_equal(add(run), 0);
     turn(4);
     assert_int_equal(n_run, 0);
-    assert_int_equal(cv_tasks_attach(&tasks, loop), 0);
-    turn(4);
-    assert_int_equal(n_run, 2);
+    cv_tasks_attach(&tasks, loop);
     assert_int_equal(add(run), 0);
     turn(4);
+    assert_int_equal(n_run, 1); /* one that came later */
+    assert_int_equal(cv_tasks_begin(&tasks), 0);
+    turn(4);
     assert_int_equal(n_run, 3);
+    assert_int_equal(cv_tasks_begin(&tasks), 0);
+    turn(4);
+    assert_int_equal(n_run, 3);
+}
+
+static void test_what_is_early_may_never_begin(void **state)
+{
+    (void)state;
+    cv_tasks_done(&tasks);
+    cv_tasks_init(&tasks, NULL);
+    struct cv_task what = {.fn = run, .name = "early"};
+    assert_int_equal(cv_tasks_add(&tasks, &what), 0);
+    what.name = "late";
+    assert_int_equal(cv_tasks_add(&tasks, &what), 0);
+    cv_tasks_attach(&tasks, loop);
+    assert_true(cv_tasks_has(&tasks, "early"));
+    assert_int_equal(cv_tasks_cancel(&tasks, "early", 1), 0);
+    assert_false(cv_tasks_has(&tasks, "early"));
+    cv_tasks_close(&tasks, 1);
+    assert_false(cv_tasks_has(&tasks, "late"));
+    turn(4);
+    assert_int_equal(n_run, 0);
 }
 
 /* ---- Names, times ---- */
@@ -310,7 +333,8 @@ int main(void)
         TEST(test_without_a_fiber_they_wait_in_order),
         TEST(test_closing_cancels_what_runs_and_drops_what_waits),
         TEST(test_threads_may_add_at_once),
-        TEST(test_what_comes_before_the_loop_waits_for_it),
+        TEST(test_what_comes_before_the_loop_waits_for_the_beginning),
+        TEST(test_what_is_early_may_never_begin),
         TEST(test_a_name_is_taken_until_its_task_has_ended),
         TEST(test_a_late_task_runs_behind_those_at_once),
         TEST(test_a_repeated_task_runs_until_it_is_canceled),

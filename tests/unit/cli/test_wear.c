@@ -23,6 +23,8 @@ static void test_without_limits_nothing_is_ever_enough(void **state)
     (void)state;
     struct cv_wear wear = make((struct cv_wear_limits){0, -1, -1}, 7);
     assert_int_equal(cv_wear_look(&wear, UINT64_MAX, INT64_MAX, INT64_MAX - 1, reason), 0);
+    struct cv_wear before_init = {0}; /* the loop turns before the worker is ready */
+    assert_int_equal(cv_wear_look(&before_init, UINT64_MAX, INT64_MAX, CV_SECOND, reason), 0);
 }
 
 static void test_requests(void **state)

@@ -2,7 +2,8 @@
 #include "rig.h"
 
 static struct rig rig;
-static _Atomic int n_ticks, n_late, n_ended;
+static _Atomic int n_ticks, n_late, n_ended, n_too_early;
+static bool is_open;
 
 static void tick(void *arg)
 {
@@ -12,6 +13,7 @@ static void tick(void *arg)
 static void late(void *arg)
 {
     (void)arg;
+    n_too_early += !is_open;
     n_late++;
 }
 
@@ -42,8 +44,18 @@ static int wrong(covey_req *req)
                        covey_add_task_with(app, &(struct covey_task){.fn = tick}));
 }
 
+/* Tasks of setup may use what start listeners make, however long those wait. */
+static int open_slowly(covey_app *app)
+{
+    (void)app;
+    int rc = covey_sleep_ms(5);
+    is_open = true;
+    return rc;
+}
+
 static int setup(covey_app *app)
 {
+    covey_listener(app, COVEY_BEFORE_SERVER_START, open_slowly);
     static int two = 2;
     covey_app *part = covey_blueprint(app, "part", .prefix = "/part");
     covey_get(app, "/add", add);
@@ -79,6 +91,7 @@ static void test_tasks_by_name(void **state)
     assert_body(rig_get(&rig, "/wrong"), expected);
     rig_stop(&rig);
     assert_int_equal(n_late, 1);
+    assert_int_equal(n_too_early, 0);
     assert_int_equal(n_ended, 2); /* the end has cancelled the second */
 }
 
