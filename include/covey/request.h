@@ -3,6 +3,9 @@
  * Everything obtained from a request is valid until its handler has returned and the answer is sent
  * or dropped. Strings are NUL-terminated; a body is bytes with a length. Calls on a request belong
  * to the worker's loop thread; from another thread they are refused with a sentence in the log.
+ *
+ * Where a getter has no memory, what it was asked for looks as if it had not come. Such a request
+ * is answered with 503, whatever its handler makes of it.
  */
 #ifndef COVEY_REQUEST_H
 #define COVEY_REQUEST_H

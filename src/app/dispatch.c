@@ -134,12 +134,22 @@ static void send_staged(struct covey_req *req)
         cv_error("%s: the answer could not be sent: %s", cv_req_name(req), strerror(-rc));
 }
 
+/* What a handler has made of a request whose getters had no memory is no answer to it: what did not
+ * fit was to the handler as what had not come. */
+static int unless_out_of_memory(struct covey_req *req, int code)
+{
+    if (CV_LIKELY(!req->arena->ran_out) || code < 0)
+        return code;
+    req->arena->ran_out = false;
+    return -ENOMEM;
+}
+
 static int run_behind(struct covey_req *req)
 {
     int rc = cv_req_run_response_middleware(req);
     if (rc >= 0 && req->staged.answer.status == 0)
         return covey_fail(req, 500, "The response middleware has left no answer");
-    return rc;
+    return unless_out_of_memory(req, rc);
 }
 
 /* `code` is what the handler returned. */
@@ -158,6 +168,7 @@ static void settle(struct covey_req *req, int code)
     }
     if (code == -ECANCELED && req->cause == COVEY_CAUSE_TIMEOUT)
         return; /* the server has answered already */
+    code = unless_out_of_memory(req, code);
     if (code < 0)
         cv_req_stage_error(req, code);
     code = cv_req_plan(req)->response.n > 0 ? run_behind(req) : 0;

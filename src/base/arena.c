@@ -77,12 +77,15 @@ static struct cv_arena_chunk *chunk_take(size_t size)
 /* A large block goes behind the current chunk, so that the rest of that one stays in use. */
 void *cv_arena_grow(struct cv_arena *arena, size_t size)
 {
-    if (size > SIZE_MAX / 2)
+    struct cv_arena_chunk *chunk = NULL;
+    if (size <= SIZE_MAX / 2) {
+        size = size == 0 ? 16 : (size + 15) & ~(size_t)15; /* NULL would mean "out of memory" */
+        chunk = chunk_take(size);
+    }
+    if (chunk == NULL) {
+        arena->ran_out = true;
         return NULL;
-    size = size == 0 ? 16 : (size + 15) & ~(size_t)15; /* NULL would mean "out of memory" */
-    struct cv_arena_chunk *chunk = chunk_take(size);
-    if (chunk == NULL)
-        return NULL;
+    }
     if (size > ORDINARY && arena->chunks != NULL) {
         chunk->next = arena->chunks->next;
         arena->chunks->next = chunk;

@@ -16,6 +16,7 @@ struct cv_arena {
     struct cv_arena_chunk *chunks; /* newest first */
     char *at;                      /* next free byte of the newest chunk */
     char *end;
+    bool ran_out; /* a block was wanted for which there was no memory */
 };
 
 /* An empty arena; allocates nothing yet. */

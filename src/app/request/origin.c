@@ -35,7 +35,7 @@ static int add(struct covey_req *req, struct cv_args *args, struct cv_span name,
     if (text == NULL || own_name == NULL)
         return -ENOMEM;
     for (char *at = own_name; *at != '\0'; at++)
-        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at | 0x20) : *at;
+        *at = cv_lower(*at);
     return cv_forwarded_write(name, value, text) ? cv_args_add(args, own_name, text) : 0;
 }
 

@@ -40,7 +40,9 @@ const char *covey_method(const covey_req *req)
         return NULL;
     const struct cv_h1_head *head = cv_exchange_head(req->x);
     const char *name = cv_method_name((enum cv_method)head->method);
-    return name != NULL ? name : head_string(req->self, head->method_at, head->method_len);
+    if (name == NULL)
+        name = head_string(req->self, head->method_at, head->method_len);
+    return name != NULL ? name : "";
 }
 
 const char *covey_path(const covey_req *req)
@@ -54,7 +56,7 @@ const char *covey_path(const covey_req *req)
         struct cv_span path = cv_h1_span(cv_exchange_bytes(req->x), head->path_at, head->path_len);
         req->self->path = cv_arena_strndup(req->arena, path);
     }
-    return req->path;
+    return req->path != NULL ? req->path : "";
 }
 
 /* ---- The head as it came ---- */

@@ -23,12 +23,16 @@ static void test_sizes_that_cannot_be_are_refused(void **state)
     (void)state;
     struct cv_arena arena;
     cv_arena_init(&arena);
+    assert_non_null(cv_arena_alloc(&arena, 16));
+    assert_false(arena.ran_out);
     assert_null(cv_arena_alloc(&arena, SIZE_MAX));
+    assert_true(arena.ran_out);
     assert_null(cv_arena_alloc(&arena, SIZE_MAX - 14));
     assert_null(cv_arena_alloc(&arena, SIZE_MAX / 2 + 1));
     assert_null(cv_arena_alloc(&arena, SIZE_MAX / 4));
     assert_non_null(cv_arena_alloc(&arena, 16));
     cv_arena_done(&arena);
+    assert_false(arena.ran_out);
 }
 
 static void test_done_empties_and_may_be_called_again(void **state)

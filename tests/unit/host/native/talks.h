@@ -77,7 +77,7 @@ static int slow(covey_req *req)
 
 static int file(covey_req *req)
 {
-    return covey_file(req, covey_path(req)[1] == 'l' ? "large" : "small");
+    return covey_file(req, covey_route_pattern(req)[1] == 'l' ? "large" : "small");
 }
 
 /* A field, a file on disk and one in memory, and what the head says. */

@@ -10,6 +10,7 @@
 
 #include "unit/base/wrapped.h"
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "loop/offload.h"
 
@@ -141,6 +142,49 @@ int __wrap_cv_offload_post(struct cv_offload *pool, struct cv_offload_call *call
         call->done = wrapped_done;
     }
     return rc;
+}
+
+/* ---- Arenas: each block is a call that can fail, not only the first of a chunk ---- */
+
+/* `made` is the block of a call of which no part is to fail by itself. */
+#define WRAPPED_BLOCK(arena, made)                                                                 \
+    bool fails = WRAPPED_FAILS(ENOMEM);                                                            \
+    bool was_aside = wrapped_aside;                                                                \
+    wrapped_aside = true;                                                                          \
+    void *block = fails ? NULL : (made);                                                           \
+    wrapped_aside = was_aside;                                                                     \
+    (arena)->ran_out |= fails;                                                                     \
+    (arena)->end = (arena)->at /* no room for the next */
+
+WRAP_OWN(cv_arena_grow)
+void *__wrap_cv_arena_grow(struct cv_arena *arena, size_t size)
+{
+    WRAPPED_BLOCK(arena, __real_cv_arena_grow(arena, size));
+    return block;
+}
+
+WRAP_OWN(cv_arena_strndup)
+char *__wrap_cv_arena_strndup(struct cv_arena *arena, struct cv_span bytes)
+{
+    WRAPPED_BLOCK(arena, __real_cv_arena_strndup(arena, bytes));
+    return block;
+}
+
+WRAP_OWN(cv_arena_vprintf)
+char *__wrap_cv_arena_vprintf(struct cv_arena *arena, const char *format, va_list args)
+{
+    WRAPPED_BLOCK(arena, __real_cv_arena_vprintf(arena, format, args));
+    return block;
+}
+
+WRAP_OWN(cv_arena_printf)
+char *__wrap_cv_arena_printf(struct cv_arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    WRAPPED_BLOCK(arena, __real_cv_arena_vprintf(arena, format, args));
+    va_end(args);
+    return block;
 }
 
 /* ---- Bytes ---- */
