@@ -45,7 +45,7 @@ int64_t covey_config_int(covey_app *app, const char *name, int64_t fallback)
 static bool is_one_of(const char *value, const char *const *words)
 {
     for (; *words != NULL; words++) {
-        if (strcasecmp(value, *words) == 0)
+        if (cv_string_ieq(value, *words))
             return true;
     }
     return false;

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 
 struct cv_span {
     const char *at;
@@ -30,10 +29,28 @@ static inline bool cv_span_eq(struct cv_span a, struct cv_span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+/* "a" for "A". Of ASCII letters only: libc's functions go by the locale that the app has set, and
+ * in a Turkish one "I" is no capital "i" to them. */
+static inline char cv_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
 /* Equal but for the case of ASCII letters (field names, tokens). */
 static inline bool cv_span_ieq(struct cv_span a, struct cv_span b)
 {
-    return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
+    size_t i = 0;
+    if (a.len != b.len)
+        return false;
+    while (i < a.len && (a.at[i] == b.at[i] || cv_lower(a.at[i]) == cv_lower(b.at[i])))
+        i++;
+    return i == a.len;
+}
+
+/* The same for strings. */
+static inline bool cv_string_ieq(const char *a, const char *b)
+{
+    return cv_span_ieq(cv_span_str(a), cv_span_str(b));
 }
 
 #endif

@@ -117,10 +117,8 @@ struct cv_span cv_forwarded_member(struct cv_span list, uint32_t n)
 
 static void write_lower(struct cv_span text, char *to)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        to[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-    }
+    for (size_t i = 0; i < text.len; i++)
+        to[i] = cv_lower(text.at[i]);
     to[text.len] = '\0';
 }
 

@@ -23,6 +23,16 @@ static const char *extension_of(const char *path)
     return dot != NULL && dot > name ? dot + 1 : NULL;
 }
 
+/* As strcmp(), with `a` in lower case. */
+static int compare(const char *a, const char *b)
+{
+    while (*a != '\0' && cv_lower(*a) == *b) {
+        a++;
+        b++;
+    }
+    return (unsigned char)cv_lower(*a) - (unsigned char)*b;
+}
+
 struct cv_span cv_media_type(const char *path)
 {
     const char *extension = extension_of(path);
@@ -30,7 +40,7 @@ struct cv_span cv_media_type(const char *path)
     size_t high = extension != NULL ? CV_COUNT(types) : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcasecmp(extension, types[middle].extension);
+        int order = compare(extension, types[middle].extension);
         if (order == 0)
             return types[middle].type;
         if (order < 0)

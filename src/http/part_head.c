@@ -116,11 +116,12 @@ static char escaped(const char *at, const char *end)
 {
     if (end - at < 3)
         return 0;
-    if (memcmp(at, "%22", 3) == 0)
+    struct cv_span escape = cv_span(at, 3);
+    if (cv_span_eq(escape, CV_SPAN("%22")))
         return '"';
-    if (strncasecmp(at, "%0d", 3) == 0)
+    if (cv_span_ieq(escape, CV_SPAN("%0D")))
         return '\r';
-    return strncasecmp(at, "%0a", 3) == 0 ? '\n' : 0;
+    return cv_span_ieq(escape, CV_SPAN("%0A")) ? '\n' : 0;
 }
 
 /* Takes escapes away and ends it with a NUL. A backslash escapes a quote or itself; any other is
@@ -150,7 +151,7 @@ static const char *unescape(char *head, const struct cv_parameter *parameter)
  * NULL: it is no such value. */
 static const char *decode_star(char *head, struct cv_span value)
 {
-    if (value.len < 6 || strncasecmp(value.at, "UTF-8'", 6) != 0)
+    if (value.len < 6 || !cv_span_ieq(cv_span(value.at, 6), CV_SPAN("UTF-8'")))
         return NULL;
     const char *quote = memchr(value.at + 6, '\'', value.len - 6);
     if (quote == NULL)

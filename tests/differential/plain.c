@@ -48,7 +48,7 @@ static bool is_value(struct cv_span text)
 static bool begins_with(struct cv_span text, const char *with)
 {
     size_t len = strlen(with);
-    return text.len >= len && strncasecmp(text.at, with, len) == 0;
+    return text.len >= len && cv_span_ieq(cv_span(text.at, len), cv_span(with, len));
 }
 
 static bool is_word(struct cv_span text, const char *word)

@@ -66,7 +66,7 @@ def test_file_without_purpose_is_refused(tmp_path, name, text):
     assert_refused(judge(tmp_path, name, text), f"{name}:1", "what it is for")
 
 
-@pytest.mark.parametrize("call", ["strcpy", "sprintf", "atoi", "gets"])
+@pytest.mark.parametrize("call", ["strcpy", "sprintf", "atoi", "gets", "strncasecmp"])
 def test_banned_call_is_refused(tmp_path, call):
     text = f"/* a */\nint f(void)\n{{\n    return {call}(p);\n}}\n"
     assert_refused(judge(tmp_path, "src/a.c", text), "src/a.c:4", f"{call}() is banned")

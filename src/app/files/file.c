@@ -130,7 +130,7 @@ static bool has_conditions(const struct covey_req *req)
     for (uint32_t i = 0; i < head->n_fields; i++) {
         const struct cv_h1_field *field = &head->fields[i];
         const char *name = bytes + field->name_at;
-        if (field->name_len >= 3 && strncasecmp(name, "if-", 3) == 0)
+        if (field->name_len >= 3 && cv_span_ieq(cv_span(name, 3), CV_SPAN("If-")))
             return true;
         if (cv_span_ieq(cv_span(name, field->name_len), CV_SPAN("Range")))
             return true;

@@ -27,8 +27,8 @@ struct tree {
 static bool has_escaped_slash(struct cv_span raw)
 {
     for (size_t i = 0; i + 2 < raw.len; i++) {
-        if (raw.at[i] == '%' &&
-            (strncasecmp(raw.at + i, "%2f", 3) == 0 || strncasecmp(raw.at + i, "%5c", 3) == 0))
+        struct cv_span escape = cv_span(raw.at + i, 3);
+        if (cv_span_ieq(escape, CV_SPAN("%2f")) || cv_span_ieq(escape, CV_SPAN("%5c")))
             return true;
     }
     return false;

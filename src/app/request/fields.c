@@ -91,7 +91,7 @@ struct cv_span cv_req_only_field(const struct covey_req *req, struct cv_span nam
 
 static bool is_scheme(const struct covey_credentials *credentials, const char *scheme)
 {
-    return strcasecmp(credentials->scheme, scheme) == 0;
+    return cv_string_ieq(credentials->scheme, scheme);
 }
 
 static struct covey_credentials *read_credentials(struct covey_req *req)

@@ -213,7 +213,7 @@ const char *covey_server_path(covey_req *req)
     const char *path = covey_forwarded(req, "path");
     if (path == NULL)
         path = covey_path(req);
-    return path != NULL ? path : "";
+    return path != NULL ? path : ""; /* on another thread */
 }
 
 const char *covey_url(covey_req *req)

@@ -93,7 +93,7 @@ enum cv_error_format cv_error_format_find(const char *name)
                                         [CV_ERROR_FORMAT_PROBLEM] = "problem"};
 
     for (size_t i = CV_ERROR_FORMAT_AUTO; i < CV_COUNT(names); i++) {
-        if (strcasecmp(name, names[i]) == 0)
+        if (cv_string_ieq(name, names[i]))
             return (enum cv_error_format)i;
     }
     return CV_ERROR_FORMAT_UNSET;

@@ -194,7 +194,7 @@ int covey_set_header(covey_req *req, const char *name, const char *value)
     if (rc < 0)
         return rc;
     /* One place decides the type, whichever comes first, this or covey_text(). */
-    if (strcasecmp(name, "Content-Type") == 0)
+    if (cv_string_ieq(name, "Content-Type"))
         return set_type(req, value);
     return cv_field_set(req, name, value);
 }
@@ -206,7 +206,7 @@ int covey_add_header(covey_req *req, const char *name, const char *value)
     int rc = check(req, name, value);
     if (rc < 0)
         return rc;
-    if (strcasecmp(name, "Content-Type") == 0)
+    if (cv_string_ieq(name, "Content-Type"))
         return set_type(req, value);
     return add(req, name, value);
 }
@@ -218,7 +218,7 @@ int covey_remove_header(covey_req *req, const char *name)
     int rc = check(req, name, "");
     if (rc < 0)
         return rc;
-    if (strcasecmp(name, "Content-Type") == 0)
+    if (cv_string_ieq(name, "Content-Type"))
         req->type = NULL;
     drop_if(req, is_named, cv_span_str(name));
     return 0;

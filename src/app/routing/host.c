@@ -28,9 +28,7 @@ size_t cv_host_write(struct cv_span host, char *to)
     for (size_t i = 0; i < host.len; i++) {
         if (dots && i + 1 == name.len)
             continue;
-        char c = host.at[i];
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
+        char c = cv_lower(host.at[i]);
         if (!is_host_char(c))
             return 0;
         to[len++] = c;

@@ -172,7 +172,7 @@ static bool act(const struct report *report, const struct cv_doctor_finding *fin
 
 static bool is_yes(const char *answer)
 {
-    return strcasecmp(answer, "y\n") == 0 || strcasecmp(answer, "yes\n") == 0;
+    return cv_string_ieq(answer, "y\n") || cv_string_ieq(answer, "yes\n");
 }
 
 static int clean_by_asking(const struct report *report)

@@ -2,7 +2,6 @@
 
 #include "base/num.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -59,7 +58,7 @@ static int parse_bool(const char *text, int64_t *ret)
                                             {"1", "true", "yes", "on", "t"}};
     for (int value = 0; value < 2; value++)
         for (size_t i = 0; i < CV_COUNT(words[value]); i++)
-            if (strcasecmp(text, words[value][i]) == 0) {
+            if (cv_string_ieq(text, words[value][i])) {
                 *ret = value;
                 return 0;
             }
@@ -70,7 +69,7 @@ static int parse_choice(enum cv_setting id, const char *text, int64_t *ret)
 {
     const char *const *words = choices_of(id);
     for (int i = 0; words[i] != NULL; i++)
-        if (strcasecmp(text, words[i]) == 0) {
+        if (cv_string_ieq(text, words[i])) {
             *ret = i;
             return 0;
         }
@@ -250,7 +249,7 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
 static int find_name(const char *name)
 {
     for (int id = 0; id < CV_SET_COUNT; id++)
-        if (strcasecmp(settings[id].name, name) == 0)
+        if (cv_string_ieq(settings[id].name, name))
             return id;
     return CV_SET_COUNT;
 }
@@ -302,8 +301,7 @@ static int find_flag(struct cv_span flag)
         if (strlen(name) != flag.len)
             continue;
         size_t i = 0;
-        while (i < flag.len &&
-               (name[i] == '_' ? '-' : tolower((unsigned char)name[i])) == flag.at[i])
+        while (i < flag.len && (name[i] == '_' ? '-' : cv_lower(name[i])) == flag.at[i])
             i++;
         if (i == flag.len)
             return id;
@@ -471,7 +469,7 @@ void cv_conf_help(const struct cv_conf *conf, const char *usage)
         char flag[64];
         size_t len = 0;
         for (const char *at = settings[id].name; *at != '\0' && len < sizeof(flag) - 1; at++)
-            flag[len++] = *at == '_' ? '-' : (char)tolower((unsigned char)*at);
+            flag[len++] = *at == '_' ? '-' : cv_lower(*at);
         flag[len] = '\0';
         printf("  --%-27s %s [%s]\n", flag, settings[id].sentence, settings[id].fallback);
     }

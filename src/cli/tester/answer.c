@@ -241,7 +241,7 @@ const char *covey_test_header(const struct covey_test_answer *answer, const char
     const char *found;
     const char *value;
     while (covey_test_header_next(answer, &at, &found, &value)) {
-        if (strcasecmp(found, name) == 0)
+        if (cv_string_ieq(found, name))
             return value;
     }
     return NULL;

@@ -42,7 +42,8 @@ static bool is_given(const struct covey_test_request *request, const char *name)
     size_t len = strlen(name);
     for (size_t i = 0; i < COVEY_TEST_HEADERS_MAX && request->headers[i] != NULL; i++) {
         const char *line = request->headers[i];
-        if (strncasecmp(line, name, len) == 0 && line[len] == ':')
+        if (strlen(line) > len && line[len] == ':' &&
+            cv_span_ieq(cv_span(line, len), cv_span(name, len)))
             return true;
     }
     return false;
@@ -113,7 +114,7 @@ static void take_cookies(const covey_test_stream *stream)
     const char *name;
     const char *value;
     while (covey_test_header_next(&stream->answer->seen, &at, &name, &value)) {
-        if (strcasecmp(name, "Set-Cookie") == 0 &&
+        if (cv_string_ieq(name, "Set-Cookie") &&
             cv_jar_take(&stream->test->jar, value, stream->path, time(NULL)) < 0)
             cv_tester_answer_fail(stream->answer, "no memory for its cookies");
     }

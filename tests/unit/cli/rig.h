@@ -2,7 +2,6 @@
 #ifndef TESTS_UNIT_CLI_RIG_H
 #define TESTS_UNIT_CLI_RIG_H
 
-#include <ctype.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/span.h"
 #include "cli/settings/conf.h"
 
 #define ROW(name, type, fallback, least, most, text) {#name, #type, fallback, least, most, text},
@@ -70,7 +70,7 @@ static inline void flag_of(const struct row *row, char to[64])
 {
     (void)snprintf(to, 64, "--%s", row->name);
     for (char *at = to; *at != '\0'; at++)
-        *at = *at == '_' ? '-' : (char)tolower((unsigned char)*at);
+        *at = *at == '_' ? '-' : cv_lower(*at);
 }
 
 static inline int read_options(struct covey_options options)

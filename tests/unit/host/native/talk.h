@@ -129,7 +129,7 @@ static struct cv_span talk_field(struct cv_span head, const char *name)
 {
     size_t len = strlen(name);
     for (size_t i = 0; i + len < head.len; i++) {
-        if (head.at[i] == '\n' && strncasecmp(head.at + i + 1, name, len) == 0)
+        if (head.at[i] == '\n' && cv_span_ieq(cv_span(head.at + i + 1, len), cv_span(name, len)))
             return cv_span(head.at + i + 1 + len, head.len - i - 1 - len);
     }
     return cv_span(NULL, 0);
