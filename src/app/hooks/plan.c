@@ -137,6 +137,7 @@ static int make_plan(struct cv_plan *plan, covey_app *scope, const struct cv_rou
     covey_app *app = scope->root;
     const struct cv_hooks *before = &app->middleware[COVEY_REQUEST];
     const struct cv_hooks *behind = &app->middleware[COVEY_RESPONSE];
+    *plan = (struct cv_plan){0};
     int rc = make_chain(&plan->request, &app->arena, before, scope, route, has_priority);
     if (rc == 0)
         rc = make_chain(&plan->response, &app->arena, behind, scope, route, has_priority);
