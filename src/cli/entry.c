@@ -6,9 +6,9 @@
 #include "cli/foreign.h"
 #include "cli/how.h"
 #include "cli/status/inspect.h"
-#include "supervise/adopt.h"
-#include "supervise/daemon.h"
-#include "supervise/handover_file.h"
+#include "supervise/guardian/daemon.h"
+#include "supervise/handover/file.h"
+#include "supervise/sockets/adopt.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  *
  * One writer each, so that counting costs a load and a store. Whoever serves next in its place
  * counts on where it ended, only `now` begins anew. The memory is the owner's: a worker's is shared
- * with whoever wants to know (supervise/region.h); without one the server counts for itself. For a
- * reader all of it is hostile data (metrics_sum.h).
+ * with whoever wants to know (supervise/shared/region.h); without one the server counts for itself.
+ * For a reader all of it is hostile data (metrics_sum.h).
  */
 #ifndef CV_SERVE_METRICS_H
 #define CV_SERVE_METRICS_H

@@ -1,11 +1,11 @@
-/* What a server has made for itself and keeps over an upgrade, in a record of handover.h: its
- * sockets, its files, and who is told about it outside. Also whether the two programs understand
- * each other at all.
+/* What a server has made for itself and keeps over an upgrade, in a record of handover/handover.h:
+ * its sockets, its files, and who is told about it outside. Also whether the two programs
+ * understand each other at all.
  */
 #ifndef CV_SUPERVISE_BELONGINGS_H
 #define CV_SUPERVISE_BELONGINGS_H
 
-#include "supervise/handover.h"
+#include "supervise/handover/handover.h"
 #include "supervise/supervise.h"
 
 void cv_belongings_export(const struct cv_supervise *how, struct cv_handover *to);

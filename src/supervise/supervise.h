@@ -3,15 +3,15 @@
 #define CV_SUPERVISE_SUPERVISE_H
 
 #include "base/log.h"
-#include "supervise/child.h"
-#include "supervise/control_file.h"
-#include "supervise/fleet.h"
-#include "supervise/listen.h"
-#include "supervise/logs.h"
-#include "supervise/outer.h"
-#include "supervise/pidfile.h"
-#include "supervise/privilege.h"
-#include "supervise/region.h"
+#include "supervise/control/file.h"
+#include "supervise/guardian/pidfile.h"
+#include "supervise/log/logs.h"
+#include "supervise/notify/outer.h"
+#include "supervise/policy/fleet.h"
+#include "supervise/process/child.h"
+#include "supervise/process/privilege.h"
+#include "supervise/shared/region.h"
+#include "supervise/sockets/listen.h"
 
 enum cv_start_method {
     CV_START_SPAWN,   /* vfork + exec of the pinned program: a fresh image */

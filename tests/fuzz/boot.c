@@ -1,5 +1,5 @@
 /* Fuzz target: the record a worker is born with, in a sealed memfd as the master makes it. */
-#include "supervise/boot.h"
+#include "supervise/shared/boot.h"
 
 #include "base/fd.h"
 #include "fuzz/target.h"

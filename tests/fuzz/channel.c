@@ -1,9 +1,9 @@
 /* Fuzz target: a datagram as it comes over a channel: of a worker's to the master, or a control
  * client's; and what the latter would read from an answer. */
-#include "supervise/channel.h"
+#include "supervise/shared/channel.h"
 
 #include "fuzz/target.h"
-#include "supervise/control_message.h"
+#include "supervise/control/message.h"
 
 #include <errno.h>
 #include <string.h>

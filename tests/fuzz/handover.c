@@ -1,5 +1,5 @@
 /* Fuzz target: a record of what is handed over at an upgrade, and the fleet in it. */
-#include "supervise/fleet_handover.h"
+#include "supervise/policy/fleet_handover.h"
 
 #include "fuzz/target.h"
 

@@ -1,5 +1,5 @@
 /* Fuzz target: what an app declares in HELLO, as the master reads it. */
-#include "supervise/manifest.h"
+#include "supervise/shared/manifest.h"
 
 #include "fuzz/target.h"
 

@@ -12,7 +12,7 @@ from harness import ROOT
 HEAD = struct.Struct("=II4Iq")  # kind, length of the body, 4 words, time: struct cv_message
 STATUS, SCALE, RELOAD, RESTART, STOP, LOGS, UPGRADE, METRICS = range(128, 136)
 FLEET, SLOTS, DONE, REGIONS = range(192, 196)
-VERSION = int(re.search(r"CV_CONTROL_VERSION (\d+)", (ROOT / "src/supervise/control_message.h").read_text())[1])
+VERSION = int(re.search(r"CV_CONTROL_VERSION (\d+)", (ROOT / "src/supervise/control/message.h").read_text())[1])
 
 
 def folder_of(server):

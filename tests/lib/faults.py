@@ -12,7 +12,6 @@ import struct
 import subprocess
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from harness import BUILD
 
@@ -102,8 +101,9 @@ class Code:
         """The innermost frame that is the folder's own: the headers of libc have some, too."""
         for function, position in zip(frames[::2], frames[1::2]):
             file, _, line = position.split(" ")[0].rpartition(":")
-            if f"/src/{folder}/" in file:
-                return Source(name, function.partition(".")[0], f"{Path(file).name}:{line}")
+            _, found, file = file.partition(f"/src/{folder}/")
+            if found:
+                return Source(name, function.partition(".")[0], f"{file}:{line}")
         raise AssertionError(f"no source of {name}: {frames}")
 
 

@@ -2,7 +2,7 @@
 #ifndef SIM_BROKEN_H
 #define SIM_BROKEN_H
 
-#include "supervise/policy.h"
+#include "supervise/policy/policy.h"
 
 struct sim_broken {
     const char *what;

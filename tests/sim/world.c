@@ -2,7 +2,7 @@
 #include "world.h"
 
 #include "base/rand.h"
-#include "supervise/fleet_handover.h"
+#include "supervise/policy/fleet_handover.h"
 
 #include <stdlib.h>
 

@@ -8,8 +8,8 @@
 #define SIM_WORLD_H
 
 #include "base/clock.h"
-#include "supervise/fleet.h"
-#include "supervise/policy.h"
+#include "supervise/policy/fleet.h"
+#include "supervise/policy/policy.h"
 
 #define SIM_CAPACITY_MAX 8
 #define SIM_MANAGED_MAX 4

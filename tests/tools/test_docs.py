@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PLACES = ["", "docs", "src", "include", "src/supervise", "src/cli"]
+PLACES = ["", "docs", "src", "include", "src/supervise", "src/supervise/policy", "src/cli"]
 
 
 def exists(name):

@@ -1,4 +1,4 @@
-"""What is handed over at an upgrade: no field of a struct that has a table (src/supervise/handover.h) is missing in it."""
+"""What is handed over at an upgrade: no field of a struct that has a table (supervise/handover/handover.h) is missing in it."""
 
 import functools
 import pathlib
@@ -18,7 +18,7 @@ def without_comments(text):
 
 @functools.cache
 def headers():
-    return without_comments("\n".join(path.read_text() for path in sorted(SUPERVISE.glob("*.h"))))
+    return without_comments("\n".join(path.read_text() for path in sorted(SUPERVISE.rglob("*.h"))))
 
 
 @functools.cache
@@ -44,7 +44,7 @@ def members(struct):
 def tables():
     """{struct: the names in its table}"""
     found = {}
-    for path in SUPERVISE.glob("*.c"):
+    for path in SUPERVISE.rglob("*.c"):
         for struct, name in re.findall(r"\bCV_FIELD\w*\(struct (\w+), ([\w.]+)", path.read_text()):
             found.setdefault(struct, set()).add(name)
     return found

@@ -46,6 +46,6 @@ def test_guarantee_names_a_test_that_exists(number, line):
 def test_supervision_knows_one_clock():
     """Nothing in src/supervise asks for the time of day (log lines are base's): setting the clock changes nothing."""
     of_day = re.compile(r"CLOCK_(?:REALTIME|TAI)|\b(?:time|gettimeofday|cv_clock_wall\w*|alarm|setitimer)\(")
-    found = [f"{path.name}: {match[0]}" for path in sorted((ROOT / "src/supervise").glob("*.[ch]"))
+    found = [f"{path.name}: {match[0]}" for path in sorted((ROOT / "src/supervise").rglob("*.[ch]"))
              for match in of_day.finditer(path.read_text())]
     assert found == []

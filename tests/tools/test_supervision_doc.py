@@ -5,8 +5,8 @@ import re
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOC = (ROOT / "docs/supervision.md").read_text()
-FLEET = (ROOT / "src/supervise/fleet.def").read_text()
-POLICY = (ROOT / "src/supervise/policy.c").read_text()
+FLEET = (ROOT / "src/supervise/policy/fleet.def").read_text()
+POLICY = (ROOT / "src/supervise/policy/policy.c").read_text()
 EXIT = (ROOT / "src/base/exit.h").read_text()
 
 

@@ -5,7 +5,7 @@
 #define CV_CLI_CTL_TARGET_H
 
 #include "base/span.h"
-#include "supervise/control_file.h"
+#include "supervise/control/file.h"
 
 /* The name of a server's socket file taken apart: "shop-17.sock" is server "shop", pid 17. False
  * for any other file. Pure. */

@@ -4,7 +4,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
-#include "supervise/boot.h"
+#include "supervise/shared/boot.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>

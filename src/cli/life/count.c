@@ -2,7 +2,7 @@
 #include "cli/life/inside.h"
 
 #include "base/log.h"
-#include "supervise/region.h"
+#include "supervise/shared/region.h"
 
 #include <sys/mman.h>
 

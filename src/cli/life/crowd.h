@@ -3,7 +3,7 @@
 #define CV_CLI_CROWD_H
 
 #include "cli/life/share.h"
-#include "supervise/slots.h"
+#include "supervise/shared/slots.h"
 
 /* Of those that can accept now, this process with `own` open connections included. */
 struct cv_share_load cv_crowd_load(const struct cv_slots *slots, unsigned own, int64_t now);

@@ -3,9 +3,9 @@
 #define CV_CLI_LIFE_H
 
 #include "cli/settings/conf.h"
-#include "supervise/child.h"
-#include "supervise/listen.h"
-#include "supervise/logs.h"
+#include "supervise/log/logs.h"
+#include "supervise/process/child.h"
+#include "supervise/sockets/listen.h"
 
 /* What is to be served. */
 struct cv_app_source {

@@ -6,7 +6,7 @@
 #include "base/rand.h"
 #include "cli/life/crowd.h"
 #include "cli/life/share.h"
-#include "supervise/control_message.h"
+#include "supervise/control/message.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>

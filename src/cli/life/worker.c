@@ -7,10 +7,10 @@
 #include "base/log.h"
 #include "base/threads.h"
 #include "loop/fiber.h"
-#include "supervise/dump.h"
-#include "supervise/manifest.h"
-#include "supervise/template.h"
-#include "supervise/title.h"
+#include "supervise/log/dump.h"
+#include "supervise/process/template.h"
+#include "supervise/process/title.h"
+#include "supervise/shared/manifest.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "cli/status/show.h"
 
 #include "cli/status/metrics_json.h"
-#include "supervise/words.h"
+#include "supervise/log/words.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -1,6 +1,6 @@
 #include "cli/status/status.h"
 
-#include "supervise/region.h"
+#include "supervise/shared/region.h"
 
 #include <errno.h>
 #include <stdlib.h>

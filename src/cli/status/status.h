@@ -6,7 +6,7 @@
 #define CV_CLI_CTL_STATUS_H
 
 #include "serve/metrics_sum.h"
-#include "supervise/control_message.h"
+#include "supervise/control/message.h"
 
 /* Of a slot: all that have served there, one after another. */
 struct cv_ctl_counts {

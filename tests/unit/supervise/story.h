@@ -22,7 +22,7 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
-#include "supervise/fleet.h"
+#include "supervise/policy/fleet.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "supervise/adopt.h"
+#include "supervise/sockets/adopt.h"
 
 #include "base/fd.h"
 

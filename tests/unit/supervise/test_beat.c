@@ -1,4 +1,4 @@
-#include "supervise/beat.h"
+#include "supervise/shared/beat.h"
 
 #include "base/clock.h"
 

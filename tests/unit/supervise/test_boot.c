@@ -1,4 +1,4 @@
-#include "supervise/boot.h"
+#include "supervise/shared/boot.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

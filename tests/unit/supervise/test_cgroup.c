@@ -1,5 +1,5 @@
 /* With real cgroups, where this process may make some. */
-#include "supervise/cgroup.h"
+#include "supervise/containment/cgroup.h"
 
 #include <dirent.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "supervise/cgroup_text.h"
+#include "supervise/containment/cgroup_text.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "supervise/channel.h"
+#include "supervise/shared/channel.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "supervise/child.h"
+#include "supervise/process/child.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>

@@ -1,4 +1,4 @@
-#include "supervise/control.h"
+#include "supervise/control/control.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -1,4 +1,4 @@
-#include "supervise/control_file.h"
+#include "supervise/control/file.h"
 
 #include <stdlib.h>
 #include <sys/file.h>

@@ -1,4 +1,4 @@
-#include "supervise/control_message.h"
+#include "supervise/control/message.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "supervise/control_wait.h"
+#include "supervise/control/wait.h"
 
 #include "brood.h"
 

@@ -1,10 +1,10 @@
-#include "supervise/crew.h"
+#include "supervise/crew/crew.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 
 #include "brood.h"
-#include "supervise/title.h"
+#include "supervise/process/title.h"
 
 #define CAPACITY 3
 

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
-#include "supervise/manifest.h"
+#include "supervise/shared/manifest.h"
 
 #define WORKERS 16
 #define FIRST_CODE 100

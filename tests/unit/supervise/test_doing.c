@@ -1,4 +1,4 @@
-#include "supervise/doing.h"
+#include "supervise/master/doing.h"
 
 #include "base/clock.h"
 

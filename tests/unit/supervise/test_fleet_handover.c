@@ -1,8 +1,8 @@
-#include "supervise/fleet_handover.h"
+#include "supervise/policy/fleet_handover.h"
 
 #include "base/clock.h"
 #include "base/rand.h"
-#include "supervise/policy.h"
+#include "supervise/policy/policy.h"
 
 #include <errno.h>
 #include <setjmp.h>

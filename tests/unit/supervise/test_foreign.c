@@ -1,9 +1,9 @@
-#include "supervise/foreign.h"
+#include "supervise/process/foreign.h"
 
 #include "brood.h"
 
 #include "base/macros.h"
-#include "supervise/boot.h"
+#include "supervise/shared/boot.h"
 
 #include <stdlib.h>
 

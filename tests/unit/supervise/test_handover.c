@@ -1,4 +1,4 @@
-#include "supervise/handover.h"
+#include "supervise/handover/handover.h"
 
 #include <errno.h>
 #include <setjmp.h>

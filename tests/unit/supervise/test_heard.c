@@ -1,4 +1,4 @@
-#include "supervise/heard.h"
+#include "supervise/notify/heard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

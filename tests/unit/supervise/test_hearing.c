@@ -1,4 +1,4 @@
-#include "supervise/hearing.h"
+#include "supervise/notify/hearing.h"
 
 #include "brood.h"
 

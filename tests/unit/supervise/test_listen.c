@@ -1,4 +1,4 @@
-#include "supervise/listen.h"
+#include "supervise/sockets/listen.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

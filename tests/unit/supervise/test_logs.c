@@ -1,4 +1,4 @@
-#include "supervise/logs.h"
+#include "supervise/log/logs.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "supervise/manifest.h"
+#include "supervise/shared/manifest.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "supervise/notify.h"
+#include "supervise/notify/notify.h"
 
 #include "base/clock.h"
 

@@ -1,4 +1,4 @@
-#include "supervise/oom.h"
+#include "supervise/containment/oom.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "supervise/outer.h"
+#include "supervise/notify/outer.h"
 
 #include "base/clock.h"
 #include "base/fd.h"

@@ -1,4 +1,4 @@
-#include "supervise/overseer.h"
+#include "supervise/shared/overseer.h"
 
 #include "base/clock.h"
 

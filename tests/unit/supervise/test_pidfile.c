@@ -1,4 +1,4 @@
-#include "supervise/pidfile.h"
+#include "supervise/guardian/pidfile.h"
 
 #include "base/fd.h"
 #include "brood.h"

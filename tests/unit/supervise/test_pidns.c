@@ -1,4 +1,4 @@
-#include "supervise/pidns.h"
+#include "supervise/containment/pidns.h"
 
 #include <fcntl.h>
 #include <sched.h>

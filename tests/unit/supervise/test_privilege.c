@@ -1,4 +1,4 @@
-#include "supervise/privilege.h"
+#include "supervise/process/privilege.h"
 
 #include "brood.h"
 

@@ -1,4 +1,4 @@
-#include "supervise/program.h"
+#include "supervise/process/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "supervise/region.h"
+#include "supervise/shared/region.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "supervise/seating.h"
+#include "supervise/sockets/seating.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

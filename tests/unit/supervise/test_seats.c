@@ -1,4 +1,4 @@
-#include "supervise/seats.h"
+#include "supervise/sockets/seats.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

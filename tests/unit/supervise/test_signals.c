@@ -1,5 +1,5 @@
 /* Everything happens in children, so that this program keeps its own signals. */
-#include "supervise/signals.h"
+#include "supervise/process/signals.h"
 
 #include <sys/signalfd.h>
 

@@ -1,4 +1,4 @@
-#include "supervise/slots.h"
+#include "supervise/shared/slots.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-#include "supervise/snapshot.h"
+#include "supervise/process/snapshot.h"
 
 #include "base/fd.h"
 

@@ -1,5 +1,5 @@
 /* The program that is spawned is this one: with the boot variable it is a child that reports. */
-#include "supervise/spawn.h"
+#include "supervise/process/spawn.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -10,8 +10,8 @@
 
 #include "base/fd.h"
 #include "brood.h"
-#include "supervise/channel.h"
-#include "supervise/signals.h"
+#include "supervise/process/signals.h"
+#include "supervise/shared/channel.h"
 
 extern char **environ;
 

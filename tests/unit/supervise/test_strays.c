@@ -1,5 +1,5 @@
 /* This program is a subreaper: what its children leave behind becomes its own. */
-#include "supervise/strays.h"
+#include "supervise/containment/strays.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "brood.h"
-#include "supervise/title.h"
+#include "supervise/process/title.h"
 
 #define BOUND_MS 20000
 

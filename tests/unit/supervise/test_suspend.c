@@ -1,6 +1,6 @@
 /* A guardian in a process group of its own (so that it can be stopped as a shell's job is), with a
  * master that leads another group, and a worker in that. */
-#include "supervise/suspend.h"
+#include "supervise/guardian/suspend.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "supervise/template.h"
+#include "supervise/process/template.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -6,8 +6,8 @@
 
 #include "base/fd.h"
 #include "brood.h"
-#include "supervise/child.h"
-#include "supervise/slots.h"
+#include "supervise/process/child.h"
+#include "supervise/shared/slots.h"
 
 #define SLOTS 3
 

@@ -1,4 +1,4 @@
-#include "supervise/title.h"
+#include "supervise/process/title.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

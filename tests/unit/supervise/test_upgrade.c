@@ -1,9 +1,9 @@
 #include "supervise/belongings.h"
-#include "supervise/crew_handover.h"
-#include "supervise/guardian_inside.h"
-#include "supervise/handover_file.h"
-#include "supervise/master_inside.h"
-#include "supervise/seating_handover.h"
+#include "supervise/crew/handover.h"
+#include "supervise/guardian/inside.h"
+#include "supervise/handover/file.h"
+#include "supervise/master/inside.h"
+#include "supervise/sockets/seating_handover.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "supervise/words.h"
+#include "supervise/log/words.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
