@@ -36,16 +36,17 @@ COVEY_API int covey_server_port(covey_req *req);
 COVEY_API const char *covey_server_path(covey_req *req);
 COVEY_API const char *covey_url(covey_req *req);
 
-/* Both ends of the connection. */
+/* The connection, and both of its ends. */
 struct covey_conn_info {
     const char *client_ip; /* "" for a Unix socket */
     int client_port;       /* 0 for a Unix socket */
     const char *server_ip; /* the address that the client has connected to; "" for a Unix socket */
     int server_port;
     const char *server; /* "127.0.0.1:8000", "[::1]:8000", or the Unix socket's path */
+    unsigned requests;  /* that have come on it, this one included (modulo 2^32) */
 };
 
-/* As the kernel knows it when it is first asked; empty once the client is gone. NULL when out of
+/* As the kernel knows it when it is first asked; empty, and 0, once the client is gone. NULL when out of
  * memory. */
 COVEY_API const struct covey_conn_info *covey_conn_info(covey_req *req);
 

@@ -309,7 +309,6 @@ int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)
     c->protocol = &cv_proto_h1;
     c->fd = fd;
     c->peer = *peer;
-    c->turns = server->limits.keep_alive_requests;
     c->may_read = true;
     c->body_done = true;
     cv_buf_init(&c->in, (size_t)server->limits.head.head_max + 2 * (size_t)CV_RECV_BYTES);
@@ -318,7 +317,7 @@ int cv_conn_open(struct cv_server *server, int fd, const struct cv_peer *peer)
     cv_list_init(&c->resume);
     if (server->limits.turn_away && cv_accept_is_at_limit(server)) {
         c->surplus = true;
-        c->turns = 1;
+        c->served = server->limits.keep_alive_requests - 1; /* the first is its last */
         server->accept.surplus++;
     }
     cv_server_count(server, +1);

@@ -65,7 +65,7 @@ struct cv_conn {
     int fd;
     uint32_t in_at;
     uint32_t dropped; /* body bytes read over, in DRAIN and LINGER */
-    uint32_t turns;   /* requests that may still come; 0: as many as like */
+    uint32_t served;  /* requests so far, the one that is worked on included */
     struct cv_peer peer;
     uint8_t due_kind;
     uint8_t state;
@@ -79,7 +79,6 @@ struct cv_conn {
     bool cold;     /* the next part of a file is not in memory yet: cold.h */
     bool closing;  /* closes once everything is sent */
     bool unread;   /* bytes of the peer's will never be read: linger */
-    bool last;     /* its requests are used up: the answer closes */
     bool chunked;
     bool body_done;
     bool expects; /* the peer waits for 100 Continue */

@@ -217,6 +217,11 @@ uintptr_t cv_exchange_conn(const struct cv_exchange *x)
     return (uintptr_t)x->conn;
 }
 
+uint32_t cv_exchange_number(const struct cv_exchange *x)
+{
+    return x->conn != NULL ? x->conn->served : 0;
+}
+
 void cv_exchange_keep_conn(struct cv_exchange *x)
 {
     if (x->conn != NULL)

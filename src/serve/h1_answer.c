@@ -135,7 +135,8 @@ static bool must_close(const struct cv_exchange *x, bool whole)
 {
     const struct cv_conn *c = x->conn;
     const struct cv_server *server = c->server;
-    if (!x->head->keep_alive || !server->keep_alive || c->unread || c->last)
+    if (!x->head->keep_alive || !server->keep_alive || c->unread ||
+        c->served == server->limits.keep_alive_requests)
         return true;
     if ((server->draining.forewarned || c->eof) && !has_more(c))
         return true;

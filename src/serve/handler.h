@@ -208,6 +208,9 @@ enum cv_gone cv_exchange_gone(const struct cv_exchange *x);
 uintptr_t cv_exchange_conn(const struct cv_exchange *x);
 void cv_exchange_keep_conn(struct cv_exchange *x);
 
+/* How many requests have come on it, this one included; 0: it has lost it already. */
+uint32_t cv_exchange_number(const struct cv_exchange *x);
+
 /* Takes the next of those that have gone, behind the events. False when there is none. */
 bool cv_server_next_gone(struct cv_server *server, uintptr_t *ret_conn);
 

@@ -112,8 +112,7 @@ static size_t start_exchange(struct cv_conn *c, const struct cv_h1_head *head, s
     cv_body_start(c, head);
     if (with > 0)
         c->body_done = true;
-    if (c->turns > 0)
-        c->last = --c->turns == 0;
+    c->served++;
     c->expects &= bytes.len == head->len; /* a peer that has sent more does not wait */
     if (cv_exchange_new(c, head, bytes.at, with) == NULL) {
         refuse_head(c, CV_REFUSED_NO_MEMORY);

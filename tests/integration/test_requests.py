@@ -62,6 +62,7 @@ static int ends(covey_req *req)
     return covey_textf(req, 200, "%s|%d|%s|%d|%s", info->client_ip, info->client_port, info->server_ip,
                        info->server_port, info->server);
 }
+static int number(covey_req *req) { return covey_textf(req, 200, "%u", covey_conn_info(req)->requests); }
 static int id(covey_req *req)
 {
     const char *first = covey_request_id(req);
@@ -107,6 +108,7 @@ static int setup(covey_app *app)
     covey_get(app, "/origin", origin);
     covey_get(app, "/forwarded", forwarded);
     covey_get(app, "/ends", ends);
+    covey_get(app, "/number", number);
     covey_get(app, "/id", id);
     return 0;
 }
@@ -355,6 +357,14 @@ def test_both_ends_of_a_unix_socket(jobs, app, tmp_path):
     server = jobs.server(app(APP, name="requests"), ["--listen", f"unix:{path}"], workers=1, address=path).wait_serving()
     with Connection(server.address) as connection:
         assert ask(connection, "/ends") == f"|0||0|{path}"
+
+
+def test_requests_of_a_connection_are_counted(served, connection):
+    assert [ask(connection, "/number") for _ in range(3)] == ["1", "2", "3"]
+    connection.send(2 * b"GET /number HTTP/1.1\r\nHost: t\r\n\r\n")
+    assert [connection.response().text for _ in range(2)] == ["4", "5"]
+    with served.connect() as another:
+        assert ask(another, "/number") == "1"
 
 
 def test_ids(connection):

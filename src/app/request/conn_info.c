@@ -54,7 +54,10 @@ static struct covey_conn_info *read_info(struct covey_req *req)
     if (info == NULL)
         return NULL;
     *info = (struct covey_conn_info){
-        .client_ip = cv_exchange_peer(req->x), .server_ip = "", .server = ""};
+        .client_ip = cv_exchange_peer(req->x),
+        .server_ip = "",
+        .server = "",
+        .requests = cv_exchange_number(req->x)};
     if (cv_exchange_ends(req->x, &peer, &local) < 0)
         return info;
     info->client_port = port_of(&peer);
