@@ -27,7 +27,7 @@ typedef struct covey_test_stream covey_test_stream;
 /* Makes a worker: runs setup() and the start listeners, as each process of a server would. Settings
  * may follow, and come from the environment, as with covey_run(): covey_test_new(setup,
  * .request_max_size = 1024). Those of addresses, processes and log files mean nothing here. The log
- * goes to standard error.
+ * goes to standard error, access lines (.access_log = true) to standard output.
  *
  * Never NULL: if it fails, covey_test_error() tells why, the log too, and each request has no
  * answer. covey_test_free() ends it. */

@@ -42,6 +42,10 @@ struct life {
 /* Loads the app as the user it runs as, and runs setup(). 0, or an exit code that has been said. */
 CV_MUST_CHECK int cv_life_open(struct life *life, const struct cv_app_source *source);
 
+/* Opens the access log if it is wanted and goes to standard output; a file has been opened by the
+ * first process. */
+void cv_life_open_access_log(struct life *life);
+
 /* What the settings say. */
 struct cv_native_config cv_life_config(struct life *life, covey_setup_fn *setup);
 

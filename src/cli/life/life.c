@@ -108,8 +108,7 @@ static int become_user(struct life *life)
     return CV_EXIT_OS;
 }
 
-/* A file has been opened by the first process. */
-static void open_access_log(struct life *life)
+void cv_life_open_access_log(struct life *life)
 {
     if (cv_life_is_inspector(life)) {
         life->access_log = -1;
@@ -124,7 +123,7 @@ static void open_access_log(struct life *life)
 
 int cv_life_open(struct life *life, const struct cv_app_source *source)
 {
-    open_access_log(life);
+    cv_life_open_access_log(life);
     covey_setup_fn *setup = NULL;
     int code = become_user(life);
     if (code == CV_EXIT_OK)

@@ -79,6 +79,7 @@ static int begin(covey_test *t, const struct covey_options *options)
     if (read_settings(t, options) < 0)
         return -1;
     (void)signal(SIGPIPE, SIG_IGN); /* as in a server */
+    cv_life_open_access_log(t->life);
     struct cv_native_config config = cv_life_config(t->life, options->setup);
     int code = cv_native_open(&config, &t->native);
     if (code == CV_EXIT_OK)
@@ -133,6 +134,8 @@ int covey_test_free(covey_test *t)
         covey_test_leave(CV_CONTAINER_OF(t->streams.next, covey_test_stream, link));
     int rc = t->is_serving ? end(t) : -EIO;
     cv_native_close(t->native);
+    if (t->life->access_log >= 0)
+        (void)close(t->life->access_log);
     while (t->answers != NULL) {
         struct cv_tester_answer *answer = t->answers;
         t->answers = answer->next;

@@ -401,6 +401,25 @@ static void test_settings_apply(void **state)
     assert_int_equal(covey_test_free(t), 0);
 }
 
+static void test_access_lines_are_written_if_they_are_wanted(void **state)
+{
+    (void)state;
+    char lines[1024] = "";
+    int fds[2];
+    int out = dup(STDOUT_FILENO);
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    (void)dup2(fds[1], STDOUT_FILENO);
+    covey_test *t = covey_test_new(setup, .access_log = true);
+    (void)dup2(out, STDOUT_FILENO);
+    (void)close(fds[1]);
+    assert_int_equal(covey_test_post(t, "/echo", .body = "abc")->status, 200);
+    assert_int_equal(covey_test_free(t), 0);
+    assert_true(read(fds[0], lines, sizeof(lines) - 1) > 0);
+    assert_non_null(strstr(lines, "\"POST /echo HTTP/1.1\" 200 "));
+    (void)close(fds[0]);
+    (void)close(out);
+}
+
 static void test_two_workers_keep_apart(void **state)
 {
     (void)state;
@@ -539,6 +558,7 @@ int main(void)
         WITH_APP(test_early_refusal_ends_the_upload),
         cmocka_unit_test(test_listeners_run_in_their_order),
         cmocka_unit_test(test_settings_apply),
+        cmocka_unit_test(test_access_lines_are_written_if_they_are_wanted),
         cmocka_unit_test(test_two_workers_keep_apart),
         cmocka_unit_test(test_failed_start_is_told),
         cmocka_unit_test(test_apps_cannot_test_themselves),
