@@ -46,8 +46,8 @@ struct covey_conn_info {
     unsigned requests;  /* that have come on it, this one included (modulo 2^32) */
 };
 
-/* As the kernel knows it when it is first asked; empty, and 0, once the client is gone. NULL when out of
- * memory. */
+/* As the kernel knows it when it is first asked; empty, and 0, once the client is gone. NULL when
+ * out of memory. */
 COVEY_API const struct covey_conn_info *covey_conn_info(covey_req *req);
 
 /* An id of the request: what REQUEST_ID_HEADER says, if that is up to 128 visible characters, else

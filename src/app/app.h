@@ -181,6 +181,9 @@ covey_app *cv_app_current(void);
 /* Frees the ended requests that were kept. */
 void cv_app_forget_ended(covey_app *app);
 
+/* LOG_REQUEST_ID: what a request's fiber logs, and a thread that it waits for, has its id. */
+void cv_app_log_ids(void);
+
 /* Whether the caller runs on a fiber. If not, one line says so, naming `call`. */
 bool cv_app_can_wait(const char *call);
 

@@ -1,7 +1,23 @@
 /* The public log calls: covey's own log under the app's name for it. */
 #include "base/log.h"
+#include "app/request/request.h"
 
 #include <covey/log.h>
+
+/* Of the request whose handler runs here, or waits for this thread. */
+static const char *request_id(void)
+{
+    const struct cv_fiber *fiber = cv_fiber_self();
+    if (fiber == NULL)
+        fiber = cv_offload_caller();
+    const struct covey_req *req = fiber != NULL ? cv_fiber_owner(fiber) : NULL;
+    return req != NULL && req->more != NULL ? req->more->id : NULL;
+}
+
+void cv_app_log_ids(void)
+{
+    cv_log_tag(request_id);
+}
 
 #define LOG_AT(level)                                                                              \
     do {                                                                                           \

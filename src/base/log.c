@@ -15,6 +15,7 @@ static char name[64] = "covey";
 static enum cv_log_level threshold = CV_LOG_INFO;
 static int log_fd = STDERR_FILENO;
 static int witness_fd = -1;
+static const char *(*tag_of_line)(void); /* NULL: lines have none */
 static _Atomic uint64_t dropped;
 static _Atomic uint64_t unreported; /* dropped lines that no line has told of yet */
 
@@ -81,6 +82,11 @@ void cv_log_witness(int fd)
     witness_fd = fd;
 }
 
+void cv_log_tag(const char *(*tag)(void))
+{
+    tag_of_line = tag;
+}
+
 bool cv_log_on(enum cv_log_level level)
 {
     return level >= threshold;
@@ -125,7 +131,7 @@ size_t cv_log_raw(int fd, const char *lines, size_t len)
     return done;
 }
 
-/* Writes the time and level at the head of a line; the length. */
+/* Writes time, level, name and tag at the head of a line; the length. */
 static size_t put_head(char *line, size_t cap, enum cv_log_level level)
 {
     struct timespec now;
@@ -133,8 +139,10 @@ static size_t put_head(char *line, size_t cap, enum cv_log_level level)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)localtime_r(&now.tv_sec, &parts);
     size_t len = strftime(line, cap, "%Y-%m-%d %H:%M:%S", &parts);
-    int n = snprintf(line + len, cap - len, ".%03ld %s %s: ", now.tv_nsec / 1000000,
-                     level_names[level], name);
+    const char *tag = tag_of_line != NULL ? tag_of_line() : NULL;
+    int n = snprintf(line + len, cap - len, ".%03ld %s %s: %s%s%s", now.tv_nsec / 1000000,
+                     level_names[level], name, tag != NULL ? "[" : "", tag != NULL ? tag : "",
+                     tag != NULL ? "] " : "");
     return len + (size_t)n;
 }
 

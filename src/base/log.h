@@ -33,6 +33,10 @@ bool cv_log_replace(int fd);
  * file as standard error. Takes the descriptor over; -1: no longer (the last one is closed). */
 void cv_log_witness(int fd);
 
+/* From now on `tag` is asked, by whichever thread writes a line, what stands in brackets in front
+ * of its text; NULL: nothing. To be called before other threads log. */
+void cv_log_tag(const char *(*tag)(void));
+
 bool cv_log_on(enum cv_log_level level);
 void cv_log(enum cv_log_level level, const char *format, ...) CV_PRINTF(2, 3);
 void cv_log_v(enum cv_log_level level, const char *format, va_list args) CV_PRINTF(2, 0);

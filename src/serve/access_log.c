@@ -45,10 +45,11 @@ static void fire(struct cv_timer *timer)
                       cv_loop_now(server->loop) + WRITE_AFTER);
 }
 
-int cv_access_log_init(struct cv_server *server, int fd)
+int cv_access_log_init(struct cv_server *server, int fd, bool ids)
 {
     struct cv_access_log *log = &server->access_log;
     log->fd = fd;
+    log->ids = ids;
     log->timer.fire = fire;
     cv_buf_init(&log->lines, LINES_MAX);
     return cv_timer_set(server->loop, &log->timer, CV_NEVER);
@@ -108,11 +109,12 @@ static int add_line(struct cv_access_log *log, const struct cv_exchange *x)
     int64_t us = (cv_clock_ns() - x->started) / 1000;
     if (x->status != 0)
         (void)snprintf(status, sizeof(status), "%d", x->status);
-    return cv_buf_printf(&log->lines,
-                         "%s %s \"%.*s %.*s HTTP/1.%d\" %s %" PRIu64 " %" PRId64 ".%03dms %s\n",
-                         stamp(log), peer[0] != '\0' ? peer : "-", (int)head->method_len,
-                         x->bytes + head->method_at, target_len, target, head->minor, status,
-                         x->sent, us / 1000, (int)(us % 1000), x->name != NULL ? x->name : "-");
+    const char *id = x->id != NULL ? x->id : "-";
+    return cv_buf_printf(
+        &log->lines, "%s %s \"%.*s %.*s HTTP/1.%d\" %s %" PRIu64 " %" PRId64 ".%03dms %s%s%s\n",
+        stamp(log), peer[0] != '\0' ? peer : "-", (int)head->method_len, x->bytes + head->method_at,
+        target_len, target, head->minor, status, x->sent, us / 1000, (int)(us % 1000),
+        x->name != NULL ? x->name : "-", log->ids ? " " : "", log->ids ? id : "");
 }
 
 void cv_access_log_add(struct cv_server *server, const struct cv_exchange *x)

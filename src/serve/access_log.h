@@ -5,7 +5,8 @@
  * local time, peer ("-" for a Unix socket), request line, status ("-" if there was no answer),
  * bytes of the answer's body, time from the complete head to the end, name of the route ("-" if it
  * has none). Quotes, backslashes and bytes outside ASCII in the target are written as \xHH; of a
- * target longer than 1,024 bytes the beginning is written.
+ * target longer than 1,024 bytes the beginning is written. With `access_ids` the request's id ("-"
+ * if it has none) ends the line.
  *
  * Lines are collected and written at 16 KiB, after 1 s, and when the server is freed. What the
  * descriptor does not take waits for the next time, up to 64 KiB; then lines are dropped: the log
@@ -17,13 +18,15 @@
 #include "base/buf.h"
 #include "loop/loop.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cv_exchange;
 struct cv_server;
 
 struct cv_access_log {
-    int fd; /* -1: off */
+    int fd;   /* -1: off */
+    bool ids; /* the last column */
     struct cv_buf lines;
     struct cv_timer timer;
     uint64_t dropped;
@@ -32,7 +35,7 @@ struct cv_access_log {
 };
 
 /* 0 or -ENOMEM. `fd` stays the caller's. */
-CV_MUST_CHECK int cv_access_log_init(struct cv_server *server, int fd);
+CV_MUST_CHECK int cv_access_log_init(struct cv_server *server, int fd, bool ids);
 
 /* Writes what is left. */
 void cv_access_log_done(struct cv_server *server);

@@ -233,6 +233,11 @@ void cv_exchange_set_name(struct cv_exchange *x, const char *name)
     x->name = name;
 }
 
+void cv_exchange_set_id(struct cv_exchange *x, const char *id)
+{
+    x->id = id;
+}
+
 void cv_exchange_set_route(struct cv_exchange *x, size_t number)
 {
     if (x->conn == NULL)

@@ -53,6 +53,7 @@ struct cv_exchange {
     struct cv_peer peer;
     char *peer_text; /* CV_PEER_TEXT bytes; written when first asked for */
     const char *name;
+    const char *id; /* NULL: none that is known here */
     struct cv_metrics_route route;
     void *host;
     int64_t started;

@@ -223,7 +223,8 @@ void cv_exchange_release(struct cv_exchange *x);
 /* What the last release does first: ends it if it is open. Its memory stays until then. */
 void cv_exchange_finish(struct cv_exchange *x);
 
-/* A name for the access log and messages (the route); not copied. */
+/* Its id for the access log, a name for that and messages (the route's); not copied. */
+void cv_exchange_set_id(struct cv_exchange *x, const char *id);
 void cv_exchange_set_name(struct cv_exchange *x, const char *name);
 
 /* Which route it is counted for: the app's, in the order of registration. Else: for none. */

@@ -132,7 +132,7 @@ static void tell(const struct cv_server *server, enum cv_refused reason, const s
     }
     cv_peer_write(x != NULL ? &x->peer : peer, who);
     write_verb(x != NULL && x->begun ? 0 : row->status, verb);
-    bool routed = x != NULL && x->name != NULL && x->name[0] != '\0';
+    bool routed = x != NULL && x->name != NULL;
     cv_log(level_of(row), "%s: %s%s%s: %s%s", who[0] != '\0' ? who : "unix", verb,
            routed ? " at " : "", routed ? x->name : "", row->sentence, limit);
 }

@@ -164,7 +164,7 @@ static int init(struct cv_server *server, const struct cv_server_config *config)
     if (rc == 0)
         rc = cv_drain_init(server);
     if (rc == 0)
-        rc = cv_access_log_init(server, config->access_log);
+        rc = cv_access_log_init(server, config->access_log, config->access_ids);
     return rc == 0 ? cv_accept_init(server, config) : rc;
 }
 

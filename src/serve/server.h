@@ -44,6 +44,7 @@ struct cv_server_config {
                               long again; <= 0: never */
     bool keep_alive;
     int access_log;          /* descriptor for access lines, or -1 */
+    bool access_ids;         /* they have the request's id */
     struct cv_offload *disk; /* borrowed, and freed after the server: writes bodies that are
                                 spooled; NULL: the loop does */
 

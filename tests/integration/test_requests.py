@@ -68,6 +68,27 @@ static int id(covey_req *req)
     const char *first = covey_request_id(req);
     return covey_textf(req, 200, "%s%s", first, covey_request_id(req) == first ? "" : " and another");
 }
+static int on_a_thread(void *text)
+{
+    covey_info("a thread says %s", (const char *)text);
+    return 0;
+}
+static void later(void *arg)
+{
+    (void)arg;
+    covey_info("a task");
+}
+static int logs(covey_req *req)
+{
+    const char *text = covey_query(req, "say");
+    covey_info("a handler says %s", text);
+    int rc = covey_sleep_ms(20);
+    if (rc == 0)
+        rc = covey_offload(on_a_thread, covey_sprintf(req, "%s", text));
+    if (rc == 0)
+        rc = covey_add_task(covey_app_of(req), later);
+    return rc < 0 ? rc : covey_fail(req, 500, "%s", text);
+}
 static int raw(covey_req *req)
 {
     size_t len;
@@ -110,6 +131,7 @@ static int setup(covey_app *app)
     covey_get(app, "/ends", ends);
     covey_get(app, "/number", number);
     covey_get(app, "/id", id);
+    covey_get(app, "/logs", logs);
     return 0;
 }
 """
@@ -380,3 +402,32 @@ def test_ids_from_a_field_of_ones_own(jobs, app):
     server = jobs.server(app(APP, name="requests"), workers=1, request_id_header="X-Trace").wait_serving()
     with server.connect() as connection:
         assert ask(connection, "/id", "X-Trace: t1", "X-Request-ID: r1") == "t1"
+
+
+def test_ids_in_the_log(jobs, app):
+    server = jobs.server(app(APP, name="requests"), workers=1, log_request_id=1, access_log=1).wait_serving()
+    with server.connect() as one, server.connect() as other:
+        for turn in (1, 2):
+            one.ask("GET", "/logs?say=one", X_Request_ID=f"first-{turn}")
+            other.send(2 * f"GET /logs?say=other HTTP/1.1\r\nHost: t\r\nX-Request-ID: second-{turn}\r\n\r\n".encode())
+            assert {one.response().status, other.response().status, other.response().status} == {500}
+        assert one.get("/nowhere").status == 404
+    server.stop()
+    for turn in (1, 2):
+        for id, text, times in ((f"first-{turn}", "one", 1), (f"second-{turn}", "other", 2)):
+            assert server.err.count(f": [{id}] a handler says {text}\n") == times
+            assert server.err.count(f": [{id}] a thread says {text}\n") == times
+            assert server.err.count(f": [{id}] GET /logs: 500 Internal Server Error: {text}\n") == times
+            assert len(re.findall(rf'"GET /logs\?say={text} HTTP/1.1" 500 .*ms /logs {id}\n', server.out)) == times
+    assert server.err.count(": a task\n") == 6
+    assert re.search(r'"GET /nowhere HTTP/1.1" 404 .*ms - [0-9a-f-]{36}\n', server.out)
+
+
+def test_without_the_setting_no_line_has_an_id(jobs, app):
+    server = jobs.server(app(APP, name="requests"), workers=1, access_log=1).wait_serving()
+    with server.connect() as connection:
+        assert connection.get("/logs?say=it", X_Request_ID="first").status == 500
+        assert connection.get("/id").status == 200
+    server.stop()
+    assert ": a handler says it\n" in server.err
+    assert re.search(r'"GET /id HTTP/1.1" 200 .*ms /id\n', server.out)

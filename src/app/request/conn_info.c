@@ -53,11 +53,10 @@ static struct covey_conn_info *read_info(struct covey_req *req)
     struct covey_conn_info *info = cv_arena_alloc(req->arena, sizeof(*info));
     if (info == NULL)
         return NULL;
-    *info = (struct covey_conn_info){
-        .client_ip = cv_exchange_peer(req->x),
-        .server_ip = "",
-        .server = "",
-        .requests = cv_exchange_number(req->x)};
+    *info = (struct covey_conn_info){.client_ip = cv_exchange_peer(req->x),
+                                     .server_ip = "",
+                                     .server = "",
+                                     .requests = cv_exchange_number(req->x)};
     if (cv_exchange_ends(req->x, &peer, &local) < 0)
         return info;
     info->client_port = port_of(&peer);
@@ -110,6 +109,7 @@ const char *covey_request_id(covey_req *req)
     if (more->id == NULL) {
         struct cv_span given = cv_req_field(req, cv_span_str(req->app->rules.request_id_header));
         more->id = is_id(given) ? cv_arena_strndup(req->arena, given) : make_id(req);
+        cv_exchange_set_id(req->x, more->id);
     }
     return more->id;
 }

@@ -4,6 +4,8 @@
 #include "base/assert.h"
 #include "http/cookie.h"
 
+#include <covey/origin.h>
+
 #include <errno.h>
 
 static struct cv_span raw_path(const struct cv_h1_head *head, const char *bytes)
@@ -104,12 +106,15 @@ struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)
     if (find_route(req) < 0)
         return NULL;
     check_head(req);
+    if (CV_UNLIKELY(app->rules.logs_ids))
+        (void)covey_request_id(req); /* without memory its lines have none */
     if (CV_UNLIKELY(app->conns.n > 0))
         cv_req_find_conn(req);
     cv_exchange_set_host(x, req);
-    cv_exchange_set_name(x, req->route != NULL ? req->route->how.name : "");
-    if (req->route != NULL)
+    if (req->route != NULL) {
+        cv_exchange_set_name(x, req->route->how.name);
         cv_exchange_set_route(x, req->route->number);
+    }
     return req;
 }
 

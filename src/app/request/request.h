@@ -140,8 +140,8 @@ bool cv_req_has_ended(const struct covey_req *req);
 /* UPLOAD_DIR, or what stands for it. */
 const char *cv_app_upload_folder(covey_app *app);
 
-/* fn(arg), for which a disk may be needed, on a thread while the fiber waits; at once where no thread can be had. Its
- * result, or -ECANCELED: it was not called. */
+/* fn(arg), for which a disk may be needed, on a thread while the fiber waits; at once where no
+ * thread can be had. Its result, or -ECANCELED: it was not called. */
 int cv_req_on_disk(struct covey_req *req, int (*fn)(void *arg), void *arg);
 
 /* Decodes the query, once. 0, -400 (a broken escape, %00), -E2BIG (REQUEST_MAX_PARAMS) or -ENOMEM.

@@ -1,5 +1,6 @@
 #include "app/routing/rules.h"
 
+#include "app/app.h"
 #include "base/rand.h"
 
 static uint64_t size_of(covey_app *app, const char *name, int64_t fallback)
@@ -20,5 +21,8 @@ void cv_rules_read(covey_app *app, struct cv_rules *ret)
     ret->forwarded_secret = covey_config_str(app, "FORWARDED_SECRET", "");
     ret->server_name = covey_config_str(app, "SERVER_NAME", "");
     ret->request_id_header = covey_config_str(app, "REQUEST_ID_HEADER", "X-Request-ID");
+    ret->logs_ids = covey_config_bool(app, "LOG_REQUEST_ID", false);
+    if (ret->logs_ids)
+        cv_app_log_ids();
     ret->form_memory = size_of(app, "FORM_MAX_MEMORY", 1 << 20);
 }

@@ -6,6 +6,8 @@
 
 #include <covey/app.h>
 
+#include <stdbool.h>
+
 struct cv_rules {
     struct cv_siphash_key key;  /* of this process, for whatever clients may choose the names of */
     uint32_t params_max;        /* REQUEST_MAX_PARAMS */
@@ -18,6 +20,7 @@ struct cv_rules {
     const char *forwarded_secret;
     const char *server_name;       /* "": by Host */
     const char *request_id_header; /* "": ids are always covey's own */
+    bool logs_ids;                 /* LOG_REQUEST_ID: each request has one from the start */
 };
 
 /* Reads them all. The app's host must be known. */

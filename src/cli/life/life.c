@@ -52,6 +52,7 @@ struct cv_native_config cv_life_config(struct life *life, covey_setup_fn *setup)
                                                 .tcp_keepalive = value[CV_SET_TCP_KEEPALIVE],
                                                 .keep_alive = value[CV_SET_KEEP_ALIVE] != 0,
                                                 .access_log = life->access_log,
+                                                .access_ids = value[CV_SET_LOG_REQUEST_ID] != 0,
                                                 .arg = life},
                                      .fiber_stack = unless_off(value[CV_SET_FIBER_STACK_SIZE]),
                                      .slow_handler = unless_off(value[CV_SET_SLOW_HANDLER]) * CV_MS,

@@ -42,6 +42,8 @@ static void run_request(struct cv_native *native, struct covey_req *req, struct 
     req->fiber = NULL;
     cv_list_remove(&req->canceled);
     cv_req_unref(req);
+    if (CV_UNLIKELY(native->app.rules.logs_ids))
+        cv_fiber_set_owner(self, NULL, NULL); /* what is logged now is not its own */
     native->ran++;
 }
 

@@ -231,6 +231,29 @@ static void test_a_line_says_when_how_bad_and_who(void **state)
     assert_non_null(strstr(stage.text, " ERROR test: three\n"));
 }
 
+static const char *tag;
+
+static const char *tag_now(void)
+{
+    return tag;
+}
+
+static void test_a_tag_stands_in_front_of_the_text(void **state)
+{
+    (void)state;
+    stage_open(CV_LOG_DEBUG);
+    cv_log_tag(tag_now);
+    cv_info("one");
+    tag = "7";
+    cv_info("two");
+    cv_log_tag(NULL);
+    cv_info("three");
+    stage_close();
+    assert_non_null(strstr(stage.text, " INFO  test: one\n"));
+    assert_non_null(strstr(stage.text, " INFO  test: [7] two\n"));
+    assert_non_null(strstr(stage.text, " INFO  test: three\n"));
+}
+
 static void test_lines_below_the_level_are_not_written(void **state)
 {
     (void)state;
@@ -389,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_an_event_is_one_line_whatever_it_holds),
         cmocka_unit_test(test_a_long_line_is_cut_and_still_ends),
         cmocka_unit_test(test_a_line_says_when_how_bad_and_who),
+        cmocka_unit_test(test_a_tag_stands_in_front_of_the_text),
         cmocka_unit_test(test_lines_below_the_level_are_not_written),
         cmocka_unit_test(test_off_is_off),
         cmocka_unit_test(test_the_description_of_the_shell_is_not_touched),

@@ -143,6 +143,36 @@ static void host_named(struct rig *rig, const struct cv_event *event)
     host_target(rig, event);
 }
 
+static void host_with_ids(struct rig *rig, const struct cv_event *event)
+{
+    if (event->kind == CV_EV_REQUEST && rig->requests > 1)
+        cv_exchange_set_id(event->exchange, "an-id");
+    host_target(rig, event);
+}
+
+static void test_ids_end_the_lines_where_they_are_wanted(void **state)
+{
+    (void)state;
+    static const char *const ends[][2] = {{"ms -\n", "ms -\n"}, {"ms - -\n", "ms - an-id\n"}};
+    for (int wanted = 0; wanted <= 1; wanted++) {
+        int pipe_fds[2];
+        struct rig *rig = rig_new(host_with_ids);
+        assert_int_equal(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC), 0);
+        rig->config.access_log = pipe_fds[1];
+        rig->config.access_ids = wanted;
+        rig_start(rig);
+        say_and_hear_all(rig, "GET / HTTP/1.0\r\n\r\n");
+        say_and_hear_all(rig, "GET / HTTP/1.0\r\n\r\n");
+        cv_server_free(rig->server);
+        rig->server = NULL;
+        const char *first = strstr(written(pipe_fds[0]), "ms ");
+        const char *second = strstr(first + 1, "ms ");
+        assert_memory_equal(first, ends[wanted][0], strlen(ends[wanted][0]));
+        assert_string_equal(second, ends[wanted][1]);
+        done(rig, pipe_fds);
+    }
+}
+
 static void test_lines_are_written_after_a_second(void **state)
 {
     (void)state;
@@ -194,6 +224,7 @@ int main(void)
         logging(test_it_is_said_once_that_lines_are_dropped_and_once_how_many),
         logging(test_what_a_full_disk_has_never_taken_is_counted_at_the_end),
         cmocka_unit_test(test_a_line_says_who_what_and_how),
+        cmocka_unit_test(test_ids_end_the_lines_where_they_are_wanted),
         cmocka_unit_test(test_lines_are_written_after_a_second),
         cmocka_unit_test(test_an_exchange_without_an_answer_has_no_status),
         cmocka_unit_test(test_a_target_cannot_forge_a_line),
