@@ -201,6 +201,7 @@ COVEY_API void covey_pattern_at(covey_app *app, const char *name, covey_pattern_
 
 /* What the routes of a blueprint have in common. */
 struct covey_blueprint {
+    const char *name;      /* letters, digits and "-_", unique; NULL: a mere group */
     covey_setup_fn *setup; /* declares what it consists of, as an app's does; NULL: the caller */
     size_t size;           /* set by the macro below */
     const char *prefix;    /* of its routes' paths, behind its parent's: "/users" */
@@ -220,22 +221,24 @@ struct covey_blueprint {
  * "/users"), or without a function: covey_app *users = covey_blueprint(app, "users", .prefix =
  * "/users"). Whatever takes an app takes a blueprint: routes and trees of files get its prefix, and
  * its name in front of their own ("users.login"); middleware and error handlers are for its routes
- * only; it has a context of its own; this call nests it. `name` has letters, digits and "-_" and is
- * unique; NULL for a mere group, whose routes keep their names. One function may be registered
- * several times, under names and prefixes that differ. A copy is as what it is a copy of where its
- * options do not say. Never NULL. */
-#define covey_blueprint(app, name, ...)                                                            \
+ * only; it has a context of its own; this call nests it. In a group (covey_blueprint(app, NULL))
+ * routes keep their names. One function may be registered several times, under names and prefixes
+ * that differ. A copy is as what it is a copy of where its options do not say. Never NULL. */
+#define covey_blueprint(app, ...)                                                                  \
     covey_blueprint_at(                                                                            \
-        (app), (name),                                                                             \
-        &(struct covey_blueprint){__VA_ARGS__, .size = sizeof(struct covey_blueprint)}, __FILE__,  \
-        __LINE__)
-COVEY_API covey_app *covey_blueprint_at(covey_app *app, const char *name,
-                                        const struct covey_blueprint *how, const char *file,
-                                        int line);
+        (app), &(struct covey_blueprint){__VA_ARGS__, .size = sizeof(struct covey_blueprint)},     \
+        __FILE__, __LINE__)
+COVEY_API covey_app *covey_blueprint_at(covey_app *app, const struct covey_blueprint *how,
+                                        const char *file, int line);
 
 /* The blueprint that a request's route was registered with; the app, if it was none, or where no
  * route matches. */
 COVEY_API covey_app *covey_blueprint_of(const covey_req *req);
+
+/* The app that a blueprint belongs to; of the app, itself. What a blueprint's listeners, tasks and
+ * signal handlers are given is the blueprint: covey_app_ctx(covey_root(bp)) is the app's context.
+ */
+COVEY_API covey_app *covey_root(const covey_app *app);
 
 /* ---- Listeners and middleware ---- */
 

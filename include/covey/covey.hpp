@@ -114,8 +114,8 @@ inline void pattern(covey_app *app, const char *name, covey_pattern_fn *matcher,
 inline covey_app *blueprint(covey_app *app, const char *name, covey_setup_fn *setup,
                             const blueprint_options &options = {}, place at = place::here())
 {
-    struct covey_blueprint all = options.with(setup);
-    return covey_blueprint_at(app, name, &all, at.file, at.line);
+    struct covey_blueprint all = options.with(name, setup);
+    return covey_blueprint_at(app, &all, at.file, at.line);
 }
 
 inline covey_app *blueprint(covey_app *app, const char *name, const blueprint_options &options = {},

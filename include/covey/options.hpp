@@ -124,10 +124,11 @@ struct blueprint_options {
     int compress = {};
     bool overwrite = {};
 
-    struct covey_blueprint with(covey_setup_fn *setup) const
+    struct covey_blueprint with(const char *name, covey_setup_fn *setup) const
     {
         struct covey_blueprint all = {};
         all.size = sizeof(all);
+        all.name = name;
         all.setup = setup;
         all.prefix = prefix;
         all.copy_of = copy_of;

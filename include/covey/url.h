@@ -25,7 +25,7 @@ struct covey_url {
 #define COVEY_ARGS(...)                                                                            \
     .args = (const char *const[])                                                                  \
     {                                                                                              \
-        __VA_ARGS__, NULL                                                                          \
+        __VA_ARGS__, NULL, NULL                                                                    \
     }
 
 /* The URL of a route: covey_url_for(req, "user", COVEY_ARGS("id", "7"), .anchor = "top"). An

@@ -73,7 +73,6 @@ struct covey_app {
     covey_app *next;    /* in order of registration */
     const char *name;   /* with its parents' ("admin.users"); "": none of them has one */
     const char *prefix; /* with its parents' ("/admin/users") */
-    const char *own_name;
     struct covey_blueprint given; /* as registered, without what fills it */
 
     /* Of an app. */

@@ -35,6 +35,11 @@ bool cv_app_is_within(const covey_app *scope, const covey_app *of)
     return scope != NULL;
 }
 
+covey_app *covey_root(const covey_app *app)
+{
+    return app->root; /* also on other threads, which may add tasks to it */
+}
+
 static unsigned depth(const covey_app *app)
 {
     unsigned n = 0;
@@ -44,10 +49,9 @@ static unsigned depth(const covey_app *app)
 }
 
 /* What is wrong with it; NULL: nothing. */
-static const char *fault_of(const covey_app *parent, const char *name,
-                            const struct covey_blueprint *how)
+static const char *fault_of(const covey_app *parent, const struct covey_blueprint *how)
 {
-    if (name != NULL && !is_word(name))
+    if (how->name != NULL && !is_word(how->name))
         return "a name has letters, digits and \"-_\"";
     if (how->prefix != NULL && how->prefix[0] != '/')
         return "its prefix does not begin with /";
@@ -78,12 +82,12 @@ static const char *join(struct cv_arena *arena, const char *a, const char *betwe
 }
 
 /* Without what fills it, which happens once. */
-static int keep_given(covey_app *blueprint, const char *name, const struct covey_blueprint *how)
+static int keep_given(covey_app *blueprint, const struct covey_blueprint *how)
 {
     struct cv_arena *arena = &blueprint->root->arena;
     bool ok = true;
-    blueprint->own_name = cv_app_keep(arena, name != NULL ? name : "", &ok);
     blueprint->given = (struct covey_blueprint){
+        .name = cv_app_keep(arena, how->name, &ok),
         .prefix = cv_app_keep(arena, how->prefix, &ok),
         .host = cv_app_keep(arena, how->host, &ok),
         .version = cv_app_keep(arena, how->version, &ok),
@@ -96,8 +100,7 @@ static int keep_given(covey_app *blueprint, const char *name, const struct covey
     return ok ? 0 : -ENOMEM;
 }
 
-static covey_app *blueprint_new(covey_app *parent, const char *name,
-                                const struct covey_blueprint *how)
+static covey_app *blueprint_new(covey_app *parent, const struct covey_blueprint *how)
 {
     struct cv_arena *arena = &parent->root->arena;
     covey_app *blueprint = cv_arena_alloc(arena, sizeof(*blueprint));
@@ -106,11 +109,11 @@ static covey_app *blueprint_new(covey_app *parent, const char *name,
     *blueprint = (covey_app){
         .root = parent->root,
         .parent = parent,
-        .name = join(arena, parent->name, ".", name != NULL ? name : ""),
+        .name = join(arena, parent->name, ".", how->name != NULL ? how->name : ""),
         .prefix = join(arena, parent->prefix, "", how->prefix != NULL ? how->prefix : ""),
     };
     bool complete = blueprint->name != NULL && blueprint->prefix != NULL;
-    return complete && keep_given(blueprint, name, how) == 0 ? blueprint : NULL;
+    return complete && keep_given(blueprint, how) == 0 ? blueprint : NULL;
 }
 
 static bool is_taken(const covey_app *app, const covey_app *blueprint)
@@ -130,17 +133,17 @@ static void link_last(covey_app *app, covey_app *blueprint)
 }
 
 /* NULL if something is wrong: the app has failed. */
-static covey_app *add(covey_app *parent, const char *name, const struct covey_blueprint *how,
+static covey_app *add(covey_app *parent, const struct covey_blueprint *how,
                       const struct place *place)
 {
     covey_app *app = parent->root;
-    const char *fault = fault_of(parent, name, how);
-    covey_app *blueprint = fault == NULL ? blueprint_new(parent, name, how) : NULL;
+    const char *fault = fault_of(parent, how);
+    covey_app *blueprint = fault == NULL ? blueprint_new(parent, how) : NULL;
     if (blueprint == NULL) {
         refuse(app, place, fault != NULL ? fault : "out of memory");
         return NULL;
     }
-    if (name != NULL && is_taken(app, blueprint)) {
+    if (how->name != NULL && is_taken(app, blueprint)) {
         refuse(app, place, "there is one of this name already");
         return NULL;
     }
@@ -172,8 +175,7 @@ static void copy(covey_app *blueprint, covey_app *from, const struct place *plac
     for (covey_app *inner = from->root->blueprints; inner != NULL; inner = inner->next) {
         if (inner->parent != from)
             continue;
-        const char *name = inner->own_name[0] != '\0' ? inner->own_name : NULL;
-        covey_app *copied = add(blueprint, name, &inner->given, place);
+        covey_app *copied = add(blueprint, &inner->given, place);
         if (copied != NULL)
             copy(copied, inner, place);
     }
@@ -192,14 +194,14 @@ static void run_setup(covey_app *blueprint, covey_setup_fn *setup, const struct 
     refuse(blueprint, place, why);
 }
 
-covey_app *covey_blueprint_at(covey_app *app, const char *name, const struct covey_blueprint *how,
-                              const char *file, int line)
+covey_app *covey_blueprint_at(covey_app *app, const struct covey_blueprint *how, const char *file,
+                              int line)
 {
     struct covey_blueprint known;
-    const struct place place = {name, file, line};
 
     if (!cv_app_can_register(app, "covey_blueprint", file, line))
         return app;
+    const struct place place = {how->name, file, line};
     if (!CV_OPTIONS_READ(&known, how)) {
         refuse(app, &place, CV_OPTIONS_UNKNOWN);
         return app;
@@ -207,7 +209,7 @@ covey_app *covey_blueprint_at(covey_app *app, const char *name, const struct cov
     covey_app *from = known.copy_of;
     if (from != NULL)
         take_over(&known, &from->given);
-    covey_app *blueprint = add(app, name, &known, &place);
+    covey_app *blueprint = add(app, &known, &place);
     if (blueprint == NULL)
         return app;
     if (from != NULL)

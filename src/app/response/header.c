@@ -34,7 +34,7 @@ static int check(struct covey_req *req, const char *name, const char *value)
     if (name == NULL || value == NULL)
         return refuse(req, name != NULL ? name : "", -EINVAL, "name or value is NULL");
     if (!cv_is_token(cv_span_str(name)))
-        return refuse(req, "?", -EINVAL, "the name is no token");
+        return refuse(req, name, -EINVAL, "the name is no token");
     if (!cv_is_field_value(cv_span_str(value)))
         return refuse(req, name, -EINVAL, "control characters in the value");
     if (is_own(cv_span_str(name)))

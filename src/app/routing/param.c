@@ -348,6 +348,13 @@ static bool is_type_name(struct cv_span name)
     return name.len > 0;
 }
 
+/* "int>-<y:int", which no expression begins with: of "<x:int>-<y:int>". */
+static bool is_type_and_more(struct cv_span text)
+{
+    const char *end = memchr(text.at, '>', text.len);
+    return end != NULL && is_type_name(cv_span(text.at, (size_t)(end - text.at)));
+}
+
 /* What could be a type's name and is none is a mistake; no such word needs to be an expression. */
 static int read_type(struct cv_span text, struct cv_param_type *ret, char *reason, size_t cap)
 {
@@ -356,6 +363,8 @@ static int read_type(struct cv_span text, struct cv_param_type *ret, char *reaso
     struct cv_span name = {text.at + 1, text.len - 1};
     if (kind_of(name, &ret->kind) == 0)
         return 0;
+    if (is_type_and_more(name))
+        return complain(reason, cap, "a parameter must be a whole segment, and there is more", text);
     if (name.len > 0 && !is_type_name(name)) {
         ret->kind = CV_PARAM_REGEX;
         ret->regex = cv_regex_new(name, reason, cap);

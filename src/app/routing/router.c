@@ -111,6 +111,19 @@ static int method_bit(struct cv_router *router, struct cv_span name)
     return bit;
 }
 
+/* "get", "Post": methods of their own by RFC 9110, which nobody means. */
+static bool is_in_small_letters(struct cv_span name)
+{
+    static const struct cv_span common[] = {{"GET", 3},    {"HEAD", 4},   {"POST", 4},
+                                            {"PUT", 3},    {"PATCH", 5},  {"DELETE", 6},
+                                            {"OPTIONS", 7}};
+    for (size_t i = 0; i < CV_COUNT(common); i++) {
+        if (cv_span_ieq(name, common[i]))
+            return !cv_span_eq(name, common[i]);
+    }
+    return false;
+}
+
 /* "GET, POST" or "GET POST" as bits. */
 static int parse_methods(struct cv_router *router, const char *methods, uint32_t *ret, char *reason,
                          size_t cap)
@@ -122,6 +135,11 @@ static int parse_methods(struct cv_router *router, const char *methods, uint32_t
         struct cv_span name = {at, strcspn(at, gap)};
         if (!cv_is_token(name)) {
             (void)snprintf(reason, cap, "\"%.*s\" is no method", (int)name.len, name.at);
+            return -EINVAL;
+        }
+        if (is_in_small_letters(name)) {
+            (void)snprintf(reason, cap, "\"%.*s\": methods are written in capitals", (int)name.len,
+                           name.at);
             return -EINVAL;
         }
         if (cv_method_find(name) == CV_METHOD_CONNECT) {

@@ -120,15 +120,43 @@ void cv_app_copy_routes(covey_app *app, const covey_app *from, const char *file,
     }
 }
 
-/* Two options that exclude each other, as a sentence; NULL: there are none. */
-static const char *contradiction(const struct covey_route *how)
+/* A limit that is none; NULL: there is none such. */
+static const char *wrong_limit(covey_app *app, const struct covey_route *how)
 {
+    const struct {
+        const char *name;
+        int64_t value;
+    } limits[] = {{"body_max", how->body_max},
+                  {"response_timeout", how->response_timeout},
+                  {"spool_above", how->spool_above},
+                  {"request_timeout", how->request_timeout},
+                  {"body_rate_min", how->body_rate_min}};
+    for (size_t i = 0; i < CV_COUNT(limits); i++) {
+        if (limits[i].value < COVEY_OFF)
+            return cv_arena_printf(&app->root->arena, ".%s = %lld: it is 0 or more, or COVEY_OFF",
+                                   limits[i].name, (long long)limits[i].value);
+    }
+    return NULL;
+}
+
+/* What is wrong with it, as a sentence; NULL: nothing. */
+static const char *fault_of(covey_app *app, const char *path, const struct covey_route *how)
+{
+    if (path[0] != '/' && path[0] != '\0')
+        return "a pattern must begin with /"; /* not only behind a prefix */
+    if (how->handler == NULL)
+        return "the handler is NULL";
+    if (how->error_format != NULL &&
+        cv_error_format_find(how->error_format) == CV_ERROR_FORMAT_UNSET)
+        return cv_arena_printf(&app->root->arena,
+                               ".error_format = \"%.32s\": it is auto, html, json, text or problem",
+                               how->error_format);
     if (how->stream && how->form)
         return ".form reads all of a body before the handler begins, .stream leaves it to the "
-               "handler";
+               "handler: choose one";
     if (how->stream && how->spool_above != 0)
-        return ".stream takes a body as it comes, .spool_above waits for all of it";
-    return NULL;
+        return ".stream takes a body as it comes, .spool_above waits for all of it: choose one";
+    return wrong_limit(app, how);
 }
 
 void covey_route_at(covey_app *app, const char *methods, const char *path,
@@ -142,25 +170,10 @@ void covey_route_at(covey_app *app, const char *methods, const char *path,
         cv_app_fail(app, "%s:%d: a route needs methods and a path", file, line);
         return;
     }
-    if (!CV_OPTIONS_READ(&how, route)) {
-        cv_app_fail(app, "%s:%d: route %s: " CV_OPTIONS_UNKNOWN, file, line, path);
-        return;
-    }
-    if (how.handler == NULL) {
-        cv_app_fail(app, "%s:%d: route %s: the handler is NULL", file, line, path);
-        return;
-    }
-    if (how.error_format != NULL &&
-        cv_error_format_find(how.error_format) == CV_ERROR_FORMAT_UNSET) {
-        cv_app_fail(app,
-                    "%s:%d: route %s: .error_format = \"%.32s\": it is auto, html, json, text or "
-                    "problem",
-                    file, line, path, how.error_format);
-        return;
-    }
-    const char *wrong = contradiction(&how);
-    if (wrong != NULL) {
-        cv_app_fail(app, "%s:%d: route %s: %s: choose one", file, line, path, wrong);
+    const char *fault = CV_OPTIONS_READ(&how, route) ? fault_of(app, path, &how)
+                                                     : CV_OPTIONS_UNKNOWN;
+    if (fault != NULL) {
+        cv_app_fail(app, "%s:%d: route %s%s: %s", file, line, app->prefix, path, fault);
         return;
     }
 

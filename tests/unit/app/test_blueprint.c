@@ -189,6 +189,9 @@ static void test_each_has_a_context_of_its_own(void **state)
     covey_app_set_ctx(a, &two);
     assert_ptr_equal(covey_app_ctx(&app), &one);
     assert_ptr_equal(covey_app_ctx(a), &two);
+    covey_app *inner = covey_blueprint(a, NULL);
+    assert_ptr_equal(covey_app_ctx(covey_root(inner)), &one);
+    assert_ptr_equal(covey_root(&app), &app);
     covey_app *b = covey_blueprint(&app, "b", .copy_of = a, .prefix = "/b");
     assert_null(covey_app_ctx(b));
 }
@@ -238,8 +241,30 @@ static void test_wrong_blueprints_are_refused(void **state)
     assert_true(app.failed);
     assert_string_equal(app.reason, "no key for users");
     app.failed = false;
-    covey_blueprint_at(&app, "size", &(struct covey_blueprint){.size = 4096}, __FILE__, __LINE__);
+    covey_blueprint_at(&app, &(struct covey_blueprint){"size", .size = 4096}, __FILE__, __LINE__);
     assert_refused("built for another covey");
+}
+
+static void test_wrong_routes_are_refused(void **state)
+{
+    (void)state;
+    covey_app *a = covey_blueprint(&app, "a", .prefix = "/a");
+    covey_get(a, "b", nothing);
+    assert_refused("route /ab: a pattern must begin with /");
+    covey_get(a, "/b", NULL);
+    assert_refused("route /a/b: the handler is NULL");
+    covey_get(a, "/b", nothing, .error_format = "xml");
+    assert_refused(".error_format = \"xml\": it is auto, html, json, text or problem");
+    covey_get(a, "/b", nothing, .stream = true, .form = true);
+    assert_refused("choose one");
+    covey_get(a, "/b", nothing, .stream = true, .spool_above = 1);
+    assert_refused("choose one");
+    covey_get(a, "/b", nothing, .body_max = -2);
+    assert_refused(".body_max = -2: it is 0 or more, or COVEY_OFF");
+    covey_get(a, "/b", nothing, .body_rate_min = -5);
+    assert_refused(".body_rate_min = -5: it is 0 or more, or COVEY_OFF");
+    covey_get(a, "/b", nothing, .body_max = COVEY_OFF);
+    assert_false(app.failed);
 }
 
 static void test_only_setup_may_register(void **state)
@@ -266,6 +291,7 @@ int main(void)
         TEST(test_a_copy_may_take_the_place_of_others),
         TEST(test_each_has_a_context_of_its_own),
         TEST(test_wrong_blueprints_are_refused),
+        TEST(test_wrong_routes_are_refused),
         TEST(test_only_setup_may_register),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

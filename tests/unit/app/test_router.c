@@ -12,6 +12,7 @@ static void test_bad_patterns_are_refused_with_their_reason(void **state)
     assert_refused(f, "/a>", "whole segment");
     assert_refused(f, "/x<a>", "whole segment");
     assert_refused(f, "/<a>x", "whole segment");
+    assert_refused(f, "/<a:int>-<b:int>", "whole segment, and there is more in \":int>-<b:int\"");
     assert_refused(f, "/<>", "name must be");
     assert_refused(f, "/<1a>", "name must be");
     assert_refused(f, "/<a b>", "name must be");
@@ -355,6 +356,9 @@ static void test_methods_of_ones_own_work_and_case_matters(void **state)
     assert_string_equal(find(f, "propfind", "/a"), "-");
     assert_string_equal(find(f, "BREW", "/a"), "-");
     assert_string_equal(allow(f), "PROPFIND, OPTIONS");
+    assert_int_equal(add(f, "get", "/b", "get"), -EINVAL); /* nobody means it */
+    assert_string_equal(f->reason, "\"get\": methods are written in capitals");
+    assert_int_equal(add(f, "GET Post", "/b", "post"), -EINVAL);
 }
 
 /* ---- Size ---- */

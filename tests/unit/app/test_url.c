@@ -74,6 +74,8 @@ static void test_what_does_not_fit_is_refused(void **state)
                 "\"x\" does not fit the parameter <id:int>");
     assert_none(f, (struct covey_url){.name = "item", COVEY_ARGS("id", "1", "x", NULL)},
                 "the argument \"x\" has no value");
+    assert_none(f, (struct covey_url){.name = "item", COVEY_ARGS("id", "1", "odd")},
+                "the argument \"odd\" has no value");
     assert_none(f, (struct covey_url){.name = "str", COVEY_ARGS("s", "")}, "does not fit");
     assert_none(f, (struct covey_url){.name = "str", COVEY_ARGS("s", "..")},
                 "\"..\" cannot be a segment");
