@@ -173,6 +173,9 @@ static inline const struct cv_plan *cv_req_plan(const struct covey_req *req)
     return req->route != NULL ? req->route->plan : &req->app->plan;
 }
 
+/* What a negative code of a handler means, for the log; NULL: it is not known. */
+const char *cv_req_why(const struct covey_req *req, int code);
+
 /* Stages the answer to a negative code of a handler: the app's, or else an error page. */
 void cv_req_stage_error(struct covey_req *req, int code);
 

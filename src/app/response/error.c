@@ -57,18 +57,23 @@ static int status_of(const struct covey_req *req, int code)
     return 500;
 }
 
-/* What covey_fail() recorded, if it is what was returned. */
-static const char *text_of(const struct covey_req *req, int code)
+const char *cv_req_why(const struct covey_req *req, int code)
 {
     if (code == req->fail_code)
-        return req->fail_text;
+        return req->fail_text; /* of covey_fail() */
+    if (code == -ECANCELED && req->cause == COVEY_CAUSE_TIMEOUT)
+        return "it was cancelled: RESPONSE_TIMEOUT is over";
+    if (code == -ECANCELED && req->cause == COVEY_CAUSE_DRAIN)
+        return "it was cancelled: the server ends, and the time for that is over";
+    if (code <= -400 && code >= -599)
+        return "a status is no negative code: covey_fail() makes one of it";
     return code > -CV_CODE_FAIL ? strerror(-code) : NULL;
 }
 
 void cv_req_stage_error(struct covey_req *req, int code)
 {
     int status = status_of(req, code);
-    const char *text = text_of(req, code);
+    const char *text = cv_req_why(req, code);
 
     if (status >= 500)
         cv_error("%s: %d %s: %s", cv_req_name(req), status, cv_status_reason(status),

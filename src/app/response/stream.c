@@ -149,10 +149,9 @@ void cv_stream_settle(struct covey_req *req, int code)
         return;
     }
     req->stream = CV_STREAM_ENDED;
+    const char *why = cv_req_why(req, code);
     if (req->cause != COVEY_CAUSE_CLIENT)
         cv_error("%s: the handler failed (%s) after the head had left; the connection was closed",
-                 cv_req_name(req),
-                 code == req->fail_code && req->fail_text != NULL ? req->fail_text
-                                                                  : strerror(-code));
+                 cv_req_name(req), why != NULL ? why : "no reason given");
     cv_exchange_abort(req->x);
 }

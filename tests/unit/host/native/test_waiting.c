@@ -346,6 +346,7 @@ static void test_the_end_of_a_drain_cancels_with_503(void **state)
     assert_int_equal(rig_join(&rig), 0);
     assert_int_equal(last_code, -ECANCELED);
     assert_int_equal(last_cause, COVEY_CAUSE_DRAIN);
+    rig_assert_logged(&rig, "it was cancelled: the server ends, and the time for that is over");
     assert_int_equal(rig.n_drained, 1);
     close(rig.log);
 }
