@@ -61,7 +61,16 @@ struct covey_options {
     const char *access_log_file; /* switches the access log on */
     int daemon;                  /* 1: go into the background */
     int strict_slashes;          /* 1: "/a" and "/a/" are two paths */
+    /* All others: names and values as in a file, in turn, NULL at the end: COVEY_SETTINGS() */
+    const char *const *settings;
 };
+
+/* .settings of these: COVEY_SETTINGS("PROXIES_COUNT", "1", "FALLBACK_ERROR_FORMAT", "json") */
+#define COVEY_SETTINGS(...)                                                                        \
+    .settings = (const char *const[])                                                              \
+    {                                                                                              \
+        __VA_ARGS__, NULL, NULL                                                                    \
+    }
 
 /* As many workers as CPUs this process may run on (Sanic's fast=True). */
 #define COVEY_WORKERS_FAST (-1)

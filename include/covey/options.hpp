@@ -33,6 +33,7 @@ struct run_options {
     const char *access_log_file = {};
     int daemon = {};
     int strict_slashes = {};
+    const char *const *settings = {};
 
     struct covey_options with(covey_setup_fn *setup) const
     {
@@ -62,6 +63,7 @@ struct run_options {
         all.access_log_file = access_log_file;
         all.daemon = daemon;
         all.strict_slashes = strict_slashes;
+        all.settings = settings;
         return all;
     }
 };

@@ -186,6 +186,36 @@ static int set_number(struct cv_conf *conf, enum cv_setting id, int64_t value, c
     return 0;
 }
 
+static int find_name(const char *name)
+{
+    for (int id = 0; id < CV_SET_COUNT; id++)
+        if (cv_string_ieq(settings[id].name, name))
+            return id;
+    return CV_SET_COUNT;
+}
+
+/* Of names and values. A name that is none is not taken for one of the app's own, which has its
+ * default where it is read. */
+static int read_pairs(struct cv_conf *conf, const char *const *pairs)
+{
+    int rc = 0;
+    for (; rc == 0 && pairs != NULL && pairs[0] != NULL; pairs += 2) {
+        int id = find_name(pairs[0]);
+        const char *fault = id == CV_SET_COUNT ? "no such setting" : NULL;
+        if (fault == NULL && pairs[1] == NULL)
+            fault = "it has no value";
+        char where[128];
+        (void)snprintf(where, sizeof(where), "option .settings: %.64s", pairs[0]);
+        if (fault == NULL) {
+            rc = set(conf, (enum cv_setting)id, pairs[1], where);
+        } else {
+            (void)snprintf(conf->reason, sizeof(conf->reason), "%s: %s", where, fault);
+            rc = -EINVAL;
+        }
+    }
+    return rc;
+}
+
 static int read_options(struct cv_conf *conf, const struct covey_options *given)
 {
     struct covey_options options = {0};
@@ -231,7 +261,7 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
                    {CV_SET_REQUEST_MAX_HEADER_SIZE, options.request_max_header_size,
                     "request_max_header_size"},
                    {CV_SET_FIBERS_MAX, options.fibers_max, "fibers_max"}};
-    int rc = 0;
+    int rc = read_pairs(conf, options.settings);
     for (size_t i = 0; rc == 0 && i < CV_COUNT(texts); i++)
         if (texts[i].text != NULL)
             rc = set(conf, texts[i].id, texts[i].text, texts[i].where);
@@ -244,14 +274,6 @@ static int read_options(struct cv_conf *conf, const struct covey_options *given)
     if (rc == 0 && options.daemon != 0)
         keep_number(conf, CV_SET_DAEMON, options.daemon > 0);
     return rc;
-}
-
-static int find_name(const char *name)
-{
-    for (int id = 0; id < CV_SET_COUNT; id++)
-        if (cv_string_ieq(settings[id].name, name))
-            return id;
-    return CV_SET_COUNT;
 }
 
 static int take_from_file(void *arg, const char *name, const char *value, const char *where)

@@ -102,6 +102,31 @@ static void test_every_option_reaches_its_setting(void **state)
     assert_int_equal(conf.value[CV_SET_FIBERS_MAX], 18);
 }
 
+static void test_every_setting_can_be_given_by_its_name(void **state)
+{
+    (void)state;
+    struct covey_options options = {COVEY_SETTINGS("PROXIES_COUNT", "2", "real_ip_header", "X-Real",
+                                                   "stop_timeout", "2m")};
+    assert_int_equal(read_options(options), 0);
+    assert_int_equal(conf.value[CV_SET_PROXIES_COUNT], 2);
+    assert_string_equal(conf.text[CV_SET_REAL_IP_HEADER], "X-Real");
+    assert_int_equal(conf.value[CV_SET_STOP_TIMEOUT], 120000);
+
+    (void)setenv("COVEY_PROXIES_COUNT", "3", 1);
+    assert_int_equal(read_options(options), 0);
+    assert_int_equal(conf.value[CV_SET_PROXIES_COUNT], 3);
+
+    options = (struct covey_options){COVEY_SETTINGS("PROXY_COUNT", "2")};
+    assert_int_equal(read_options(options), -EINVAL);
+    assert_string_equal(conf.reason, "option .settings: PROXY_COUNT: no such setting");
+    options = (struct covey_options){COVEY_SETTINGS("PORT", "many")};
+    assert_int_equal(read_options(options), -EINVAL);
+    assert_non_null(strstr(conf.reason, "option .settings: PORT: \"many\" is not a number"));
+    options = (struct covey_options){COVEY_SETTINGS("PORT", "1", "DEBUG")};
+    assert_int_equal(read_options(options), -EINVAL);
+    assert_string_equal(conf.reason, "option .settings: DEBUG: it has no value");
+}
+
 /* ---- The environment ---- */
 
 static void test_another_prefix_reads_other_variables(void **state)
@@ -230,6 +255,7 @@ int main(void)
         conf_test(test_options_of_a_newer_program_are_read_as_far_as_known),
         conf_test(test_options_that_are_not_given_change_nothing),
         conf_test(test_every_option_reaches_its_setting),
+        conf_test(test_every_setting_can_be_given_by_its_name),
         conf_test(test_another_prefix_reads_other_variables),
         conf_test(test_an_empty_prefix_is_refused),
         conf_test(test_the_app_looks_up_settings_and_its_own_variables),
