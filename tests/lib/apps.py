@@ -33,7 +33,7 @@ def flags():
     return found
 
 
-def compile_c(folder, body, name="app", shared=False, main=True, head=HEAD, define=()):
+def compile_c(folder, body, name="app", shared=False, main=True, head=HEAD, define=(), libraries=()):
     """Compiles `body` (setup() and what it needs) to folder/name; the path. The same source is compiled once."""
     source = head + body + (MAIN if main and not shared else "")
     options = [*(f"-D{item}" for item in define)] + (["-shared", "-fPIC"] if shared else [])
@@ -44,5 +44,5 @@ def compile_c(folder, body, name="app", shared=False, main=True, head=HEAD, defi
         text = path.parent / "app.c"
         text.write_text(source)
         subprocess.run(["cc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", *options, "-o", path, text, *flags(),
-                        "-pthread"], check=True)
+                        "-pthread", *libraries], check=True)
     return path
