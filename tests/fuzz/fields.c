@@ -1,9 +1,12 @@
-/* Fuzz target: fields of requests, each over the whole input: cookies, credentials, Forwarded. What
- * is found lies inside, and reading on ends. */
+/* Fuzz target: fields of requests, each over the whole input: cookies, credentials, Forwarded,
+ * Content-Type, Host. What is found lies inside, and reading on ends. */
+#include "app/routing/host.h"
 #include "http/base64.h"
 #include "http/cookie.h"
 #include "http/credentials.h"
 #include "http/forwarded.h"
+#include "http/multipart.h"
+#include "http/parameters.h"
 #include "http/text.h"
 
 #include "fuzz/target.h"
@@ -76,6 +79,40 @@ static void check_forwarded(struct cv_span field, char *to)
     check_in_front(field);
 }
 
+/* One that is there is found as long as it is there once. */
+static void check_content_type(struct cv_span field)
+{
+    static const char more[] = ";BOUNDARY=\"b\"";
+    static struct cv_multipart m;
+    struct cv_parameter found;
+    char *longer = malloc(field.len + sizeof(more));
+    CHECK(longer != NULL);
+    if (field.len > 0)
+        memcpy(longer, field.at, field.len);
+    memcpy(longer + field.len, more, sizeof(more));
+    struct cv_span twice = cv_span(longer, field.len + sizeof(more) - 1);
+
+    bool is_sound = cv_parameter_find(field, CV_SPAN("boundary"), &found);
+    bool has_one = is_sound && found.value.at != NULL;
+    CHECK(!has_one || is_inside(found.value, field));
+    CHECK(!has_one || !cv_parameter_find(twice, CV_SPAN("boundary"), &found));
+    CHECK(!is_sound || has_one || cv_parameter_find(twice, CV_SPAN("boundary"), &found));
+    if (cv_multipart_init(&m, field) == 0)
+        CHECK(has_one && m.delimiter_len > 4 && m.delimiter_len <= 4 + CV_BOUNDARY_MAX);
+    free(longer);
+}
+
+/* What is written is written the same again. */
+static void check_host(struct cv_span field)
+{
+    char name[CV_HOST_MAX], again[CV_HOST_MAX];
+    size_t len = cv_host_write(field, name);
+    CHECK(len <= CV_HOST_MAX && len <= field.len);
+    CHECK(is_inside(cv_host_name(field), field));
+    if (len > 0 && name[len - 1] != '.' && cv_host_name(cv_span(name, len)).len == len)
+        CHECK(cv_host_write(cv_span(name, len), again) == len && memcmp(name, again, len) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cv_span field = cv_span(data, size);
@@ -84,6 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_cookies(field, to);
     check_credentials(field, to);
     check_forwarded(field, to);
+    check_content_type(field);
+    check_host(field);
     free(to);
     return 0;
 }
