@@ -369,6 +369,13 @@ def test_the_servers_own_name(jobs, app):
 # The connection, ids
 
 
+def test_the_host_of_a_target(connection):
+    connection.send(b"GET http://Shop.example:81/origin HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert connection.response().text.endswith("|Shop.example:81|Shop.example|81|/origin|http://Shop.example:81/origin")
+    connection.send(b"GET /origin HTTP/1.0\r\n\r\n")
+    assert connection.response().text.endswith("|||80|/origin|http:///origin")
+
+
 def test_both_ends_of_a_connection(served, connection):
     port = connection.socket.getsockname()[1]
     assert ask(connection, "/ends") == f"127.0.0.1|{port}|127.0.0.1|{served.port}|127.0.0.1:{served.port}"

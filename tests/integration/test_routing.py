@@ -91,6 +91,15 @@ def test_methods_of_all_that_stand_at_a_path(served):
     assert ask(served, "/hosted", "a.example", "HEAD").status == 200
 
 
+@pytest.mark.parametrize("target, route", [
+    ("http://A.example/hosted", b"a"), ("http://b.example:81/hosted", b"a"), ("http://b.example/hosted", b"any host"),
+    ("/hosted", b"any host")])
+def test_without_host_the_target_says_it(served, target, route):
+    with served.connect() as made:
+        made.send(f"GET {target} HTTP/1.0\r\n\r\n".encode())
+        assert made.response().body == route
+
+
 def test_url_of_a_route_names_the_requests_host(served):
     assert ask(served, "/link", "www.example:8000").body == b"http://www.example:8000/users/7?q=a+b"
 

@@ -41,7 +41,7 @@ CV_FLATTEN static int find_route(struct covey_req *req)
     struct cv_match match;
 
     if (cv_router_has_hosts(router))
-        host = cv_req_field(req, CV_SPAN("Host"));
+        host = cv_req_host(req);
     int rc = cv_router_find(router, (enum cv_method)head->method,
                             cv_h1_span(bytes, head->method_at, head->method_len),
                             raw_path(head, bytes), host, req->arena, &match);

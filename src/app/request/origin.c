@@ -176,7 +176,7 @@ const char *covey_host(covey_req *req)
     const char *found = covey_forwarded(req, "host");
     if (found == NULL)
         found = covey_header(req, "Host");
-    return found != NULL ? found : "";
+    return found != NULL ? found : keep(req, cv_req_host(req));
 }
 
 /* How long the name in "name:port" is. */

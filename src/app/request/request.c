@@ -6,6 +6,7 @@
 #include "app/request/request.h"
 
 #include "base/num.h"
+#include "http/target.h"
 #include "http/text.h"
 
 #include <errno.h>
@@ -160,6 +161,19 @@ static uint32_t find_field(const struct covey_req *req, struct cv_span name, uin
 struct cv_span cv_req_field(const struct covey_req *req, struct cv_span name)
 {
     return cv_exchange_field(req->x, name);
+}
+
+struct cv_span cv_req_host(const struct covey_req *req)
+{
+    const struct cv_h1_head *head = cv_exchange_head(req->x);
+    struct cv_span target =
+        cv_h1_span(cv_exchange_bytes(req->x), head->target_at, head->target_len);
+    struct cv_span host = cv_req_field(req, CV_SPAN("Host"));
+    struct cv_target parts;
+    if (host.at != NULL)
+        return host;
+    bool says = cv_target_split(target, (enum cv_method)head->method, &parts) == 0;
+    return says && parts.authority.len > 0 ? parts.authority : cv_span(NULL, 0);
 }
 
 /* Several fields of one name mean their list. */

@@ -167,6 +167,10 @@ struct cv_span cv_req_field(const struct covey_req *req, struct cv_span name);
 /* The same of one that must not come twice: at == NULL also if it has. */
 struct cv_span cv_req_only_field(const struct covey_req *req, struct cv_span name);
 
+/* The server that the request is meant for: Host, or without it what an absolute-form target says
+ * (RFC 9112, section 3.3; where both are there they are the same). at == NULL: nobody says. */
+struct cv_span cv_req_host(const struct covey_req *req);
+
 /* What runs around its handler, or instead where it has none. */
 static inline const struct cv_plan *cv_req_plan(const struct covey_req *req)
 {
