@@ -133,6 +133,9 @@ def test_fields(served, connection):
     assert answer.header("Content-Type") == "a/b"
     assert answer.header("Cache-Control") == "max-age=60"
     assert answer.header("Content-Disposition") == "attachment; filename=\"na_me.txt\"; filename*=UTF-8''na%22me.txt"
+    answer = connection.get(f"/trusted?path={served.root}/page.html&download=%c3%a4%0d%0aX:%201")
+    assert answer.header("Content-Disposition") == (
+        "attachment; filename=\"____X: 1\"; filename*=UTF-8''%C3%A4%0D%0AX%3A%201")
 
 
 def test_a_status_of_ones_own_has_no_conditions(connection):

@@ -84,7 +84,8 @@ static int put_download(struct covey_req *req, const char *name)
         return -ENOMEM;
     bool is_same = true;
     for (char *at = old; *at != '\0'; at++) {
-        if (*at < 0x20 || *at == 0x7f || strchr("\"\\%", *at) != NULL) {
+        unsigned char c = (unsigned char)*at;
+        if (c < 0x20 || c >= 0x7f || strchr("\"\\%", c) != NULL) {
             *at = '_';
             is_same = false;
         }

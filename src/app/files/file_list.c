@@ -45,11 +45,20 @@ static int look_at(int root, const char *path, const char *name, struct cv_file_
     return rc == 0 || rc == -EISDIR ? add(list, name, &id, rc == -EISDIR) : 0;
 }
 
+bool cv_file_is_plain(const char *path)
+{
+    for (const char *at = path; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f || *at == '\\')
+            return false;
+    }
+    return true;
+}
+
 static bool is_shown(const char *name, bool hidden)
 {
     if (name[0] != '.')
-        return true;
-    return hidden && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+        return cv_file_is_plain(name);
+    return hidden && cv_file_is_plain(name) && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 static int read_entries(DIR *directory, int root, const char *path, bool hidden,

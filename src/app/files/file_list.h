@@ -22,9 +22,13 @@ struct cv_file_list {
     bool is_cut; /* there are more */
 };
 
+/* Whether a path has no control characters and no backslash; files with others are not served. */
+bool cv_file_is_plain(const char *path);
+
 /* Reads the directory `path` ("": the root itself), which nothing leads out of: regular files and
- * directories, also behind links that stay inside; with `hidden` also names that begin with a dot.
- * 0 or -errno; cv_file_list_done() in either case. Waits for the disk; from any thread. */
+ * directories, also behind links that stay inside, if they are served; with `hidden` also names
+ * that begin with a dot. 0 or -errno; cv_file_list_done() in either case. Waits for the disk; from
+ * any thread. */
 CV_MUST_CHECK int cv_file_list_read(int root, const char *path, bool hidden,
                                     struct cv_file_list *ret);
 

@@ -1,5 +1,6 @@
 /* covey_static(): a tree of files under a path. */
 #include "app/files/file.h"
+#include "app/files/file_list.h"
 #include "app/files/listing.h"
 #include "app/options.h"
 
@@ -50,12 +51,9 @@ static bool is_segment(const struct tree *tree, struct cv_span segment)
 static bool is_acceptable(const struct covey_req *req, const struct tree *tree, const char *path)
 {
     const struct cv_h1_head *head = cv_exchange_head(req->x);
-    if (has_escaped_slash(cv_h1_span(cv_exchange_bytes(req->x), head->path_at, head->path_len)))
+    struct cv_span raw = cv_h1_span(cv_exchange_bytes(req->x), head->path_at, head->path_len);
+    if (has_escaped_slash(raw) || !cv_file_is_plain(path))
         return false;
-    for (const char *at = path; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f || *at == '\\')
-            return false;
-    }
     for (const char *at = path; *at != '\0';) {
         size_t len = strcspn(at, "/");
         if (!is_segment(tree, cv_span(at, len)))

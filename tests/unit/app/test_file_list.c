@@ -65,7 +65,11 @@ static void test_only_what_a_client_could_have(void **state)
     assert_int_equal(symlink("nothing", "root/dangling"), 0);
     assert_int_equal(symlink("../b", "root/sub/in"), 0);
     assert_int_equal(mkfifo("root/fifo", 0600), 0);
+    write_file("root/a\nb", "");
+    write_file("root/a\\b", "");
+    write_file("root/.\x7f", "");
     assert_string_equal(names_in("", false), "sub/ a b");
+    assert_string_equal(names_in("", true), "sub/ .env a b");
     assert_string_equal(names_in("sub/", false), "c in");
 }
 
