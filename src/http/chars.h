@@ -3,6 +3,7 @@
 #define CV_HTTP_CHARS_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -115,10 +116,27 @@ static inline const char *cv_chars_skip(const char *at, const char *end, uint8_t
     return cv_chars_skip_each(at, end, class);
 }
 
+/* ---- Single ones, whatever the locale ---- */
+
+static inline bool cv_chars_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool cv_chars_is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static inline bool cv_chars_is_letter(char c)
+{
+    return cv_chars_is_lower((char)(c | 0x20));
+}
+
 /* The value of a hexadecimal digit, or -1. */
 static inline int cv_chars_hex(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (cv_chars_is_digit(c))
         return c - '0';
     int lower = c | 0x20;
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;

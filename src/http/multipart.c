@@ -1,5 +1,6 @@
 #include "http/multipart.h"
 
+#include "http/chars.h"
 #include "http/parameters.h"
 #include "http/part_head.h"
 
@@ -37,8 +38,8 @@ static bool is_boundary(struct cv_span text)
     static const char others[] = "'()+_,-./:=? ";
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
-        bool is_alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!is_alnum && memchr(others, c, sizeof(others) - 1) == NULL)
+        if (!cv_chars_is_letter(c) && !cv_chars_is_digit(c) &&
+            memchr(others, c, sizeof(others) - 1) == NULL)
             return false;
     }
     return text.len > 0 && text.len <= CV_BOUNDARY_MAX && text.at[text.len - 1] != ' ';

@@ -2,6 +2,7 @@
 
 #include "base/macros.h"
 #include "base/num.h"
+#include "http/chars.h"
 #include "http/date.h"
 #include "http/text.h"
 
@@ -41,8 +42,7 @@ static bool is_domain(struct cv_span domain)
 {
     for (size_t i = 0; i < domain.len; i++) {
         char c = domain.at[i];
-        bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-        if (!is_letter && !(c >= '0' && c <= '9') && c != '-' && c != '.')
+        if (!cv_chars_is_letter(c) && !cv_chars_is_digit(c) && c != '-' && c != '.')
             return false;
     }
     return true;

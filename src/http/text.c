@@ -146,16 +146,12 @@ int64_t cv_percent_decode(struct cv_span text, bool plus, char *to)
 static bool is_of_uri(char c)
 {
     static const char marks[] = "-._~:/?#[]@!$&'()*+,;=%";
-    char lower = (char)(c | 0x20);
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr(marks, c) != NULL);
+    return cv_chars_is_letter(c) || cv_chars_is_digit(c) || (c != '\0' && strchr(marks, c) != NULL);
 }
 
 static bool is_plain(char c)
 {
-    char lower = (char)(c | 0x20);
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_';
+    return cv_chars_is_letter(c) || cv_chars_is_digit(c) || c == '-' || c == '.' || c == '_';
 }
 
 static size_t escape(struct cv_span text, bool (*stays)(char), char *to)

@@ -1,6 +1,8 @@
 /* Names of signals. See signal_name.h. */
 #include "app/hooks/signal_name.h"
 
+#include "http/chars.h"
+
 #include <string.h>
 
 static const char *const own[] = {
@@ -15,8 +17,7 @@ static bool is_word(struct cv_span part)
 {
     for (size_t i = 0; i < part.len; i++) {
         char c = part.at[i];
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!is_letter && !(c >= '0' && c <= '9') && c != '_' && c != '-')
+        if (!cv_chars_is_letter(c) && !cv_chars_is_digit(c) && c != '_' && c != '-')
             return false;
     }
     return part.len > 0;

@@ -1,10 +1,12 @@
 /* Names of virtual hosts. See host.h. */
 #include "app/routing/host.h"
 
+#include "http/chars.h"
+
 struct cv_span cv_host_name(struct cv_span host)
 {
     size_t len = host.len;
-    while (len > 0 && host.at[len - 1] >= '0' && host.at[len - 1] <= '9')
+    while (len > 0 && cv_chars_is_digit(host.at[len - 1]))
         len--;
     if (len > 0 && host.at[len - 1] == ':') /* in "[::1]" no digit is the last character */
         return cv_span(host.at, len - 1);
@@ -13,7 +15,7 @@ struct cv_span cv_host_name(struct cv_span host)
 
 static bool is_host_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+    return cv_chars_is_lower(c) || cv_chars_is_digit(c) ||
            (c != '\0' && strchr("-._~[]:", c) != NULL);
 }
 

@@ -2,7 +2,8 @@
 #ifndef CV_APP_PARAM_H
 #define CV_APP_PARAM_H
 
-#include "base/arena.h"
+#include "base/macros.h"
+#include "base/span.h"
 
 #include <covey/app.h>
 
@@ -35,27 +36,14 @@ struct cv_param_type {
     size_t dots;               /* in each of the extensions */
 };
 
-/* The types that an app has used so far, and its own. */
-struct cv_param_types {
-    struct cv_arena *arena;
-    struct cv_param_type *first;
-};
-
-/* Frees what does not lie in the arena. */
-void cv_param_types_done(struct cv_param_types *types);
-
-/* The type of "<name:TEXT>" or "<name=BASE:ext...>"; `text` begins behind the name, with ':' or
- * '=', or is empty (str), and is kept. The same text always is the same type. NULL with a sentence
- * in `reason`. */
-const struct cv_param_type *cv_param_type_get(struct cv_param_types *types, struct cv_span text,
-                                              char *reason, size_t cap);
-
-/* Adds a type of the app's own; `name` is kept. 0, or -EINVAL or -ENOMEM with a sentence. */
-CV_MUST_CHECK int cv_param_type_add(struct cv_param_types *types, struct cv_span name,
-                                    covey_pattern_fn *own, char *reason, size_t cap);
-
 /* "int"; "ext" */
 const char *cv_param_kind_name(enum cv_param_kind kind);
+
+/* The other way round: 0, or -EINVAL if no type is called so. */
+CV_MUST_CHECK int cv_param_kind_of(struct cv_span name, enum cv_param_kind *ret);
+
+/* Whether a parameter or a type may be called so: "user_2". */
+bool cv_param_is_name(struct cv_span text);
 
 /* How many values a parameter of this type has: 1 or 2. */
 size_t cv_param_values(const struct cv_param_type *type);

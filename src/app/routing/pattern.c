@@ -2,20 +2,10 @@
 #include "app/routing/pattern.h"
 
 #include "app/routing/regex.h"
+#include "http/chars.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-
-static bool is_name(struct cv_span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (!isalpha(c) && c != '_' && (i == 0 || !isdigit(c)))
-            return false;
-    }
-    return text.len > 0;
-}
 
 static int complain(char *reason, size_t cap, const char *what, struct cv_span text)
 {
@@ -34,7 +24,7 @@ static int parse_param(struct cv_param_types *types, struct cv_span text, struct
     size_t most = text.len - 2;
     while (name.len < most && name.at[name.len] != ':' && name.at[name.len] != '=')
         name.len++;
-    if (!is_name(name))
+    if (!cv_param_is_name(name))
         return complain(reason, cap, "a parameter's name must be letters, digits and _", text);
     ret->type = cv_param_type_get(types, cv_span(name.at + name.len, most - name.len), reason, cap);
     ret->text = name;
@@ -54,8 +44,8 @@ static int parse_literal(struct cv_span text, struct cv_segment *ret, char *reas
             return complain(reason, cap, "control character", text);
         if (c == '?' || c == '#')
             return complain(reason, cap, "a pattern is a path, without ? and #", text);
-        if (c == '%' && i + 2 < text.len && isxdigit((unsigned char)text.at[i + 1]) &&
-            isxdigit((unsigned char)text.at[i + 2]))
+        if (c == '%' && i + 2 < text.len && cv_chars_hex(text.at[i + 1]) >= 0 &&
+            cv_chars_hex(text.at[i + 2]) >= 0)
             return complain(reason, cap, "a pattern is written decoded, without %XX", text);
     }
     ret->type = NULL;

@@ -3,7 +3,7 @@
 #ifndef CV_APP_PATTERN_H
 #define CV_APP_PATTERN_H
 
-#include "app/routing/param.h"
+#include "app/routing/param_type.h"
 
 #define CV_PATTERN_SEGMENTS_MAX 32
 

@@ -2,6 +2,7 @@
 #include "app/routing/url.h"
 
 #include "app/routing/host.h"
+#include "http/chars.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+    return cv_chars_is_letter(c) || cv_chars_is_digit(c) ||
            (c != '\0' && strchr("-._~", c) != NULL);
 }
 

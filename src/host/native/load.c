@@ -2,8 +2,8 @@
 #include "host/native/load.h"
 
 #include "base/exit.h"
+#include "http/chars.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
@@ -14,10 +14,10 @@
 
 static bool is_c_name(const char *text)
 {
-    if (!isalpha((unsigned char)*text) && *text != '_')
+    if (!cv_chars_is_letter(*text) && *text != '_')
         return false;
     for (; *text != '\0'; text++) {
-        if (!isalnum((unsigned char)*text) && *text != '_')
+        if (!cv_chars_is_letter(*text) && !cv_chars_is_digit(*text) && *text != '_')
             return false;
     }
     return true;

@@ -52,6 +52,19 @@ static void test_hexadecimal_digits_have_their_values(void **state)
     }
 }
 
+static void test_letters_and_digits_are_those_of_ascii(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 256; c++) {
+        bool lower = strchr("abcdefghijklmnopqrstuvwxyz", c) != NULL;
+        bool upper = strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", c) != NULL;
+        assert_int_equal(cv_chars_is_lower((char)c), lower);
+        assert_int_equal(cv_chars_is_letter((char)c), lower || upper);
+        assert_int_equal(cv_chars_is_digit((char)c), strchr("0123456789", c) != NULL);
+    }
+    assert_false(cv_chars_is_lower('\0') || cv_chars_is_letter('\0') || cv_chars_is_digit('\0'));
+}
+
 static void test_a_byte_of_a_target_or_token_is_one_of_a_value(void **state)
 {
     (void)state;
@@ -71,6 +84,7 @@ int main(void)
         cmocka_unit_test(test_the_fast_scan_stops_where_the_plain_one_does),
         cmocka_unit_test(test_bits_are_the_same_without_instructions_for_them),
         cmocka_unit_test(test_hexadecimal_digits_have_their_values),
+        cmocka_unit_test(test_letters_and_digits_are_those_of_ascii),
         cmocka_unit_test(test_a_byte_of_a_target_or_token_is_one_of_a_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
