@@ -51,8 +51,10 @@ static void written(struct cv_offload_call *call, int rc)
     struct cv_exchange *x = spool->x;
     spool->is_writing = false;
     cv_buf_done(&spool->piece);
-    if (x->conn != NULL)
+    if (x->conn != NULL) {
+        cv_server_clock(x->conn->server, cv_loop_now(x->conn->server->loop));
         cv_body_written(x->conn, explain(spool, rc));
+    }
     cv_exchange_release(x);
 }
 
