@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/fd.h"
+#include "cli/edits.h"
 #include "cli/foreign.h"
 #include "cli/life/life.h"
 #include "serve/metrics.h"
@@ -122,6 +123,7 @@ int cv_how(struct cv_conf *conf, const struct cv_app_source *source, struct cv_s
                               .log_level = cv_conf_log_level(conf),
                               .fleet = fleet_config(conf),
                               .region = is_foreign ? (struct cv_region_kind){0} : what_is_counted,
+                              .edits = conf->value[CV_SET_AUTO_RELOAD] != 0 ? &cv_edits : NULL,
                               .slow_listener = ns_of(conf, CV_SET_SLOW_LISTENER),
                               .listeners = &listeners,
                               .is_per_slot = conf->value[CV_SET_PER_SLOT_LISTENERS] != 0,

@@ -36,6 +36,13 @@ struct cv_foreign_app {
     int stop_signal;     /* what asks it to end */
 };
 
+/* Tells when what runs has been built anew: the master opens it, and asks whenever the descriptor
+ * is readable. */
+struct cv_edits {
+    int (*open)(const char *program, const char *object); /* absolute; "": none. -errno */
+    bool (*seen)(int fd);                                 /* reads it; never waits */
+};
+
 struct cv_supervise {
     const char *name;   /* in titles and logs: "hello" */
     char *const *argv;  /* as this process was given them: workers get the same */
@@ -49,6 +56,7 @@ struct cv_supervise {
     enum cv_log_level log_level;
     struct cv_fleet_config fleet;    /* its pause_timeout is also how long a loop may be blocked */
     struct cv_region_kind region;    /* what each worker has */
+    const struct cv_edits *edits;    /* what is built anew is reloaded; NULL: when somebody asks */
     int64_t slow_listener;           /* ns; a start listener is named after so long */
     struct cv_listeners *listeners;  /* open */
     bool is_per_slot;                /* TCP listeners of its own for each worker (seats.h) */

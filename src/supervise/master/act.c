@@ -61,6 +61,8 @@ static _Noreturn void be_worker(struct master *master, const struct cv_boot *boo
     if (master->guardian_fd >= 0)
         (void)close(master->guardian_fd);
     (void)close(master->beat_fd);
+    if (master->edits >= 0)
+        (void)close(master->edits);
     cv_master_upgrade_done(master);
     cv_desk_close(&master->desk);
     if (master->how->control->folder >= 0)

@@ -5,6 +5,7 @@
 #include "supervise/process/signals.h"
 
 #include <signal.h>
+#include <string.h>
 
 /* ---- Requests: of the guardian, or signals sent to the master itself ---- */
 
@@ -42,6 +43,48 @@ void cv_master_ask_reload(struct master *master)
     master->reload_wanted = true;
     cv_master_reload_if_wanted(master);
 }
+
+/* ---- What is built anew ---- */
+
+/* A build may write a file more than once. */
+#define EDITS_REST (300 * CV_MS)
+
+void cv_master_listen_to_edits(struct master *master)
+{
+    const struct cv_edits *how = master->how->edits;
+    const struct cv_program *program = &master->crew.program;
+    master->edits = -1;
+    master->edited_at = CV_NEVER;
+    if (how == NULL)
+        return;
+    int fd = how->open(program->path, program->object);
+    int rc = fd >= 0 ? cv_master_watch(master, fd, CV_SOURCE_EDITS) : fd;
+    master->edits = fd;
+    if (rc < 0)
+        cv_warn("AUTO_RELOAD: what is built anew goes unnoticed: %s", strerror(-rc));
+}
+
+void cv_master_on_edits(struct master *master)
+{
+    if (master->how->edits->seen(master->edits))
+        master->edited_at = cv_clock_ns();
+}
+
+int64_t cv_master_edits_due(const struct master *master)
+{
+    return master->edited_at != CV_NEVER ? master->edited_at + EDITS_REST : CV_NEVER;
+}
+
+void cv_master_reload_if_edited(struct master *master, int64_t now)
+{
+    if (cv_master_edits_due(master) > now)
+        return;
+    master->edited_at = CV_NEVER;
+    cv_info("what runs has been built anew");
+    cv_master_ask_reload(master);
+}
+
+/* ---- The rest ---- */
 
 static void ask_scale(struct master *master, int by)
 {

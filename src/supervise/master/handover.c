@@ -59,6 +59,8 @@ static const struct cv_handover_field master_fields[] = {
     CV_FIELD(struct master, settle_at),
     CV_FIELD(struct master, has_refused),
     CV_FIELD_LEFT(struct master, reload_wanted), /* what follows the upgrade is one */
+    CV_FIELD_LEFT(struct master, edits),         /* opened anew */
+    CV_FIELD_LEFT(struct master, edited_at),
     CV_FIELD(struct master, strays_due),
     CV_FIELD_TEXT(struct master, own_path),
     CV_FIELD_LEFT(struct master, upgrade), /* it is done */

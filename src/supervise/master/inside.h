@@ -54,6 +54,8 @@ struct master {
     int64_t settle_at; /* when one of them counts as ready */
     bool has_refused;  /* something said there; said */
     bool reload_wanted;
+    int edits;               /* tells when what runs has been built anew; -1 */
+    int64_t edited_at;       /* when it was, for the last time; CV_NEVER: not since it was loaded */
     char own_path[PATH_MAX]; /* of this program, as it was executed first: a link stays one */
     struct cv_upgrade upgrade;
     bool strays_due; /* something died: look for what it left */
@@ -68,7 +70,8 @@ enum cv_master_source {
     CV_SOURCE_CHANNEL,
     CV_SOURCE_CONTROL,
     CV_SOURCE_CGROUPS,
-    CV_SOURCE_HEARING
+    CV_SOURCE_HEARING,
+    CV_SOURCE_EDITS
 };
 
 /* ---- master.c ---- */
@@ -127,6 +130,15 @@ void cv_master_ask_reload(struct master *master);
 
 /* One reload runs, one may wait; those asked meanwhile are the one that waits. */
 void cv_master_reload_if_wanted(struct master *master);
+
+/* To be told when what runs is built anew, if that is wanted. */
+void cv_master_listen_to_edits(struct master *master);
+void cv_master_on_edits(struct master *master);
+
+/* What has been built anew is reloaded once nothing more has been written for a moment; when that
+ * is, CV_NEVER: there is nothing. */
+int64_t cv_master_edits_due(const struct master *master);
+void cv_master_reload_if_edited(struct master *master, int64_t now);
 
 /* ---- logs.c ---- */
 

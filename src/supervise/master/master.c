@@ -53,6 +53,8 @@ static int64_t next_deadline(const struct master *master)
         next = master->upgrade.until;
     if (master->doings.next < next)
         next = master->doings.next;
+    if (cv_master_edits_due(master) < next)
+        next = cv_master_edits_due(master);
     int64_t template = cv_master_template_deadline(master);
     if (template <next)
         next = template;
@@ -87,6 +89,8 @@ static void dispatch(struct master *master, const struct epoll_event *event)
         cv_cgroup_clear(master->crew.cgroup);
     } else if (key == CV_SOURCE_HEARING) {
         cv_master_on_hearing(master);
+    } else if (key == CV_SOURCE_EDITS) {
+        cv_master_on_edits(master);
     } else {
         unsigned slot = (unsigned)(key & UINT32_MAX) - 16;
         if (slot >= master->crew.slots.count)
@@ -137,6 +141,7 @@ static void turn(struct master *master)
     master->strays_due = false;
     cv_master_mind_seats(master);
     cv_master_upgrade_step(master, cv_clock_ns());
+    cv_master_reload_if_edited(master, cv_clock_ns());
     cv_master_reload_if_wanted(master);
     cv_desk_settle(&master->desk);
 }
@@ -311,6 +316,7 @@ int cv_master_run(const struct cv_master_config *config)
     master.crew.outer_proc = config->outer_proc;
     master.desk.guardian = config->guardian;
     cv_master_listen_to_cgroups(&master);
+    cv_master_listen_to_edits(&master);
     cv_beats_init(&master.beats, &master.crew.slots.head->looking,
                   config->how->fleet.pause_timeout);
     cv_master_act(&master);

@@ -271,6 +271,7 @@ static int take_over(struct master *master)
     master->beats.limit = master->how->fleet.pause_timeout;
     cv_master_open_desk(master, true);
     cv_master_listen_to_cgroups(master);
+    cv_master_listen_to_edits(master);
     return 0;
 }
 
