@@ -113,14 +113,16 @@ struct covey_response {
 };
 
 /* Freezes and sends the head of a streamed answer: covey_respond(req, 200, .type = "text/plain").
- * 0 or a negative code. */
+ * To HEAD, and with a status that has no body, the answer is complete with it. 0 or a negative
+ * code. */
 #define covey_respond(req, ...)                                                                    \
     covey_respond_with(                                                                            \
         (req), &(struct covey_response){__VA_ARGS__, .size = sizeof(struct covey_response)})
 COVEY_API int covey_respond_with(covey_req *req, const struct covey_response *how);
 
-/* Appends to a streamed answer; waits while more than 64 KiB are unsent. 0, -ECANCELED, -EMSGSIZE
- * (more than .length), -EPERM off a fiber. */
+/* Appends to a streamed answer; waits while more than 64 KiB are unsent. 0, -ECANCELED (also where
+ * the answer is complete with its head, so that an endless handler ends), -EMSGSIZE (more than
+ * .length), -EPERM off a fiber. */
 COVEY_API int covey_send(covey_req *req, const void *bytes, size_t len);
 
 /* Ends a streamed answer (returning from the handler does too). 0, or -EIO if less than .length was
@@ -154,7 +156,7 @@ struct covey_sse_event {
 
 /* Sends an event: covey_sse_send(req, "3 new", .event = "mail", .id = "17"). An event without data
  * (NULL) only tells id and retry. Waits as covey_send(), and returns as it does; -EINVAL also for
- * CR or LF in .event and .id, -ENOMEM. -ECANCELED where the request is HEAD, which is answered. */
+ * CR or LF in .event and .id, -ENOMEM. */
 #define covey_sse_send(req, ...)                                                                   \
     covey_sse_send_with(                                                                           \
         (req), &(struct covey_sse_event){__VA_ARGS__, .size = sizeof(struct covey_sse_event)})

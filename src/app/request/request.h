@@ -18,7 +18,12 @@
 /* What its fiber waits for in the server, so that an event wakes it only for that. */
 enum cv_req_wait { CV_REQ_WAITS_NOT, CV_REQ_WAITS_BODY, CV_REQ_WAITS_ROOM };
 
-enum cv_req_stream { CV_STREAM_NOT, CV_STREAM_BEGUN, CV_STREAM_ENDED };
+enum cv_req_stream {
+    CV_STREAM_NOT,
+    CV_STREAM_BEGUN,
+    CV_STREAM_HEAD_ONLY, /* complete with its head, because nothing may follow */
+    CV_STREAM_ENDED
+};
 
 struct cv_defer {
     struct cv_defer *next;

@@ -17,7 +17,6 @@ struct cv_sse {
     struct cv_timer timer;
     int64_t every; /* ns; CV_NEVER: no heartbeat */
     int64_t sent_at;
-    bool is_head; /* the request is HEAD: the answer is complete, and there is nothing to send */
 };
 
 /* ---- The heartbeat ---- */
@@ -73,8 +72,6 @@ static int start(struct cv_sse *sse, int64_t heartbeat)
     sse->every = has_one ? heartbeat * CV_MS : CV_NEVER;
     sse->sent_at = cv_loop_now(req->app->loop);
     req->sse = sse;
-    if (sse->is_head)
-        return covey_end(req);
     int rc = covey_defer(req, stop, sse);
     if (rc == 0)
         set_timer(sse);
@@ -95,9 +92,7 @@ static int begin(struct covey_req *req, int64_t heartbeat)
         rc = covey_respond(req, 200, .type = "text/event-stream");
     if (rc < 0)
         return rc;
-    *sse = (struct cv_sse){.req = req,
-                           .timer = {.fire = beat},
-                           .is_head = cv_exchange_head(req->x)->method == CV_METHOD_HEAD};
+    *sse = (struct cv_sse){.req = req, .timer = {.fire = beat}};
     return start(sse, heartbeat);
 }
 
@@ -147,8 +142,6 @@ int covey_sse_send_with(covey_req *req, const struct covey_sse_event *event)
         return -EINVAL;
     }
     int rc = read_event(req, event, &text);
-    if (rc == 0 && req->sse->is_head)
-        rc = -ECANCELED;
     if (rc < 0)
         return rc;
     /* Not in the arena, which a stream of days would fill. */

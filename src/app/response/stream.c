@@ -26,6 +26,13 @@ int covey_inform(covey_req *req, int status)
     return server_code(req, rc);
 }
 
+/* Whether nothing follows the head; a handler that went on would never have to wait. */
+static bool is_head_only(const struct covey_req *req)
+{
+    return cv_exchange_head(req->x)->method == CV_METHOD_HEAD ||
+           !cv_status_has_body(req->staged.answer.status);
+}
+
 static int begin(struct covey_req *req, int64_t length)
 {
     /* It is the last that may still change the head. */
@@ -43,6 +50,10 @@ static int begin(struct covey_req *req, int64_t length)
     rc = cv_exchange_begin(req->x, answer);
     if (rc == 0 || rc == -ECONNRESET)
         req->stream = CV_STREAM_BEGUN;
+    if (rc == 0 && is_head_only(req)) {
+        req->stream = CV_STREAM_HEAD_ONLY;
+        rc = cv_exchange_end(req->x);
+    }
     return server_code(req, rc);
 }
 
@@ -97,6 +108,8 @@ int covey_send(covey_req *req, const void *bytes, size_t len)
 {
     if (!cv_req_here(req) || !cv_app_can_wait(__func__))
         return -EPERM;
+    if (req->stream == CV_STREAM_HEAD_ONLY)
+        return -ECANCELED;
     if (req->stream != CV_STREAM_BEGUN) {
         cv_error("%s: covey_send() %s", cv_req_name(req),
                  req->stream == CV_STREAM_NOT ? "before covey_respond()" : "after covey_end()");
@@ -132,8 +145,9 @@ int covey_end(covey_req *req)
         cv_error("%s: covey_end() before covey_respond()", cv_req_name(req));
         return -EINVAL;
     }
+    bool has_left = req->stream == CV_STREAM_HEAD_ONLY;
     req->stream = CV_STREAM_ENDED;
-    int rc = end(req);
+    int rc = has_left ? 0 : end(req);
     if (rc == -EIO)
         cv_error("%s: the answer is shorter than its length; the connection was closed",
                  cv_req_name(req));
@@ -144,7 +158,7 @@ void cv_stream_settle(struct covey_req *req, int code)
 {
     if (req->stream == CV_STREAM_ENDED)
         return;
-    if (code >= 0) {
+    if (code >= 0 || req->stream == CV_STREAM_HEAD_ONLY) {
         (void)covey_end(req); /* has said what there is to say */
         return;
     }

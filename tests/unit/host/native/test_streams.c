@@ -79,6 +79,18 @@ static int sends_much(covey_req *req)
     return rc;
 }
 
+/* Only what it waits for could end it. */
+static int sends_forever(covey_req *req)
+{
+    int status = (int)covey_query_int(req, "status", 200);
+    int rc = covey_respond(req, status, .length = covey_query_int(req, "length", 0));
+    while (rc == 0)
+        rc = covey_send(req, "once more", 9);
+    last_code = rc;
+    n_ended++;
+    return rc;
+}
+
 static int counts(covey_req *req)
 {
     char piece[1000];
@@ -108,6 +120,8 @@ static int ignores_body(covey_req *req)
 static int setup(covey_app *app)
 {
     covey_get(app, "/chunks", chunks);
+    covey_get(app, "/forever", sends_forever);
+    covey_get(app, "/packed", sends_forever, .compress = 1);
     covey_get(app, "/unended", unended);
     covey_get(app, "/short", too_short);
     covey_get(app, "/long", too_long);
@@ -226,6 +240,22 @@ static void test_chunks_and_lengths(void **state)
     assert_body(rig_ask(&rig, "HEAD /chunks", "", NULL), "");
 }
 
+static void test_what_is_complete_with_its_head_ends_the_handler(void **state)
+{
+    static const char *const requests[] = {"HEAD /forever", "HEAD /forever?length=1000000",
+                                           "HEAD /packed", "GET /forever?status=204",
+                                           "GET /forever?status=304"};
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        assert_body(rig_ask(&rig, requests[i], "Accept-Encoding: gzip\r\n", NULL), "");
+        rig_until(n_ended == i + 1);
+        assert_int_equal(last_code, -ECANCELED);
+    }
+    assert_has(rig_ask(&rig, requests[1], "", NULL), "Content-Length: 1000000\r\n");
+    assert_lacks(rig_log(&rig), "failed");
+    assert_lacks(rig_log(&rig), "shorter");
+}
+
 /* ---- Requests ---- */
 
 static void test_a_streamed_body_past_its_limit(void **state)
@@ -337,6 +367,7 @@ int main(void)
         TEST(test_a_client_that_leaves_ends_a_long_answer),
         TEST(test_sending_waits_for_a_slow_client),
         TEST(test_chunks_and_lengths),
+        TEST(test_what_is_complete_with_its_head_ends_the_handler),
         TEST(test_a_streamed_body_past_its_limit),
         TEST(test_a_malformed_streamed_body_is_a_400),
         TEST(test_a_streamed_body_that_stalls_is_a_408),
