@@ -327,6 +327,11 @@ int cv_exchange_end(struct cv_exchange *x)
     return x->conn->protocol->end(x);
 }
 
+void cv_exchange_refuse_with(struct cv_exchange *x, const struct cv_answer_fields *fields)
+{
+    x->refuse_with = fields;
+}
+
 bool cv_exchange_begun(const struct cv_exchange *x)
 {
     return x->begun;

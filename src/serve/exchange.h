@@ -69,6 +69,8 @@ struct cv_exchange {
     struct cv_spool *spool; /* NULL: the body stays in memory */
     int body_error;         /* what read() returns once there is nothing left */
 
+    const struct cv_answer_fields *refuse_with; /* of an answer in the host's place; NULL: none */
+
     uint64_t left; /* of the answer's body, CV_FRAMING_LENGTH */
     uint64_t sent; /* bytes of the answer's body, for the access log */
     struct cv_timer timer;

@@ -298,10 +298,15 @@ int cv_h1_finish(struct cv_exchange *x)
     return 0;
 }
 
-bool cv_h1_refusal(struct cv_conn *c, int status, const char *text, bool with_body)
+bool cv_h1_refusal(struct cv_conn *c, int status, const char *text, bool with_body,
+                   const struct cv_exchange *x)
 {
     struct cv_answer a = {
         .status = status, .type = CV_SPAN("text/plain; charset=utf-8"), .body = cv_span_str(text)};
+    if (x != NULL && x->refuse_with != NULL) {
+        a.fields = x->refuse_with->at;
+        a.n_fields = x->refuse_with->n;
+    }
     struct plan plan = {.close = true, .has_length = true, .length = a.body.len};
     return write_answer(c, &a, &plan, with_body) == 0;
 }

@@ -20,7 +20,9 @@ int cv_h1_write(struct cv_exchange *x, struct cv_span bytes);
 /* What ends a streamed body. 0, -EIO if it is too short, or -ENOMEM. */
 int cv_h1_finish(struct cv_exchange *x);
 
-/* A short text with Connection: close, without an exchange. False if out of memory. */
-bool cv_h1_refusal(struct cv_conn *c, int status, const char *text, bool with_body);
+/* A short text with Connection: close, of no exchange or in its host's place: with the fields that
+ * the host has given for that. `x` NULL: there is none. False if out of memory. */
+bool cv_h1_refusal(struct cv_conn *c, int status, const char *text, bool with_body,
+                   const struct cv_exchange *x);
 
 #endif

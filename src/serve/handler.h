@@ -179,6 +179,14 @@ int cv_exchange_begin(struct cv_exchange *x, const struct cv_answer *answer);
 ssize_t cv_exchange_write(struct cv_exchange *x, struct cv_span bytes);
 int cv_exchange_end(struct cv_exchange *x);
 
+/* Fields that an answer in the host's place has, too (too late, or the body cannot be had). Not
+ * copied. */
+struct cv_answer_fields {
+    const struct cv_answer_field *at;
+    size_t n;
+};
+void cv_exchange_refuse_with(struct cv_exchange *x, const struct cv_answer_fields *fields);
+
 /* Whether begin() or answer() has been called. */
 bool cv_exchange_begun(const struct cv_exchange *x);
 

@@ -17,12 +17,13 @@
 
 /* ---- Refusing ---- */
 
-/* Answers and closes; nothing more is read as a request. */
-static void refuse(struct cv_conn *c, enum cv_refused reason, bool with_body)
+/* Answers and closes; nothing more is read as a request. `x` NULL: there is none yet. */
+static void refuse(struct cv_conn *c, enum cv_refused reason, bool with_body,
+                   const struct cv_exchange *x)
 {
     c->state = CV_CONN_HEAD;
     c->closing = true;
-    if (!cv_h1_refusal(c, cv_refused_status(reason), cv_refused_text(reason), with_body))
+    if (!cv_h1_refusal(c, cv_refused_status(reason), cv_refused_text(reason), with_body, x))
         cv_conn_close(c, CV_GONE_PEER);
 }
 
@@ -33,7 +34,7 @@ static void refuse_head(struct cv_conn *c, enum cv_refused reason)
     c->unread = true;
     cv_refused(c->server, reason, &c->peer, NULL);
     cv_metrics_head_refused(c->server, cv_refused_status(reason));
-    refuse(c, reason, with_body);
+    refuse(c, reason, with_body, NULL);
 }
 
 /* Why a head was refused, for the parser's verdict. */
@@ -64,8 +65,10 @@ static void refuse_exchange(struct cv_exchange *x, enum cv_refused reason, enum 
     x->status = cv_refused_status(reason);
     x->sent = with_body ? strlen(cv_refused_text(reason)) : 0;
     c->unread |= !c->body_done;
+    cv_exchange_ref(x); /* its fields are needed behind it */
     cv_exchange_detach(x, why);
-    refuse(c, reason, with_body);
+    refuse(c, reason, with_body, x);
+    cv_exchange_release(x);
     cv_conn_settle(c);
 }
 
