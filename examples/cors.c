@@ -4,29 +4,11 @@
  */
 #include <covey/covey.h>
 
-#include <string.h>
-
-static const char *const allowed = "https://shop.example";
-
-static int cors(covey_req *req)
-{
-    const char *origin = covey_header(req, "Origin");
-    int rc = covey_add_header(req, "Vary", "Origin");
-    if (rc == 0 && origin != NULL && strcmp(origin, allowed) == 0)
-        rc = covey_set_header(req, "Access-Control-Allow-Origin", allowed);
-    if (rc == 0 && covey_header(req, "Access-Control-Request-Method") != NULL) {
-        rc = covey_set_header(req, "Access-Control-Allow-Methods", "GET, PUT");
-        if (rc == 0) /* the browser's question before a PUT; covey answers OPTIONS itself */
-            rc = covey_set_header(req, "Access-Control-Allow-Headers", "Content-Type");
-    }
-    return rc;
-}
-
 static int price(covey_req *req) { return covey_jsonf(req, 200, "{s:i}", "price", 42); }
 
 static int setup(covey_app *app)
 {
-    covey_middleware(app, COVEY_RESPONSE, cors);
+    covey_cors(app, "https://shop.example", .methods = "PUT", .headers = "Content-Type");
     covey_route(app, "GET, PUT", "/price", price);
     return 0;
 }

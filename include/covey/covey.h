@@ -4,6 +4,7 @@
 #define COVEY_COVEY_H
 
 #include <covey/app.h>
+#include <covey/cors.h>
 #include <covey/fields.h>
 #include <covey/files.h>
 #include <covey/form.h>

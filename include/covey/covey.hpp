@@ -153,6 +153,14 @@ inline void on_error(covey_app *app, int status, covey_handler_fn *handler,
     covey_on_error_at(app, status, handler, "function", at.file, at.line);
 }
 
+/* covey_cors(); `origins` may be nullptr, with {.allow = ...}. */
+inline void cors(covey_app *app, const char *origins, const cors_options &options = {},
+                 place at = place::here())
+{
+    struct covey_cors all = options.with(origins);
+    covey_cors_at(app, &all, at.file, at.line);
+}
+
 /* covey_manage(), covey_manage_command(). */
 inline void manage(covey_app *app, const char *name, covey_process_fn *fn,
                    const process_options &options = {}, place at = place::here())

@@ -160,6 +160,31 @@ struct middleware_options {
     }
 };
 
+struct cors_options {
+    covey_origin_fn *allow = {};
+    const char *methods = {};
+    const char *headers = {};
+    const char *expose = {};
+    int64_t max_age = {};
+    bool credentials = {};
+    const char *routes = {};
+
+    struct covey_cors with(const char *origins) const
+    {
+        struct covey_cors all = {};
+        all.size = sizeof(all);
+        all.origins = origins;
+        all.allow = allow;
+        all.methods = methods;
+        all.headers = headers;
+        all.expose = expose;
+        all.max_age = max_age;
+        all.credentials = credentials;
+        all.routes = routes;
+        return all;
+    }
+};
+
 struct file_options {
     const char *root = {};
     int status = {};

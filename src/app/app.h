@@ -15,11 +15,13 @@
 #include "app/tasks/manage.h"
 #include "app/tasks/tasks.h"
 #include "base/arena.h"
+#include "http/cors.h"
 #include "loop/fiber.h"
 #include "loop/offload.h"
 #include "serve/file_cache.h"
 
 #include <covey/app.h>
+#include <covey/cors.h>
 
 /* Negative codes of our own begin here; -(CV_CODE_FAIL + status) is covey_fail()'s. */
 #define CV_CODE_FAIL 4096
@@ -31,7 +33,7 @@ enum cv_app_phase {
     CV_APP_RUNNING,
 };
 
-/* A registered listener, middleware or error handler. */
+/* A registered listener, middleware, error handler or covey_cors(). */
 struct cv_hook {
     covey_app *of; /* the app or the blueprint that it was registered with */
     covey_listener_fn *listener;
@@ -39,7 +41,9 @@ struct cv_hook {
     int status;         /* of the errors that it is for, as registered */
     int priority;       /* of a middleware */
     const char *routes; /* that it is for; NULL: all of `of` */
-    const char *name;   /* as written in the source */
+    const struct cv_cors *cors;
+    covey_origin_fn *allow; /* lets in other origins than those of `cors`; NULL: none */
+    const char *name;       /* as written in the source */
     const char *file;
     int line;
 };
@@ -85,6 +89,7 @@ struct covey_app {
     struct cv_hooks listeners[CV_EVENT_COUNT];
     struct cv_hooks middleware[CV_PHASE_COUNT];
     struct cv_hooks errors;
+    struct cv_hooks cors;
     struct cv_signals signals;
     struct cv_conns conns;
     struct cv_process *processes;

@@ -90,9 +90,12 @@ static const char *what_is_bad(const struct covey_req *req)
     }
 }
 
-/* The request itself cannot be had. */
-static int answer_bad(struct covey_req *req)
+/* The request itself cannot be had, or is a browser's question: middleware would miss credentials,
+ * which browsers do not send with it. */
+static int answer_itself(struct covey_req *req)
 {
+    if (req->bad_status == 204)
+        return covey_empty(req, 204);
     req->fail_is_public = true;
     return covey_fail(req, req->bad_status, "%s", what_is_bad(req));
 }
@@ -100,7 +103,7 @@ static int answer_bad(struct covey_req *req)
 static int run_handler(struct covey_req *req)
 {
     if (req->bad_status != 0)
-        return answer_bad(req);
+        return answer_itself(req);
     int rc = run_request_middleware(req);
     if (rc < 0 || req->staged.answer.status != 0)
         return rc;

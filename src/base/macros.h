@@ -10,7 +10,8 @@
 #define CV_PRINTF(text, args) __attribute__((format(printf, text, args)))
 #define CV_LIKELY(x) __builtin_expect(!!(x), 1)
 #define CV_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define CV_FLATTEN __attribute__((flatten)) /* whatever it calls becomes a part of it */
+#define CV_FLATTEN __attribute__((flatten))     /* whatever it calls becomes a part of it */
+#define CV_COLD __attribute__((cold, noinline)) /* it becomes a part of nothing that is hot */
 #define CV_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Initial-exec: a load instead of a call, also in a shared library. */

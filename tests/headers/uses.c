@@ -15,6 +15,10 @@ static int hear(covey_app *app, const struct covey_signal_event *event)
 {
     return app == NULL || event == NULL;
 }
+static bool is_ours(covey_app *app, const char *origin)
+{
+    return app != NULL && origin[0] == 'h';
+}
 static bool match(const char *segment, size_t len)
 {
     return segment != NULL && len > 0;
@@ -47,6 +51,9 @@ int declare(covey_app *app)
     covey_middleware(app, COVEY_REQUEST, handle);
     covey_middleware(app, COVEY_REQUEST, handle, .priority = 1);
     covey_on_error(app, COVEY_ANY_ERROR, handle);
+    covey_cors(app, "https://a.example");
+    covey_cors(app, "https://a.example", .credentials = true);
+    covey_cors(app, .allow = is_ours);
     covey_static(app, "/s", "public");
     covey_static(app, "/S", "public", .index = "index.html", .hidden = true);
     covey_manage(app, "m", listen_to);

@@ -14,6 +14,10 @@ static int hear(covey_app *app, const covey_signal_event *event)
 {
     return app == nullptr || event == nullptr;
 }
+static bool is_ours(covey_app *app, const char *origin)
+{
+    return app != nullptr && origin[0] == 'h';
+}
 
 static int declare(covey_app *app)
 {
@@ -38,6 +42,8 @@ static int declare(covey_app *app)
     covey::middleware(app, COVEY_REQUEST, handle);
     covey::middleware(app, COVEY_REQUEST, handle, {.priority = 1});
     covey::on_error(app, COVEY_ANY_ERROR, handle);
+    covey::cors(app, "https://a.example");
+    covey::cors(app, nullptr, {.allow = is_ours, .credentials = true});
     covey::static_files(app, "/s", "public");
     covey::static_files(app, "/S", "public", {.index = "index.html", .hidden = true});
     covey::manage(app, "m", listen_to);

@@ -153,6 +153,8 @@ int cv_app_copy_hooks(covey_app *app, const covey_app *from)
 {
     covey_app *root = app->root;
     int rc = copy(app, from, &root->errors);
+    if (rc == 0)
+        rc = copy(app, from, &root->cors);
     for (size_t i = 0; i < CV_EVENT_COUNT && rc == 0; i++)
         rc = copy(app, from, &root->listeners[i]);
     for (size_t i = 0; i < CV_PHASE_COUNT && rc == 0; i++)

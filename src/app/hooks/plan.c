@@ -1,4 +1,5 @@
-/* In which order middleware runs, and which error handler answers. See plan.h. */
+/* In which order middleware runs, which error handler answers, and which origins are let in. See
+ * plan.h. */
 #include "app/hooks/plan.h"
 
 #include "app/app.h"
@@ -50,17 +51,16 @@ static bool is_name(const covey_app *app, const struct cv_hook *hook, struct cv_
     return false;
 }
 
-/* A middleware for a route that does not exist guards nothing. */
-static void check_names(covey_app *app, const struct cv_hooks *hooks)
+/* A middleware for a route that does not exist guards nothing. `what` it is, for the message. */
+static void check_names(covey_app *app, const struct cv_hooks *hooks, const char *what)
 {
     for (size_t i = 0; i < hooks->n; i++) {
         const struct cv_hook *hook = &hooks->at[i];
         const char *list = hook->routes != NULL ? hook->routes : "";
         for (struct cv_span name; (name = next_name(&list)).at != NULL;) {
             if (!is_name(app, hook, name))
-                cv_app_fail(app,
-                            "%s:%d: middleware %s: .routes names %.*s, and no route has that name",
-                            hook->file, hook->line, hook->name, (int)name.len, name.at);
+                cv_app_fail(app, "%s:%d: %s %s: .routes names %.*s, and no route has that name",
+                            hook->file, hook->line, what, hook->name, (int)name.len, name.at);
         }
     }
 }
@@ -131,7 +131,46 @@ static void reverse(struct cv_chain *chain)
     }
 }
 
-/* `route` NULL: for those of `scope` that no middleware names. */
+/* ---- Other origins ---- */
+
+/* Who names routes before who does not; of each the innermost blueprint's. */
+static bool is_closer_cors(const struct cv_hook *a, const struct cv_hook *b)
+{
+    if ((a->routes != NULL) != (b->routes != NULL))
+        return a->routes != NULL;
+    return a->of != b->of && cv_app_is_within(a->of, b->of);
+}
+
+static bool is_equally_close(const struct cv_hook *a, const struct cv_hook *b)
+{
+    return a->of == b->of && (a->routes != NULL) == (b->routes != NULL);
+}
+
+static bool lets_nobody_in(const struct cv_hook *hook)
+{
+    return hook->cors->origins[0] == '\0' && hook->allow == NULL;
+}
+
+static const struct cv_hook *find_cors(covey_app *scope, const struct cv_route *route)
+{
+    const struct cv_hooks *hooks = &scope->root->cors;
+    const struct cv_hook *closest = NULL;
+    for (size_t i = 0; i < hooks->n; i++) {
+        const struct cv_hook *hook = &hooks->at[i];
+        if (!is_for(hook, scope, route))
+            continue;
+        if (closest != NULL && is_equally_close(hook, closest))
+            cv_app_fail(scope, "%s:%d: cors %s: there is one for the same routes at %s:%d",
+                        hook->file, hook->line, hook->name, closest->file, closest->line);
+        if (closest == NULL || is_closer_cors(hook, closest))
+            closest = hook;
+    }
+    return closest != NULL && !lets_nobody_in(closest) ? closest : NULL;
+}
+
+/* ---- Plans ---- */
+
+/* `route` NULL: for those of `scope` that nothing names. */
 static int make_plan(struct cv_plan *plan, covey_app *scope, const struct cv_route *route)
 {
     covey_app *app = scope->root;
@@ -144,6 +183,7 @@ static int make_plan(struct cv_plan *plan, covey_app *scope, const struct cv_rou
     if (rc == 0)
         rc = make_chain(&plan->errors, &app->arena, &app->errors, scope, route, is_closer);
     reverse(&plan->response);
+    plan->cors = find_cors(scope, route);
     return rc;
 }
 
@@ -160,7 +200,7 @@ static int plan_route(covey_app *app, struct cv_route *route)
 {
     route->plan = &route->of->plan;
     if (!is_named(&app->middleware[COVEY_REQUEST], route) &&
-        !is_named(&app->middleware[COVEY_RESPONSE], route))
+        !is_named(&app->middleware[COVEY_RESPONSE], route) && !is_named(&app->cors, route))
         return 0;
     struct cv_plan *own = cv_arena_alloc(&app->arena, sizeof(*own));
     route->plan = own;
@@ -169,8 +209,9 @@ static int plan_route(covey_app *app, struct cv_route *route)
 
 void cv_plan_make_all(covey_app *app)
 {
-    check_names(app, &app->middleware[COVEY_REQUEST]);
-    check_names(app, &app->middleware[COVEY_RESPONSE]);
+    check_names(app, &app->middleware[COVEY_REQUEST], "middleware");
+    check_names(app, &app->middleware[COVEY_RESPONSE], "middleware");
+    check_names(app, &app->cors, "cors");
 
     int rc = make_plan(&app->plan, app, NULL);
     for (covey_app *blueprint = app->blueprints; blueprint != NULL && rc == 0;

@@ -110,6 +110,8 @@ struct covey_req *cv_req_new(covey_app *app, struct cv_exchange *x)
         (void)covey_request_id(req); /* without memory its lines have none */
     if (CV_UNLIKELY(app->conns.n > 0))
         cv_req_find_conn(req);
+    if (CV_UNLIKELY(app->cors.n > 0))
+        cv_req_find_cors(req);
     cv_exchange_set_host(x, req);
     if (req->route != NULL) {
         cv_exchange_set_name(x, req->route->how.name);

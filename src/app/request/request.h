@@ -41,7 +41,13 @@ struct cv_staged {
     void *bytes;
 };
 
-/* What only some requests are asked for; NULL: not yet. */
+/* What its answer says to pages of other origins. */
+struct cv_req_cors {
+    struct cv_answer_fields fields;
+    struct cv_answer_field room[CV_CORS_FIELDS_MAX];
+};
+
+/* What only some requests have, or are asked for; NULL: not yet. */
 struct cv_req_more {
     struct cv_form *form;
     struct cv_parts *parts;
@@ -51,6 +57,7 @@ struct cv_req_more {
     const struct covey_conn_info *conn_info;
     struct json_t *json;
     const char *id;
+    struct cv_req_cors *cors; /* NULL: nothing */
 };
 
 struct covey_req {
@@ -71,7 +78,8 @@ struct covey_req {
     bool is_responding; /* covey_respond() has been called, though its head may not have left */
     bool was_started;   /* the host's: the handler has begun */
     bool was_named;     /* the host's: the log says that it ignores its cancellation */
-    int bad_status;     /* the request itself was refused while being read: 400, 408, 413 */
+    int bad_status;     /* the request itself was refused while being read: 400, 408, 413; or 204: a
+                         * browser's question, which is none of the app's */
     int bad_code;       /* what is wrong with its body; or with its target: 0, query: -E2BIG,
                          * cookies: -EILSEQ */
     size_t body_offset; /* of a collected body, for covey_body_read() */
@@ -207,6 +215,11 @@ static inline void cv_req_tell(struct covey_req *req, enum cv_signal which,
 
 /* Finds what is kept with its connection. */
 void cv_req_find_conn(struct covey_req *req);
+
+/* Settles more->cors; without memory the request is refused. And puts it among the fields of the
+ * answer; with Access-Control-Allow-Origin set by the app, only what caches must know. */
+CV_COLD void cv_req_find_cors(struct covey_req *req);
+CV_COLD void cv_req_put_cors(struct covey_req *req);
 
 /* Tells of its connection, if this is its first request. */
 void cv_req_tell_connection(struct covey_req *req);

@@ -65,6 +65,8 @@ static void on_sent(void *arg)
 struct cv_answer *cv_stage_answer(struct covey_req *req)
 {
     struct cv_answer *answer = &req->staged.answer;
+    if (CV_UNLIKELY(req->more != NULL))
+        cv_req_put_cors(req);
     answer->fields = req->fields;
     answer->n_fields = req->n_fields;
     if (req->type != NULL)
