@@ -1,6 +1,7 @@
 #include "app/response/error_page.h"
 
 #include "app/response/html.h"
+#include "base/json_line.h"
 
 /* A whole page is written, or none: the first error stays, and nothing is written behind it. */
 struct pen {
@@ -106,36 +107,13 @@ static void put_page_html(struct pen *pen, const struct cv_error_page *page, con
 
 /* A path may hold any bytes once decoded: what is no UTF-8 would make the whole document invalid.
  */
-static size_t utf8_len(const unsigned char *at)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = *at < 0x80 ? 1 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : *at >= 0xc2 ? 2 : 0;
-    if (len <= 1)
-        return len;
-
-    uint32_t point = *at & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        point = point << 6 | (at[i] & 0x3fu);
-    }
-    bool is_valid = point >= least[len] && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
-    return is_valid ? len : 0;
-}
-
 static void put_string(struct pen *pen, const char *text)
 {
+    struct cv_span rest = cv_span_str(text);
     put(pen, "\"");
-    while (*text != '\0' && pen->rc == 0) {
-        unsigned char c = (unsigned char)*text;
-        size_t len = utf8_len((const unsigned char *)text);
-        if (len == 0)
-            put(pen, "\\ufffd");
-        else if (c < 0x20 || c == '"' || c == '\\')
-            putf(pen, "\\u%04x", c);
-        else
-            pen->rc = cv_buf_append(pen->to, cv_span(text, len));
-        text += len > 0 ? len : 1;
+    while (rest.len > 0 && pen->rc == 0) {
+        char c[CV_JSON_CHAR_MAX];
+        pen->rc = cv_buf_append(pen->to, cv_span(c, cv_json_char(&rest, c)));
     }
     put(pen, "\"");
 }
