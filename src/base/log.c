@@ -11,7 +11,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define NAME_MAX_JSON 128 /* bytes of a server's and a process's name in JSON */
+
 static char name[64] = "covey";
+static char server[64];
+static char process[64];
+static bool is_json;
 static enum cv_log_level threshold = CV_LOG_INFO;
 static int log_fd = STDERR_FILENO;
 static int witness_fd = -1;
@@ -20,6 +25,7 @@ static _Atomic uint64_t dropped;
 static _Atomic uint64_t unreported; /* dropped lines that no line has told of yet */
 
 static const char *const level_names[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
+static const char *const level_words[] = {"debug", "info", "warn", "error"};
 
 /* A pipe, terminal or file is opened anew through /proc, which gives a description with flags of
  * its own. A socket cannot be; there MSG_DONTWAIT would do, but write() must serve all: poll()
@@ -48,6 +54,22 @@ void cv_log_open(const char *who, enum cv_log_level least)
     if (log_fd != STDERR_FILENO)
         (void)close(log_fd);
     log_fd = own;
+}
+
+void cv_log_json(const char *of)
+{
+    is_json = of != NULL;
+    (void)snprintf(server, sizeof(server), "%s", is_json ? of : "");
+}
+
+void cv_log_process(const char *who)
+{
+    (void)snprintf(process, sizeof(process), "%s", who);
+}
+
+bool cv_log_is_json(void)
+{
+    return is_json;
 }
 
 static bool is_same_file(int a, int b)
@@ -146,21 +168,76 @@ static size_t put_head(char *line, size_t cap, enum cv_log_level level)
     return len + (size_t)n;
 }
 
-/* Whether the line has been taken. */
-static bool emit(enum cv_log_level level, const char *format, va_list args)
+/* The length of the line; 0: there is none. */
+static CV_PRINTF(3, 0) size_t
+    make_text(char line[CV_LOG_LINE_MAX], enum cv_log_level level, const char *format, va_list args)
 {
-    char line[CV_LOG_LINE_MAX];
-    size_t len = put_head(line, sizeof(line), level);
-    int n = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
+    size_t len = put_head(line, CV_LOG_LINE_MAX, level);
+    int n = vsnprintf(line + len, CV_LOG_LINE_MAX - len - 1, format, args);
     if (n < 0)
-        return false;
+        return 0;
     size_t end = len + (size_t)n;
-    if (end > sizeof(line) - 2)
-        end = sizeof(line) - 2;
+    if (end > CV_LOG_LINE_MAX - 2)
+        end = CV_LOG_LINE_MAX - 2;
     for (size_t i = len; i < end; i++) /* one event, one line, whatever the text holds */
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             line[i] = line[i] == '\t' ? '\t' : ' ';
     line[end++] = '\n';
+    return end;
+}
+
+void cv_log_begin_json(struct cv_json_line *line, char *to, size_t cap, enum cv_log_level level)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    cv_json_open(line, to, cap);
+    cv_json_time(line, "time", &now);
+    cv_json_text(line, "level", cv_span_str(level_words[level]), SIZE_MAX);
+    cv_json_text(line, "server", cv_span_str(server), NAME_MAX_JSON);
+    cv_json_text(line, "process", cv_span_str(process), NAME_MAX_JSON);
+}
+
+/* The same. By itself, so that its second buffer is on no stack that needs only one. */
+static __attribute__((noinline)) CV_PRINTF(3, 0) size_t
+    make_json(char to[CV_LOG_LINE_MAX], enum cv_log_level level, const char *format, va_list args)
+{
+    char text[CV_LOG_LINE_MAX];
+    struct cv_json_line line;
+    const char *tag = tag_of_line != NULL ? tag_of_line() : NULL;
+    int n = vsnprintf(text, sizeof(text), format, args);
+    if (n < 0)
+        return 0;
+    size_t len = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+    cv_log_begin_json(&line, to, CV_LOG_LINE_MAX, level);
+    if (tag != NULL)
+        cv_json_text(&line, "request_id", cv_span_str(tag), SIZE_MAX);
+    cv_json_text(&line, "message", cv_span(text, len), SIZE_MAX);
+    return cv_json_close(&line);
+}
+
+size_t cv_log_line(char *to, size_t cap, const char *text)
+{
+    struct cv_json_line line;
+    struct cv_span all = cv_span_str(text);
+    if (!is_json) {
+        size_t len = all.len < cap ? all.len : cap - 1;
+        memcpy(to, text, len);
+        to[len] = '\n';
+        return len + 1;
+    }
+    cv_log_begin_json(&line, to, cap, CV_LOG_ERROR);
+    cv_json_text(&line, "message", all, SIZE_MAX);
+    return cv_json_close(&line);
+}
+
+/* Whether the line has been taken. */
+static bool emit(enum cv_log_level level, const char *format, va_list args)
+{
+    char line[CV_LOG_LINE_MAX];
+    size_t end =
+        is_json ? make_json(line, level, format, args) : make_text(line, level, format, args);
+    if (end == 0)
+        return false;
     if (witness_fd >= 0 && level >= CV_LOG_WARN && !is_same_file(witness_fd, STDERR_FILENO))
         (void)cv_log_raw(witness_fd, line, end);
     return cv_log_raw(log_fd, line, end) > 0;

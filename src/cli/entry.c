@@ -120,7 +120,8 @@ static int begin_logs(struct cv_conf *conf, struct cv_logs *logs)
     if (is_daemon && files.log < 0)
         (void)say(conf, 0, "LOG_FILE is not set: what the server says from here on is lost");
     rc = cv_logs_begin(logs, &files, is_daemon);
-    cv_log_open(conf->name, cv_conf_log_level(conf));
+    bool is_single = conf->value[CV_SET_SINGLE_PROCESS] != 0;
+    cv_conf_open_log(conf, conf->name, is_single ? "single" : "guardian");
     return rc < 0 ? say(conf, CV_EXIT_OS, strerror(-rc)) : CV_EXIT_OK;
 }
 
@@ -238,7 +239,7 @@ static int take_over(struct cv_conf *conf, int conf_rc, const struct cv_app_sour
     static struct cv_supervise how;
     if (conf_rc < 0 || cv_how(conf, source, &how) != CV_EXIT_OK)
         exit(say(conf, CV_EXIT_CONFIG, conf->reason));
-    cv_log_open(conf->name, cv_conf_log_level(conf));
+    cv_conf_open_log(conf, conf->name, "guardian"); /* a master says so then */
     int code = cv_supervise_resume(&how, handed);
     cv_pidfile_remove(&how.pidfile);
     return code;

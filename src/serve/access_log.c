@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "serve/exchange.h"
 #include "serve/inside.h"
 
@@ -99,6 +100,49 @@ static int put_target(char *to, struct cv_span target)
     return (int)(at - to);
 }
 
+/* The time since the request has come, in ms. */
+static struct cv_span write_ms(char to[32], const struct cv_exchange *x)
+{
+    int64_t us = (cv_clock_ns() - x->started) / 1000;
+    int n = snprintf(to, 32, "%" PRId64 ".%03d", us / 1000, (int)(us % 1000));
+    return cv_span(to, (size_t)n);
+}
+
+static struct cv_span write_number(char to[32], uint64_t number)
+{
+    return cv_span(to, cv_num_write_u64(to, number));
+}
+
+static struct cv_span text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? cv_span_str(text) : cv_span(NULL, 0);
+}
+
+/* The bounds of its members leave room for all of them. */
+static int add_object(struct cv_access_log *log, const struct cv_exchange *x)
+{
+    char to[CV_LOG_LINE_MAX];
+    char number[32];
+    struct cv_json_line line;
+    const struct cv_h1_head *head = x->head;
+    cv_log_begin_json(&line, to, sizeof(to), CV_LOG_INFO);
+    cv_json_text(&line, "log", CV_SPAN("access"), SIZE_MAX);
+    cv_json_text(&line, "client", text_or_null(cv_exchange_peer(x)), CV_PEER_TEXT);
+    cv_json_text(&line, "method", cv_h1_span(x->bytes, head->method_at, head->method_len), 64);
+    cv_json_text(&line, "target", cv_h1_span(x->bytes, head->target_at, head->target_len),
+                 2 * TARGET_MAX);
+    cv_json_text(&line, "protocol", head->minor > 0 ? CV_SPAN("HTTP/1.1") : CV_SPAN("HTTP/1.0"),
+                 SIZE_MAX);
+    cv_json_number(&line, "status",
+                   x->status != 0 ? write_number(number, (uint64_t)x->status) : CV_SPAN("null"));
+    cv_json_number(&line, "bytes", write_number(number, x->sent));
+    cv_json_number(&line, "ms", write_ms(number, x));
+    cv_json_text(&line, "route", text_or_null(x->name), 512);
+    if (log->ids)
+        cv_json_text(&line, "request_id", text_or_null(x->id), 256);
+    return cv_buf_append(&log->lines, cv_span(to, cv_json_close(&line)));
+}
+
 static int add_line(struct cv_access_log *log, const struct cv_exchange *x)
 {
     char target[4 * TARGET_MAX];
@@ -106,14 +150,15 @@ static int add_line(struct cv_access_log *log, const struct cv_exchange *x)
     const struct cv_h1_head *head = x->head;
     int target_len = put_target(target, cv_h1_span(x->bytes, head->target_at, head->target_len));
     const char *peer = cv_exchange_peer(x);
-    int64_t us = (cv_clock_ns() - x->started) / 1000;
+    char ms[32];
+    struct cv_span took = write_ms(ms, x);
     if (x->status != 0)
         (void)snprintf(status, sizeof(status), "%d", x->status);
     const char *id = x->id != NULL ? x->id : "-";
     return cv_buf_printf(
-        &log->lines, "%s %s \"%.*s %.*s HTTP/1.%d\" %s %" PRIu64 " %" PRId64 ".%03dms %s%s%s\n",
-        stamp(log), peer[0] != '\0' ? peer : "-", (int)head->method_len, x->bytes + head->method_at,
-        target_len, target, head->minor, status, x->sent, us / 1000, (int)(us % 1000),
+        &log->lines, "%s %s \"%.*s %.*s HTTP/1.%d\" %s %" PRIu64 " %.*sms %s%s%s\n", stamp(log),
+        peer[0] != '\0' ? peer : "-", (int)head->method_len, x->bytes + head->method_at, target_len,
+        target, head->minor, status, x->sent, (int)took.len, took.at,
         x->name != NULL ? x->name : "-", log->ids ? " " : "", log->ids ? id : "");
 }
 
@@ -123,7 +168,7 @@ void cv_access_log_add(struct cv_server *server, const struct cv_exchange *x)
     if (log->fd < 0)
         return;
     size_t before = log->lines.len;
-    if (add_line(log, x) < 0)
+    if ((cv_log_is_json() ? add_object(log, x) : add_line(log, x)) < 0)
         drop_line(log);
     /* Only when the mark is passed: a descriptor that takes nothing is tried once a second. */
     if (before < WRITE_AT && log->lines.len >= WRITE_AT)

@@ -8,6 +8,12 @@
  * target longer than 1,024 bytes the beginning is written. With `access_ids` the request's id ("-"
  * if it has none) ends the line.
  *
+ * Where the log is JSON, so is each of these lines:
+ *
+ *     {"time":"2026-11-24T12:35:32.123Z","level":"info","server":"shop","process":"worker 2",
+ *      "log":"access","client":"127.0.0.1","method":"GET","target":"/hello/you?x=1",
+ *      "protocol":"HTTP/1.1","status":200,"bytes":13,"ms":0.412,"route":"hello"}
+ *
  * Lines are collected and written at 16 KiB, after 1 s, and when the server is freed. What the
  * descriptor does not take waits for the next time, up to 64 KiB; then lines are dropped: the log
  * says so once, and how many it were once they are taken again, or at the end.

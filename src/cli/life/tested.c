@@ -70,7 +70,7 @@ static int read_settings(covey_test *t, const struct covey_options *options)
     enum cv_conf_request request;
     if (cv_conf_read(conf, program_invocation_name, options, NULL, &request) < 0)
         return fail(t, conf->reason);
-    cv_log_open(conf->name, cv_conf_log_level(conf));
+    cv_conf_open_log(conf, conf->name, "test");
     return 0;
 }
 

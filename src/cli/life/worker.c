@@ -60,7 +60,7 @@ static void take_name(struct life *life, const char *variable)
     cv_title_set(life->conf->name, who.text, variable);
     char name[128];
     (void)snprintf(name, sizeof(name), "%s: %s", life->conf->name, who.text);
-    cv_log_open(name, cv_conf_log_level(life->conf));
+    cv_conf_open_log(life->conf, name, who.text);
 }
 
 /* A copy has the tag of its template: strays are known by theirs. */

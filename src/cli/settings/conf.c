@@ -28,6 +28,7 @@ static const struct setting settings[] = {CV_SETTINGS(SETTING)};
 static const char *const start_methods[] = {"spawn", "fork", "preload", NULL};
 static const char *const containments[] = {"auto", "none", "cgroup", "pidns", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", "off", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
 
 static const char *const max_actions[] = {"wait", "refuse", NULL};
 static const char *const error_formats[] = {"auto", "html", "json", "text", "problem", NULL};
@@ -39,6 +40,7 @@ static const char *const *choices_of(enum cv_setting id)
     return id == CV_SET_START_METHOD             ? start_methods
            : id == CV_SET_CONTAINMENT            ? containments
            : id == CV_SET_STOP_SIGNAL            ? stop_signals
+           : id == CV_SET_LOG_FORMAT             ? log_formats
            : id == CV_SET_FALLBACK_ERROR_FORMAT  ? error_formats
            : id == CV_SET_CONNECTIONS_MAX_ACTION ? max_actions
                                                  : log_levels;
@@ -500,6 +502,13 @@ void cv_conf_help(const struct cv_conf *conf, const char *usage)
         "\nTimes are seconds, or with a unit: 250ms, 90s, 2m, 1h. Sizes are bytes, or 64k, 10M, "
         "1g.\n"
         "A flag wins over the environment, that over the file, that over what the program sets.\n");
+}
+
+void cv_conf_open_log(const struct cv_conf *conf, const char *who, const char *process)
+{
+    cv_log_process(process);
+    cv_log_json(conf->value[CV_SET_LOG_FORMAT] != 0 ? conf->name : NULL);
+    cv_log_open(who, cv_conf_log_level(conf));
 }
 
 enum cv_log_level cv_conf_log_level(const struct cv_conf *conf)

@@ -54,4 +54,8 @@ void cv_conf_help(const struct cv_conf *conf, const char *usage);
 
 enum cv_log_level cv_conf_log_level(const struct cv_conf *conf);
 
+/* Opens the log as LOG_LEVEL and LOG_FORMAT have it: who stands in lines of text, and which process
+ * of the server in others. */
+void cv_conf_open_log(const struct cv_conf *conf, const char *who, const char *process);
+
 #endif

@@ -20,16 +20,10 @@
 
 static void (*tell_doing)(char *to, size_t cap, const void *fault);
 
-/* snprintf() is not promised to be safe here, and neither is dladdr() behind cv_symbol_write().
- * Nothing better is to be had for names; a handler that gets stuck is ended by KILL as a process
- * without one would be. */
 static void write_line(const char *text)
 {
-    char line[1024];
-    int n = snprintf(line, sizeof(line), "%s\n", text);
-    if (n > (int)sizeof(line) - 1)
-        n = (int)sizeof(line) - 1;
-    (void)cv_log_raw(cv_log_fd(), line, (size_t)n);
+    char line[2048];
+    (void)cv_log_raw(cv_log_fd(), line, cv_log_line(line, sizeof(line), text));
 }
 
 /* A signal that somebody has sent has no address. */
@@ -39,6 +33,9 @@ static const void *fault_of(int signal, const siginfo_t *info)
     return is_fault ? info->si_addr : NULL;
 }
 
+/* snprintf() is not promised to be safe here, and neither is dladdr() behind cv_symbol_write().
+ * Nothing better is to be had for names; a handler that gets stuck is ended by KILL as a process
+ * without one would be. */
 static void write_head(int signal, const siginfo_t *info)
 {
     char doing[DOING_BYTES] = "";

@@ -267,6 +267,7 @@ static void close_listeners(struct master *master)
 void cv_master_present(const struct cv_supervise *how)
 {
     cv_title_set(how->name, "master", NULL);
+    cv_log_process("master");
     cv_log_open(how->name, how->log_level);
     if (cv_dump_install(NULL) < 0)
         cv_warn("a crash of the master will not be described: no memory for it");

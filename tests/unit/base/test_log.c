@@ -254,6 +254,95 @@ static void test_a_tag_stands_in_front_of_the_text(void **state)
     assert_non_null(strstr(stage.text, " INFO  test: three\n"));
 }
 
+/* ---- Lines of JSON ---- */
+
+static void json_open(void)
+{
+    stage_open(CV_LOG_DEBUG);
+    cv_log_process("worker 2");
+    cv_log_json("shop");
+}
+
+static void json_close(void)
+{
+    cv_log_json(NULL);
+    stage_close();
+}
+
+/* What the first line says behind its time. */
+static const char *behind_time(void)
+{
+    int year, month, day, hour, minute, second, ms;
+    assert_int_equal(sscanf(stage.text, "{\"time\":\"%4d-%2d-%2dT%2d:%2d:%2d.%3dZ\",", &year,
+                            &month, &day, &hour, &minute, &second, &ms),
+                     7);
+    return strchr(stage.text, ',');
+}
+
+static void test_a_line_may_be_an_object(void **state)
+{
+    (void)state;
+    json_open();
+    cv_warn("out of %s\n\033[31m%c%c", "\"tea\"", '\\', '\xff');
+    json_close();
+    assert_string_equal(behind_time(),
+                        ",\"level\":\"warn\",\"server\":\"shop\",\"process\":\"worker 2\","
+                        "\"message\":\"out of \\u0022tea\\u0022\\u000a\\u001b[31m\\u005c"
+                        "\\ufffd\"}\n");
+}
+
+static void test_an_object_has_the_tag_as_a_member(void **state)
+{
+    (void)state;
+    json_open();
+    cv_log_tag(tag_now);
+    tag = "a\"b";
+    cv_debug("one");
+    tag = NULL;
+    cv_error("two");
+    cv_log_tag(NULL);
+    json_close();
+    assert_non_null(strstr(stage.text, "\"debug\""));
+    assert_non_null(strstr(stage.text, ",\"request_id\":\"a\\u0022b\",\"message\":\"one\"}\n"));
+    assert_non_null(strstr(stage.text, "\"error\""));
+    assert_non_null(strstr(stage.text, "\"worker 2\",\"message\":\"two\"}\n"));
+}
+
+/* Cut, and still whole. */
+static void test_a_long_object_is_one_line(void **state)
+{
+    static char long_text[2 * CV_LOG_LINE_MAX];
+    (void)state;
+    memset(long_text, '\n', sizeof(long_text) - 1);
+    json_open();
+    cv_info("%0*d", 3 * CV_LOG_LINE_MAX, 7);
+    cv_info("%s", long_text);
+    json_close();
+    assert_int_equal(count_of("\n"), 2);
+    assert_int_equal(count_of("\"}\n"), 2);
+    size_t first = strcspn(stage.text, "\n") + 1;
+    assert_in_range(first, CV_LOG_LINE_MAX - 10, CV_LOG_LINE_MAX);
+    assert_in_range(stage.len - first, CV_LOG_LINE_MAX - 10, CV_LOG_LINE_MAX);
+}
+
+static void test_a_signal_handlers_line_is_of_the_same_form(void **state)
+{
+    char line[64];
+    (void)state;
+    line[cv_log_line(line, sizeof(line) - 1, "all of it")] = '\0';
+    assert_string_equal(line, "all of it\n");
+    line[cv_log_line(line, 5, "all of it")] = '\0';
+    assert_string_equal(line, "all \n");
+
+    char object[256];
+    json_open();
+    object[cv_log_line(object, sizeof(object) - 1, "signal 11")] = '\0';
+    json_close();
+    assert_memory_equal(object, "{\"time\":\"", 9);
+    assert_non_null(strstr(object, "\"error\",\"server\":\"shop\",\"process\":\"worker 2\","
+                                   "\"message\":\"signal 11\"}\n"));
+}
+
 static void test_lines_below_the_level_are_not_written(void **state)
 {
     (void)state;
@@ -413,6 +502,10 @@ int main(void)
         cmocka_unit_test(test_a_long_line_is_cut_and_still_ends),
         cmocka_unit_test(test_a_line_says_when_how_bad_and_who),
         cmocka_unit_test(test_a_tag_stands_in_front_of_the_text),
+        cmocka_unit_test(test_a_line_may_be_an_object),
+        cmocka_unit_test(test_an_object_has_the_tag_as_a_member),
+        cmocka_unit_test(test_a_long_object_is_one_line),
+        cmocka_unit_test(test_a_signal_handlers_line_is_of_the_same_form),
         cmocka_unit_test(test_lines_below_the_level_are_not_written),
         cmocka_unit_test(test_off_is_off),
         cmocka_unit_test(test_the_description_of_the_shell_is_not_touched),

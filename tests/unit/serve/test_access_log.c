@@ -217,6 +217,59 @@ static void test_a_target_cannot_forge_a_line(void **state)
     done(rig, pipe_fds);
 }
 
+/* One request, logged as an object: what it says behind the process. */
+static const char *object_of(const char *request,
+                             void (*host)(struct rig *, const struct cv_event *), bool ids)
+{
+    int pipe_fds[2];
+    struct rig *rig = rig_new(host);
+    assert_int_equal(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC), 0);
+    rig->config.access_log = pipe_fds[1];
+    rig->config.access_ids = ids;
+    cv_log_json("shop");
+    cv_log_process("worker 2");
+    rig_start(rig);
+    say_and_hear_all(rig, request);
+    cv_server_free(rig->server);
+    rig->server = NULL;
+    cv_log_json(NULL);
+    (void)written(pipe_fds[0]);
+    done(rig, pipe_fds);
+    const char *common = strstr(lines, "\"level\":\"info\",\"server\":\"shop\","
+                                       "\"process\":\"worker 2\",\"log\":\"access\",");
+    assert_non_null(common);
+    return strstr(common, "\"client\"");
+}
+
+static void assert_begins(const char *text, const char *with)
+{
+    if (strncmp(text, with, strlen(with)) != 0)
+        fail_msg("it does not begin with %s: %s", with, text);
+}
+
+static void test_a_line_may_be_an_object(void **state)
+{
+    (void)state;
+    const char *said = object_of("GET /hello/you?x=1 HTTP/1.0\r\n\r\n", host_named, false);
+    assert_begins(said, "\"client\":\"127.0.0.1\",\"method\":\"GET\",\"target\":\"/hello/you?x=1\","
+                        "\"protocol\":\"HTTP/1.0\",\"status\":200,\"bytes\":14,\"ms\":");
+    assert_non_null(strstr(said, ",\"route\":\"the_route\"}\n"));
+    said = object_of("GET / HTTP/1.0\r\n\r\n", host_target, true);
+    assert_non_null(strstr(said, ",\"route\":null,\"request_id\":null}\n"));
+}
+
+/* Whatever a client makes long, what stands behind it is there. */
+static void test_a_long_target_is_cut_and_the_object_whole(void **state)
+{
+    static char request[4096];
+    (void)state;
+    snprintf(request, sizeof(request), "GET /%03000d HTTP/1.0\r\n\r\n", 0);
+    const char *said = object_of(request, host_named, true);
+    assert_non_null(strstr(said, "000\",\"protocol\":\"HTTP/1.0\",\"status\":200,"));
+    assert_non_null(strstr(said, ",\"request_id\":null}\n"));
+    assert_in_range(strlen(lines), 2048, CV_LOG_LINE_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +281,8 @@ int main(void)
         cmocka_unit_test(test_lines_are_written_after_a_second),
         cmocka_unit_test(test_an_exchange_without_an_answer_has_no_status),
         cmocka_unit_test(test_a_target_cannot_forge_a_line),
+        cmocka_unit_test(test_a_line_may_be_an_object),
+        cmocka_unit_test(test_a_long_target_is_cut_and_the_object_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
