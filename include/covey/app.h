@@ -61,7 +61,7 @@ struct covey_options {
     const char *access_log_file; /* switches the access log on */
     int daemon;                  /* 1: go into the background */
     int strict_slashes;          /* 1: "/a" and "/a/" are two paths */
-    /* All others: names and values as in a file, in turn, NULL at the end: COVEY_SETTINGS() */
+    /* All others, and the app's own: names and values in turn, NULL at the end: COVEY_SETTINGS() */
     const char *const *settings;
 };
 
@@ -316,7 +316,7 @@ COVEY_API void covey_app_set_ctx(covey_app *app, void *ctx);
 COVEY_API void *covey_app_ctx(const covey_app *app);
 
 /* The setting NAME: built-in ones by their upper-case name ("PORT", times in ms), any other from
- * the environment as prefix + NAME (COVEY_CUSTOM_DELAY). `fallback` where it is not set; a value
+ * the environment as prefix + NAME (COVEY_CUSTOM_DELAY), else from COVEY_SETTINGS(). `fallback` where it is not set; a value
  * that is no number or no truth value ends the start with a sentence when asked in setup or a start
  * listener, else is logged and `fallback` returned. The string lives as long as the app. */
 COVEY_API const char *covey_config_str(covey_app *app, const char *name, const char *fallback);

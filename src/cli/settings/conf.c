@@ -196,21 +196,31 @@ static int find_name(const char *name)
     return CV_SET_COUNT;
 }
 
-/* Of names and values. A name that is none is not taken for one of the app's own, which has its
- * default where it is read. */
+/* The array is the caller's, who may be gone when the app asks. */
+static const char *keep_own(struct cv_conf *conf, const char *name, const char *value)
+{
+    if (conf->n_own == CV_CONF_OWN_MAX)
+        return "too many names of the app's own";
+    conf->own[conf->n_own++] = (struct cv_conf_own){name, value};
+    return NULL;
+}
+
+/* Names and values in turn. Names that are none of ours are the app's own: see cv_conf_lookup(). */
 static int read_pairs(struct cv_conf *conf, const char *const *pairs)
 {
     int rc = 0;
     for (; rc == 0 && pairs != NULL && pairs[0] != NULL; pairs += 2) {
         int id = find_name(pairs[0]);
-        const char *fault = id == CV_SET_COUNT ? "no such setting" : NULL;
-        if (fault == NULL && pairs[1] == NULL)
-            fault = "it has no value";
         char where[128];
         (void)snprintf(where, sizeof(where), "option .settings: %.64s", pairs[0]);
-        if (fault == NULL) {
+        const char *fault = NULL;
+        if (pairs[1] == NULL)
+            fault = "it has no value";
+        else if (id == CV_SET_COUNT)
+            fault = keep_own(conf, pairs[0], pairs[1]);
+        else
             rc = set(conf, (enum cv_setting)id, pairs[1], where);
-        } else {
+        if (fault != NULL) {
             (void)snprintf(conf->reason, sizeof(conf->reason), "%s: %s", where, fault);
             rc = -EINVAL;
         }
@@ -398,6 +408,7 @@ static int read_flags(struct cv_conf *conf, char *const *argv, enum cv_conf_requ
 static int read_all(struct cv_conf *conf, const struct covey_options *options, const char *file,
                     int pinned, char *const *argv, enum cv_conf_request *ret_request)
 {
+    conf->n_own = 0;
     int rc = read_defaults(conf);
     if (rc == 0 && options != NULL)
         rc = read_options(conf, options);
@@ -451,6 +462,15 @@ static bool has_asked(const char *name)
     return false;
 }
 
+/* The last of that name given in code; NULL: none is. */
+static const char *own_of(const struct cv_conf *conf, const char *name)
+{
+    size_t i = conf->n_own;
+    while (i > 0 && strcmp(conf->own[i - 1].name, name) != 0)
+        i--;
+    return i > 0 ? conf->own[i - 1].value : NULL;
+}
+
 const char *cv_conf_lookup(struct cv_conf *conf, const char *name)
 {
     for (int id = 0; id < CV_SET_COUNT; id++)
@@ -458,7 +478,8 @@ const char *cv_conf_lookup(struct cv_conf *conf, const char *name)
             return conf->text[id];
     if (n_asked < ASKED_MAX && !has_asked(name))
         (void)snprintf(asked[n_asked++], sizeof(asked[0]), "%s", name);
-    return variable(conf, name);
+    const char *value = variable(conf, name);
+    return value != NULL ? value : own_of(conf, name);
 }
 
 static bool is_setting(const char *name)
@@ -471,6 +492,11 @@ static bool is_setting(const char *name)
 
 void cv_conf_warn_unknown(const struct cv_conf *conf)
 {
+    for (size_t i = 0; i < conf->n_own; i++) {
+        if (!has_asked(conf->own[i].name))
+            cv_warn("option .settings: %.64s is no setting of covey, nor has the app read it",
+                    conf->own[i].name);
+    }
     size_t len = strlen(conf->prefix);
     for (char **entry = environ; len > 0 && entry != NULL && *entry != NULL; entry++) {
         if (strncmp(*entry, conf->prefix, len) != 0)

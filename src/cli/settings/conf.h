@@ -13,6 +13,11 @@ enum cv_setting { CV_SETTINGS(CV_CONF_NAME) CV_SET_COUNT };
 #undef CV_CONF_NAME
 
 #define CV_CONF_OFF (-1) /* the value of a TIME or SIZE that is off */
+#define CV_CONF_OWN_MAX 64
+
+struct cv_conf_own {
+    const char *name, *value;
+};
 
 struct cv_conf {
     int64_t value[CV_SET_COUNT]; /* INT, TIME (ms), SIZE (bytes), BOOL (0, 1), CHOICE (its place) */
@@ -21,6 +26,8 @@ struct cv_conf {
     char digits[CV_SET_COUNT][24];                   /* where `text` of numbers stands */
     char file_text[CV_SET_COUNT][CV_CONF_FILE_LINE]; /* where `text` from the file stands */
     const char *prefix;                              /* of environment variables */
+    struct cv_conf_own own[CV_CONF_OWN_MAX];         /* given in code, under the app's own names */
+    size_t n_own;
     char name[64];    /* of the program, for titles, logs and messages */
     char reason[512]; /* what was wrong */
 };
@@ -42,11 +49,12 @@ CV_MUST_CHECK int cv_conf_read_pinned(struct cv_conf *conf, const char *program,
                                       const struct covey_options *options, int pinned,
                                       char *const *argv, enum cv_conf_request *ret_request);
 
-/* The value of a setting by its name (upper case), or of a variable prefix + NAME; NULL if there is
- * none. */
+/* The value of a setting by its name (upper case), or of a variable prefix + NAME, else what the
+ * program has given under that name; NULL if there is none. */
 const char *cv_conf_lookup(struct cv_conf *conf, const char *name);
 
-/* Logs a warning for each variable with the prefix that neither covey nor the app has asked for. */
+/* Logs a warning for each variable with the prefix, and each name given in code, that neither covey
+ * nor the app has asked for. */
 void cv_conf_warn_unknown(const struct cv_conf *conf);
 
 /* Writes the list of settings to standard output. */

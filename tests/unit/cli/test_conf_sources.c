@@ -105,8 +105,8 @@ static void test_every_option_reaches_its_setting(void **state)
 static void test_every_setting_can_be_given_by_its_name(void **state)
 {
     (void)state;
-    struct covey_options options = {COVEY_SETTINGS("PROXIES_COUNT", "2", "real_ip_header", "X-Real",
-                                                   "stop_timeout", "2m")};
+    struct covey_options options = {
+        COVEY_SETTINGS("PROXIES_COUNT", "2", "real_ip_header", "X-Real", "stop_timeout", "2m")};
     assert_int_equal(read_options(options), 0);
     assert_int_equal(conf.value[CV_SET_PROXIES_COUNT], 2);
     assert_string_equal(conf.text[CV_SET_REAL_IP_HEADER], "X-Real");
@@ -116,9 +116,13 @@ static void test_every_setting_can_be_given_by_its_name(void **state)
     assert_int_equal(read_options(options), 0);
     assert_int_equal(conf.value[CV_SET_PROXIES_COUNT], 3);
 
-    options = (struct covey_options){COVEY_SETTINGS("PROXY_COUNT", "2")};
-    assert_int_equal(read_options(options), -EINVAL);
-    assert_string_equal(conf.reason, "option .settings: PROXY_COUNT: no such setting");
+    options = (struct covey_options){COVEY_SETTINGS("DSN", "db://x", "CITY", "Ulm")};
+    assert_int_equal(read_options(options), 0);
+    assert_string_equal(cv_conf_lookup(&conf, "DSN"), "db://x"); /* the app's own */
+    assert_null(cv_conf_lookup(&conf, "dsn"));
+    (void)setenv("COVEY_DSN", "db://y", 1);
+    assert_string_equal(cv_conf_lookup(&conf, "DSN"), "db://y");
+
     options = (struct covey_options){COVEY_SETTINGS("PORT", "many")};
     assert_int_equal(read_options(options), -EINVAL);
     assert_non_null(strstr(conf.reason, "option .settings: PORT: \"many\" is not a number"));
@@ -179,6 +183,25 @@ static const char *warned(void)
     (void)close(fds[0]);
     text[len > 0 ? len : 0] = '\0';
     return text;
+}
+
+static void test_a_name_given_in_code_that_nobody_reads_is_warned_of(void **state)
+{
+    (void)state;
+    struct covey_options options = {
+        COVEY_SETTINGS("PROXY_COUNT", "1", "CODE_CITY", "Ulm", "PORT", "7")};
+    assert_int_equal(read_options(options), 0);
+    assert_string_equal(cv_conf_lookup(&conf, "CODE_CITY"), "Ulm");
+    const char *text = warned();
+    assert_non_null(strstr(text, "option .settings: PROXY_COUNT is no setting of covey"));
+    assert_null(strstr(text, "CITY"));
+    assert_null(strstr(text, "PORT "));
+
+    const char *many[2 * CV_CONF_OWN_MAX + 4] = {NULL};
+    for (size_t i = 0; i < 2 * CV_CONF_OWN_MAX + 2; i++)
+        many[i] = "X";
+    assert_int_equal(read_options((struct covey_options){.settings = many}), -EINVAL);
+    assert_non_null(strstr(conf.reason, "too many names"));
 }
 
 static void test_a_misspelt_variable_is_warned_of(void **state)
@@ -259,6 +282,7 @@ int main(void)
         conf_test(test_another_prefix_reads_other_variables),
         conf_test(test_an_empty_prefix_is_refused),
         conf_test(test_the_app_looks_up_settings_and_its_own_variables),
+        conf_test(test_a_name_given_in_code_that_nobody_reads_is_warned_of),
         conf_test(test_a_misspelt_variable_is_warned_of),
         conf_test(test_no_environment_at_all_is_fine),
         conf_test(test_help_names_every_flag_with_its_default),

@@ -389,9 +389,19 @@ static void test_listeners_run_in_their_order(void **state)
     assert_string_equal(events, "start started stop stopped ");
 }
 
+/* What is given is not needed any more when it returns. */
+static covey_test *new_in(const char *city)
+{
+    return covey_test_new(setup, COVEY_SETTINGS("CITY", city, "REQUEST_MAX_SIZE", "2"));
+}
+
 static void test_settings_apply(void **state)
 {
     (void)state;
+    covey_test *ulm = new_in("Ulm");
+    assert_string_equal(covey_config_str(covey_test_app(ulm), "CITY", "none"), "Ulm");
+    assert_int_equal(covey_test_post(ulm, "/echo", .body = "abc")->status, 413);
+    assert_int_equal(covey_test_free(ulm), 0);
     covey_test *t =
         covey_test_new(setup, .request_max_size = 3, .response_timeout = 10, .log_level = "error");
     assert_int_equal(covey_test_post(t, "/echo", .body = "abcd")->status, 413);
