@@ -122,6 +122,12 @@ COVEY_API int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg);
 COVEY_API void covey_set_ctx(covey_req *req, void *ctx);
 COVEY_API void *covey_ctx(const covey_req *req);
 
+/* Others under names, so that parts that know nothing of each other (a session, a library's
+ * middleware) may each have theirs. The name is copied. 0, -EINVAL (NULL) or -ENOMEM; NULL: there
+ * is none of that name. */
+COVEY_API int covey_set_ctx_of(covey_req *req, const char *name, void *ctx);
+COVEY_API void *covey_ctx_of(const covey_req *req, const char *name);
+
 /* A pointer of the app's own that lives as long as the connection, on which several requests may
  * come. `release` (may be NULL) is called with it when the connection and its requests have gone,
  * or another takes its place; it must not wait. 0, -ENOMEM, or -ECANCELED (the connection is gone);

@@ -261,17 +261,6 @@ int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg)
     return 0;
 }
 
-void covey_set_ctx(covey_req *req, void *ctx)
-{
-    if (cv_req_here(req))
-        req->ctx = ctx;
-}
-
-void *covey_ctx(const covey_req *req)
-{
-    return cv_req_here(req) ? req->ctx : NULL;
-}
-
 covey_app *covey_app_of(const covey_req *req)
 {
     if (!cv_req_has_ended(req))

@@ -47,6 +47,13 @@ struct cv_req_cors {
     struct cv_answer_field room[CV_CORS_FIELDS_MAX];
 };
 
+/* A pointer of a part of the app's, under its name. */
+struct cv_named_ctx {
+    struct cv_named_ctx *next;
+    const char *name;
+    void *ctx;
+};
+
 /* What only some requests have, or are asked for; NULL: not yet. */
 struct cv_req_more {
     struct cv_form *form;
@@ -58,6 +65,7 @@ struct cv_req_more {
     struct json_t *json;
     const char *id;
     struct cv_req_cors *cors; /* NULL: nothing */
+    struct cv_named_ctx *contexts;
 };
 
 struct covey_req {

@@ -110,9 +110,23 @@ static int memory(covey_req *req)
                : -EIO;
 }
 
+static int contexts(covey_req *req)
+{
+    static char one[] = "one", two[] = "two";
+    char name[] = "session";
+    bool ok = covey_ctx_of(req, "session") == NULL && covey_set_ctx_of(req, name, one) == 0;
+    name[0] = 'S'; /* it was copied */
+    ok &= covey_set_ctx_of(req, "trace", one) == 0 && covey_set_ctx_of(req, "trace", two) == 0;
+    ok &= covey_ctx_of(req, "session") == one && covey_ctx_of(req, "trace") == two;
+    ok &= covey_ctx(req) == NULL && covey_ctx_of(req, "Session") == NULL;
+    ok &= covey_set_ctx_of(req, NULL, one) == -EINVAL && covey_ctx_of(req, NULL) == NULL;
+    return ok ? covey_text(req, 200, "each has its own") : -EIO;
+}
+
 static int setup(covey_app *app)
 {
     covey_app_set_ctx(app, order);
+    covey_get(app, "/contexts", contexts);
     covey_get(app, "/line/<rest:path>", line);
     covey_route(app, "BREW", "/line/<rest:path>", line);
     covey_get(app, "/p/<s>/<i:int>", params);
@@ -244,6 +258,13 @@ static void test_deferred_calls_run_in_reverse_after_the_handler(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
+static void test_named_contexts(void **state)
+{
+    (void)state;
+    assert_body(rig_get(&rig, "/contexts"), "each has its own");
+    assert_body(rig_get(&rig, "/contexts"), "each has its own"); /* none is left of the first */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +277,7 @@ int main(void)
         TEST(test_a_part_of_the_body_is_an_answer_as_any_other_bytes_are),
         TEST(test_the_clients_address),
         TEST(test_deferred_calls_run_in_reverse_after_the_handler),
+        TEST(test_named_contexts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
