@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define RETRY_FOR CV_SECOND
@@ -182,6 +183,16 @@ static bool is_stale(const struct cv_listener *listener)
            errno == ECONNREFUSED;
 }
 
+/* Everybody may connect who may enter the folder, whatever the umask: a proxy runs as another user.
+ */
+static int bind_file(const struct cv_listener *listener, int backlog)
+{
+    mode_t before = umask(0111);
+    int fd = bind_and_listen(listener, backlog, false);
+    (void)umask(before);
+    return fd;
+}
+
 /* The folder is locked meanwhile, so that two servers started at once cannot both take the file for
  * stale. Anybody may hold such a lock, so nobody waits for it: -EAGAIN. */
 static int open_unix(struct cv_listener *listener, int backlog)
@@ -195,11 +206,11 @@ static int open_unix(struct cv_listener *listener, int backlog)
     if (flock(folder, LOCK_EX | LOCK_NB) < 0)
         return -errno;
 
-    int fd = bind_and_listen(listener, backlog, false);
+    int fd = bind_file(listener, backlog);
     if (fd == -EADDRINUSE && is_stale(listener)) {
         if (unlink(path) < 0)
             return -errno;
-        fd = bind_and_listen(listener, backlog, false);
+        fd = bind_file(listener, backlog);
     }
     if (fd >= 0 && !cv_sockfile_look(AT_FDCWD, path, &listener->file))
         listener->file = (struct statx){0};
