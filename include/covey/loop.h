@@ -39,10 +39,10 @@ struct covey_task {
 
 /* Runs a function on a fiber of this process's loop: covey_add_task(app, sweep, .arg = table,
  * .every = 60000). One that setup() adds begins in each worker, once its listeners of
- * COVEY_BEFORE_SERVER_START have returned. The only call besides logging that other threads may make. 0, -EAGAIN (4,096
- * wait already), -EEXIST (the name), -ESHUTDOWN (the worker is ending), -EINVAL or -ENOMEM. What
- * has not begun by then is dropped; what runs is cancelled. What takes longer than `every` leaves
- * out the times it has missed. */
+ * COVEY_BEFORE_SERVER_START have returned. The only call besides logging that other threads may
+ * make. 0, -EAGAIN (4,096 wait already), -EEXIST (the name), -ESHUTDOWN (the worker is ending),
+ * -EINVAL (the log says why) or -ENOMEM. What has not begun by then is dropped; what runs is
+ * cancelled. What takes longer than `every` leaves out the times it has missed. */
 #define covey_add_task(app, ...)                                                                   \
     covey_add_task_with((app), &(struct covey_task){__VA_ARGS__, .size = sizeof(struct covey_task)})
 COVEY_API int covey_add_task_with(covey_app *app, const struct covey_task *task);

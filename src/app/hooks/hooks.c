@@ -94,6 +94,8 @@ void covey_middleware_at(covey_app *app, enum covey_phase phase, const struct co
         refuse(&hook, "middleware", hook.handler == NULL ? "it is NULL" : "there is no such phase");
     else if (known.routes != NULL && hook.routes == NULL)
         refuse(&hook, "middleware", "out of memory");
+    else if (hook.routes != NULL && hook.routes[strspn(hook.routes, " ,")] == '\0')
+        refuse(&hook, "middleware", ".routes names none");
     else
         add(&app->root->middleware[phase], &hook, "middleware");
 }

@@ -176,6 +176,10 @@ static void test_a_name_that_no_route_has_is_refused(void **state)
     assert_non_null(strstr(app.reason, "test_plan.c:"));
     assert_non_null(
         strstr(app.reason, "middleware nothing: .routes names home, and no route has that name"));
+    app.failed = false;
+    covey_middleware(scopes[OUTER], COVEY_REQUEST, nothing, .routes = " ");
+    assert_true(app.failed);
+    assert_non_null(strstr(app.reason, "middleware nothing: .routes names none"));
 }
 
 /* ---- Errors ---- */

@@ -89,6 +89,8 @@ static void test_tasks_by_name(void **state)
     char expected[64];
     snprintf(expected, sizeof(expected), "%d %d 0 %d", -EINVAL, -EINVAL, -EINVAL);
     assert_body(rig_get(&rig, "/wrong"), expected);
+    rig_assert_logged(&rig, "covey_add_task(): task without a name: its function is NULL");
+    rig_assert_logged(&rig, ".delay and .every are milliseconds, 0 or more");
     rig_stop(&rig);
     assert_int_equal(n_late, 1);
     assert_int_equal(n_too_early, 0);
