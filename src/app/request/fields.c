@@ -27,11 +27,11 @@ static int add_cookie(struct covey_req *req, struct cv_args *args, struct cv_spa
 static struct cv_args *read_cookies(struct covey_req *req)
 {
     struct cv_args *args = cv_req_args(req, UINT32_MAX);
-    const char *field = covey_header(req, "Cookie");
+    const char *text = covey_header(req, "Cookie");
+    struct cv_span field = cv_span_str(text != NULL ? text : "");
     struct cv_span name, value;
     int rc = args != NULL ? 0 : -ENOMEM;
-    for (size_t at = 0;
-         rc == 0 && field != NULL && cv_cookie_next(cv_span_str(field), &at, &name, &value);)
+    for (size_t at = 0; rc == 0 && cv_cookie_next(field, &at, &name, &value);)
         rc = add_cookie(req, args, name, value);
     return rc == 0 ? args : NULL;
 }
