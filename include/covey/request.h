@@ -114,6 +114,12 @@ COVEY_API int covey_body_json(covey_req *req, struct json_t **ret);
 COVEY_API void *covey_alloc(covey_req *req, size_t size);
 COVEY_API char *covey_sprintf(covey_req *req, const char *format, ...) COVEY_PRINTF(2, 3);
 
+/* The text with U+FFFD for each byte that is no UTF-8; itself where that is none; NULL for NULL and
+ * when out of memory. What clients send (paths, queries, forms, header fields) is given as it came,
+ * and jansson takes UTF-8 only: covey_jsonf(req, 200, "{s:s?}", "q", covey_utf8(req,
+ * covey_query(req, "q"))). */
+COVEY_API const char *covey_utf8(covey_req *req, const char *text);
+
 /* Calls `fn(arg)` when the request ends, in reverse order of registration. It must not wait: it may
  * run off a fiber. 0 or -ENOMEM (then fn has been called already). */
 COVEY_API int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg);
@@ -135,9 +141,9 @@ COVEY_API void *covey_ctx_of(const covey_req *req, const char *name);
 COVEY_API int covey_conn_set_ctx(covey_req *req, void *ctx, void (*release)(void *ctx));
 COVEY_API void *covey_conn_ctx(const covey_req *req);
 
-/* For error handlers: what has gone wrong, as a status and as the text of covey_fail(), or what
- * else is known (NULL: nothing). A text for 500 and above is for logs, not for clients. 0 and NULL
- * as long as nothing has. */
+/* For error handlers: what has gone wrong, as a status and as the text of covey_fail() in UTF-8, or
+ * what else is known (NULL: nothing). A text for 500 and above is for logs, not for clients. 0 and
+ * NULL as long as nothing has. */
 COVEY_API int covey_error_status(const covey_req *req);
 COVEY_API const char *covey_error_text(const covey_req *req);
 

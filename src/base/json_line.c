@@ -1,36 +1,13 @@
 #include "base/json_line.h"
 
+#include "base/utf8.h"
+
 /* What must always find room: the end of a string, of the object, of the line. */
 #define END_MAX 3
 
 #define TIME_LEN 24
 
 /* ---- Characters ---- */
-
-/* The length of the UTF-8 character that the text begins with; 0: it is none (RFC 3629). */
-static size_t utf8_len(struct cv_span text, uint32_t *ret_point)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *at = (const unsigned char *)text.at;
-    size_t len = *at < 0x80    ? 1
-                 : *at >= 0xf5 ? 0
-                 : *at >= 0xf0 ? 4
-                 : *at >= 0xe0 ? 3
-                 : *at >= 0xc2 ? 2
-                               : 0;
-    uint32_t point = len == 1 ? *at : *at & (0x7fu >> len);
-    if (len > text.len)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        point = point << 6 | (at[i] & 0x3fu);
-    }
-    *ret_point = point;
-    bool is_valid = len <= 1 || (point >= least[len] && point <= 0x10ffff &&
-                                 (point < 0xd800 || point > 0xdfff));
-    return is_valid ? len : 0;
-}
 
 static size_t put_escape(uint32_t point, char to[CV_JSON_CHAR_MAX])
 {
@@ -45,7 +22,7 @@ static size_t put_escape(uint32_t point, char to[CV_JSON_CHAR_MAX])
 size_t cv_json_char(struct cv_span *text, char to[CV_JSON_CHAR_MAX])
 {
     uint32_t point = 0xfffd;
-    size_t len = utf8_len(*text, &point);
+    size_t len = cv_utf8_len(*text, &point);
     struct cv_span c = cv_span(text->at, len);
     size_t used = len > 0 ? len : 1;
     *text = cv_span(text->at + used, text->len - used);

@@ -1,6 +1,7 @@
 /* Fuzz target: the small grammars, each over the whole input, against what a plain loop says. */
 #include "http/text.h"
 
+#include "base/utf8.h"
 #include "fuzz/target.h"
 #include "http/chars.h"
 #include "http/target.h"
@@ -44,6 +45,17 @@ static void check_percent(struct cv_span text, bool plus)
     free(decoded);
     free(in_place);
     free(escaped);
+}
+
+static void check_utf8(struct cv_span text)
+{
+    char *to = malloc(3 * text.len + 1);
+    CHECK(to != NULL);
+    size_t len = cv_utf8_repair(text, to);
+    size_t valid = cv_utf8_valid(text);
+    CHECK(len <= 3 * text.len && cv_utf8_valid(cv_span(to, len)) == len);
+    CHECK(valid <= text.len && (valid == text.len) == cv_span_eq(text, cv_span(to, len)));
+    free(to);
 }
 
 static void check_query(struct cv_span query)
@@ -130,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_classes(text);
     check_percent(text, false);
     check_percent(text, true);
+    check_utf8(text);
     check_query(text);
     check_accept(text);
     check_codings(text);

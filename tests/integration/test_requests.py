@@ -101,6 +101,10 @@ static int type(covey_req *req)
     const char *charset = covey_charset(req);
     return covey_textf(req, 200, "%s|%s", covey_content_type(req), charset != NULL ? charset : "-");
 }
+static int as_json(covey_req *req)
+{
+    return covey_jsonf(req, 200, "{s:s?, s:s?}", "q", covey_utf8(req, covey_query(req, "q")), "none", covey_utf8(req, NULL));
+}
 static int body_json(covey_req *req)
 {
     json_t *first, *again;
@@ -118,6 +122,7 @@ static int setup(covey_app *app)
 {
     covey_route(app, "GET POST PUT PATCH DELETE", "/raw", raw);
     covey_post(app, "/type", type);
+    covey_get(app, "/as-json", as_json);
     covey_post(app, "/json", body_json);
     covey_post(app, "/streamed-json", body_json, .stream = true);
     covey_post(app, "/spooled-json", body_json, .spool_above = 1);
@@ -186,6 +191,11 @@ def test_an_old_version(served):
 def test_what_the_body_is(connection, type, wanted):
     fields = {"Content_Type": type} if type else {}
     assert connection.post("/type", b"", **fields).text == wanted
+
+
+def test_what_is_no_utf8_can_be_answered_in_json(connection):
+    assert connection.get("/as-json?q=a%C3%A4").text == '{"q":"a\u00e4","none":null}'
+    assert connection.get("/as-json?q=a%ffb%c0%af%C3").text == '{"q":"a\ufffdb\ufffd\ufffd\ufffd","none":null}'
 
 
 @pytest.mark.parametrize("path", ["/json", "/streamed-json", "/spooled-json"])

@@ -6,6 +6,7 @@
 #include "app/request/request.h"
 
 #include "base/num.h"
+#include "base/utf8.h"
 #include "http/target.h"
 #include "http/text.h"
 
@@ -245,6 +246,19 @@ char *covey_sprintf(covey_req *req, const char *format, ...)
     char *text = cv_arena_vprintf(req->arena, format, args);
     va_end(args);
     return text;
+}
+
+const char *covey_utf8(covey_req *req, const char *text)
+{
+    if (!cv_req_here(req) || text == NULL)
+        return NULL;
+    struct cv_span given = cv_span_str(text);
+    if (cv_utf8_valid(given) == given.len)
+        return text;
+    char *repaired = cv_arena_alloc(req->arena, 3 * given.len + 1);
+    if (repaired != NULL)
+        repaired[cv_utf8_repair(given, repaired)] = '\0';
+    return repaired;
 }
 
 int covey_defer(covey_req *req, void (*fn)(void *arg), void *arg)

@@ -23,7 +23,7 @@ int covey_fail(covey_req *req, int status, const char *format, ...)
 
     va_list args;
     va_start(args, format);
-    req->fail_text = cv_arena_vprintf(req->arena, format, args);
+    req->fail_text = covey_utf8(req, cv_arena_vprintf(req->arena, format, args));
     va_end(args);
     req->fail_code = -(CV_CODE_FAIL + status);
     if (req->app->host.debug)

@@ -427,7 +427,7 @@ static void test_error_pages_follow_accept(void **state)
 
     answer = rig_ask(&rig, "GET /nowhere%ff%22", "Accept: application/json\r\n", NULL);
     assert_body(answer, "{\"description\":\"Not Found\",\"status\":404,"
-                        "\"message\":\"Requested URL /nowhere\\ufffd\\u0022 not found\"}");
+                        "\"message\":\"Requested URL /nowhere\xef\xbf\xbd\\u0022 not found\"}");
 
     answer = rig_ask(&rig, "GET /fails/400", "", NULL);
     assert_body(answer, "400 Bad Request: because of <this> & \"more\"\n");

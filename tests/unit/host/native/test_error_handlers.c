@@ -163,6 +163,8 @@ static void test_what_has_no_route_reaches_the_apps(void **state)
     (void)state;
     start();
     assert_answer(rig_get(&rig, "/nowhere"), 404, "told: 404 Requested URL /nowhere not found");
+    assert_answer(rig_get(&rig, "/nowhere/%ff%c3%a4"), 404,
+                  "told: 404 Requested URL /nowhere/\xef\xbf\xbd\xc3\xa4 not found");
     const char *answer = rig_ask(&rig, "PUT /plain", "", NULL);
     assert_answer(answer, 405, "told: 405 Method PUT not allowed for URL /plain");
     assert_has(answer, "Allow: GET, HEAD, OPTIONS");
