@@ -10,6 +10,7 @@ import pytest
 
 import proc
 from client import Connection, eventually
+from harness import sanitized
 from server import Server
 
 APP = r"""
@@ -557,7 +558,8 @@ def test_long_bodies_are_on_disk(jobs, app, tmp_path):
         fds = len(proc.fds(worker))
         body = bytes(64 << 20)
         assert connection.post("/", body).text.startswith("0 in memory, 67108864 on disk")
-        assert int(proc.status(worker)["VmRSS"].split()[0]) - before < 4096
+        grown = int(proc.status(worker)["VmRSS"].split()[0]) - before  # KiB
+        assert grown < 4096 or sanitized()  # AddressSanitizer holds back what is freed
         eventually("it is closed", lambda: len(proc.fds(worker)) <= fds)
         body = os.urandom(1000000)
         assert connection.post(f"/save?to={folder}/saved", body).text == "saved"
