@@ -59,7 +59,9 @@ class Code:
         self.ranges = {folder: self._range(folder) for folder in ("supervise", "base")}
 
     def _range(self, folder):
-        own = {name for _, _, name in _symbols(BUILD / f"libcv_{folder}.a") if name.startswith("cv_")}
+        # The compiler puts what is seldom run elsewhere, where that of all folders lies together.
+        own = {name for _, _, name in _symbols(BUILD / f"libcv_{folder}.a")
+               if name.startswith("cv_") and not name.endswith(".cold")}
         found = [(at, at + size) for at, size, name in self.symbols if name in own]
         least, most = min(at for at, _ in found), max(end for _, end in found)
         strange = [name for at, _, name in self.symbols if least <= at < most and name.startswith("cv_")
