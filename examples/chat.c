@@ -1,5 +1,6 @@
-/* A chat: what was said stands in a ring; a signal wakes all who listen, and each goes on from where
- * it was, however slow it is. A browser that has lost its connection misses nothing that is kept.
+/* A chat: what was said stands in a ring; a signal wakes all who listen, and each goes on from
+ * where it was, however slow it is. A browser that has lost its connection misses nothing that is
+ * kept.
  *
  *     curl -N http://127.0.0.1:8000/chat          hears
  *     curl -d hello http://127.0.0.1:8000/chat    says

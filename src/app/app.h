@@ -73,10 +73,10 @@ struct covey_app {
     struct cv_plan plan; /* of routes that no middleware names, and of what has no route */
 
     /* Of a blueprint. */
-    covey_app *parent;  /* a blueprint or the app */
-    covey_app *next;    /* in order of registration */
-    const char *name;   /* with its parents' ("admin.users"); "": none of them has one */
-    const char *prefix; /* with its parents' ("/admin/users") */
+    covey_app *parent;            /* a blueprint or the app */
+    covey_app *next;              /* in order of registration */
+    const char *name;             /* with its parents' ("admin.users"); "": none of them has one */
+    const char *prefix;           /* with its parents' ("/admin/users") */
     struct covey_blueprint given; /* as registered, without what fills it */
 
     /* Of an app. */

@@ -114,9 +114,8 @@ static int method_bit(struct cv_router *router, struct cv_span name)
 /* "get", "Post": methods of their own by RFC 9110, which nobody means. */
 static bool is_in_small_letters(struct cv_span name)
 {
-    static const struct cv_span common[] = {{"GET", 3},    {"HEAD", 4},   {"POST", 4},
-                                            {"PUT", 3},    {"PATCH", 5},  {"DELETE", 6},
-                                            {"OPTIONS", 7}};
+    static const struct cv_span common[] = {{"GET", 3},   {"HEAD", 4},   {"POST", 4},   {"PUT", 3},
+                                            {"PATCH", 5}, {"DELETE", 6}, {"OPTIONS", 7}};
     for (size_t i = 0; i < CV_COUNT(common); i++) {
         if (cv_span_ieq(name, common[i]))
             return !cv_span_eq(name, common[i]);

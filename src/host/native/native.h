@@ -49,9 +49,9 @@ struct cv_native_config {
     void *arg;
 };
 
-/* Makes the app, runs setup(), makes loop and fibers. 0, or an exit code (4: setup failed or registered
- * something wrong; 71: the system refused) with the sentence in cv_native_reason(). *ret is set in
- * either case; close it. */
+/* Makes the app, runs setup(), makes loop and fibers. 0, or an exit code (4: setup failed or
+ * registered something wrong; 71: the system refused) with the sentence in cv_native_reason(). *ret
+ * is set in either case; close it. */
 CV_MUST_CHECK int cv_native_open(const struct cv_native_config *config, struct cv_native **ret);
 
 /* The two halves of it, for a process of which others are copies: setup() runs without a loop in

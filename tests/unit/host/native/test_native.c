@@ -193,7 +193,9 @@ static void test_a_failing_setup_is_exit_4_with_its_reason(void **state)
     assert_setup_fails(setup_event, "listener start_1: there is no such event");
     assert_setup_fails(setup_null_listener, "it is NULL");
     assert_setup_fails(setup_phase, "middleware quick: there is no such phase");
-    assert_setup_fails(setup_size, "a.c:1: route /: options of an unknown size: the program was built for another covey");
+    assert_setup_fails(
+        setup_size,
+        "a.c:1: route /: options of an unknown size: the program was built for another covey");
     assert_setup_fails(setup_size_zero, "options of an unknown size");
     assert_setup_fails(setup_config, "setting NUMBER: \"many\" is no truth value");
 }
