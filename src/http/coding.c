@@ -1,15 +1,6 @@
 /* Which content codings a client takes, by its Accept-Encoding field (declared in text.h). */
 #include "http/text.h"
 
-static struct cv_span trim(struct cv_span text)
-{
-    while (text.len > 0 && (*text.at == ' ' || *text.at == '\t'))
-        text = cv_span(text.at + 1, text.len - 1);
-    while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
-
 /* What stands before the first `separator`; moves `in` behind it. */
 static struct cv_span take_until(struct cv_span *in, char separator)
 {
@@ -18,14 +9,14 @@ static struct cv_span take_until(struct cv_span *in, char separator)
     struct cv_span piece = cv_span(in->at, len);
     size_t used = end != NULL ? len + 1 : len;
     *in = cv_span(in->at + used, in->len - used);
-    return trim(piece);
+    return cv_trim(piece);
 }
 
 /* "gzip", "gzip;q=0.5". False if it is malformed. */
 static bool read_member(struct cv_span member, struct cv_span *ret_coding, int *ret_weight)
 {
     *ret_coding = take_until(&member, ';');
-    member = trim(member);
+    member = cv_trim(member);
     *ret_weight = 1000;
     if (member.len == 0)
         return true;

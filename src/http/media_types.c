@@ -2,6 +2,7 @@
 
 #include "base/macros.h"
 #include "http/media_types.def"
+#include "http/text.h"
 
 struct type {
     const char *extension;
@@ -51,15 +52,6 @@ struct cv_span cv_media_type(const char *path)
     return CV_SPAN("application/octet-stream");
 }
 
-static struct cv_span trim(struct cv_span text)
-{
-    while (text.len > 0 && (*text.at == ' ' || *text.at == '\t'))
-        text = cv_span(text.at + 1, text.len - 1);
-    while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
-
 /* What stands before the first `separator`. */
 static struct cv_span before(struct cv_span text, char separator)
 {
@@ -84,11 +76,11 @@ static bool is_like(struct cv_span type, struct cv_span pattern)
 
 bool cv_media_type_is_listed(struct cv_span type, struct cv_span list)
 {
-    type = trim(before(type, ';'));
+    type = cv_trim(before(type, ';'));
     while (type.len > 0 && list.len > 0) {
         struct cv_span member = before(list, ',');
         size_t used = member.len < list.len ? member.len + 1 : member.len;
-        if (is_like(type, trim(member)))
+        if (is_like(type, cv_trim(member)))
             return true;
         list = cv_span(list.at + used, list.len - used);
     }

@@ -14,15 +14,6 @@ struct found {
 
 /* ---- Lines ---- */
 
-static struct cv_span trim(struct cv_span text)
-{
-    struct cv_scan in = {text.at, text.at + text.len};
-    cv_scan_blanks(&in);
-    while (in.end > in.at && (in.end[-1] == ' ' || in.end[-1] == '\t'))
-        in.end--;
-    return cv_span(in.at, (size_t)(in.end - in.at));
-}
-
 static bool is_identity(struct cv_span coding)
 {
     return cv_span_ieq(coding, CV_SPAN("7bit")) || cv_span_ieq(coding, CV_SPAN("8bit")) ||
@@ -57,7 +48,7 @@ static const char *take_lines(struct found *found, struct cv_span head)
         struct cv_span name = cv_span(head.at, name_len);
         if (colon == NULL || !cv_is_token(name))
             return "The head of a part of the form has a line that is no field";
-        struct cv_span value = trim(cv_span(colon + 1, len - name_len - 1));
+        struct cv_span value = cv_trim(cv_span(colon + 1, len - name_len - 1));
         if (!cv_is_field_value(value))
             return "The head of a part of the form has a control character";
         const char *wrong = take_field(found, name, value);

@@ -213,17 +213,19 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+struct cv_span cv_trim(struct cv_span text)
+{
+    while (text.len > 0 && is_blank(*text.at))
+        text = cv_span(text.at + 1, text.len - 1);
+    while (text.len > 0 && is_blank(text.at[text.len - 1]))
+        text.len--;
+    return text;
+}
+
 bool cv_list_has(struct cv_span list, struct cv_span token)
 {
-    size_t at = 0;
-
-    while (at < list.len) {
-        struct cv_span member = next_piece(list, ',', &at);
-        while (member.len > 0 && is_blank(*member.at))
-            member = cv_span(member.at + 1, member.len - 1);
-        while (member.len > 0 && is_blank(member.at[member.len - 1]))
-            member.len--;
-        if (cv_span_ieq(member, token))
+    for (size_t at = 0; at < list.len;) {
+        if (cv_span_ieq(cv_trim(next_piece(list, ',', &at)), token))
             return true;
     }
     return false;

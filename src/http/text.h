@@ -76,6 +76,9 @@ struct cv_span cv_coding_name(enum cv_coding coding);
  * what is not encoded better. */
 enum cv_coding cv_coding_choose(struct cv_span accept_encoding, unsigned have);
 
+/* Without the blanks and tabs around it. */
+struct cv_span cv_trim(struct cv_span text);
+
 /* Whether the comma-separated list holds the token (case does not matter). */
 bool cv_list_has(struct cv_span list, struct cv_span token);
 

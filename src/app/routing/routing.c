@@ -5,6 +5,7 @@
 #include "app/routing/router_check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/chars.h"
 
 #include <locale.h>
 #include <pthread.h>
@@ -134,11 +135,6 @@ bool covey_param_ymd(covey_req *req, const char *name, struct tm *ret)
     return true;
 }
 
-static unsigned hex_value(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-}
-
 bool covey_param_uuid(covey_req *req, const char *name, unsigned char ret[16])
 {
     const char *text = covey_param(req, name);
@@ -146,7 +142,7 @@ bool covey_param_uuid(covey_req *req, const char *name, unsigned char ret[16])
         return false;
     for (size_t i = 0; i < 16; i++) {
         text += *text == '-';
-        ret[i] = (unsigned char)(hex_value(text[0]) << 4 | hex_value(text[1]));
+        ret[i] = (unsigned char)(cv_chars_hex(text[0]) << 4 | cv_chars_hex(text[1]));
         text += 2;
     }
     return true;

@@ -2,6 +2,7 @@
 
 #include "base/num.h"
 #include "http/date.h"
+#include "http/text.h"
 
 #include <errno.h>
 
@@ -94,15 +95,6 @@ int cv_jar_set(struct cv_jar *jar, const char *name, const char *value)
                INT64_MAX);
 }
 
-static struct cv_span trim(struct cv_span text)
-{
-    while (text.len > 0 && (*text.at == ' ' || *text.at == '\t'))
-        text = cv_span(text.at + 1, text.len - 1);
-    while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
-
 /* Splits "name=value" and the next ';' off. False: there is no '='. */
 static bool next_pair(struct cv_span *rest, struct cv_span *ret_name, struct cv_span *ret_value)
 {
@@ -111,8 +103,8 @@ static bool next_pair(struct cv_span *rest, struct cv_span *ret_name, struct cv_
     size_t used = piece.len + (end != NULL);
     const char *equals = piece.len > 0 ? memchr(piece.at, '=', piece.len) : NULL;
     size_t len = equals != NULL ? (size_t)(equals - piece.at) : piece.len;
-    *ret_name = trim(cv_span(piece.at, len));
-    *ret_value = equals != NULL ? trim(cv_span(equals + 1, piece.len - len - 1)) : CV_SPAN("");
+    *ret_name = cv_trim(cv_span(piece.at, len));
+    *ret_value = equals != NULL ? cv_trim(cv_span(equals + 1, piece.len - len - 1)) : CV_SPAN("");
     *rest = cv_span(rest->at + used, rest->len - used);
     return equals != NULL;
 }
