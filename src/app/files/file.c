@@ -117,12 +117,6 @@ static int put_fields(struct covey_req *req, struct sending *s)
 
 /* ---- What the request asks for ---- */
 
-static struct cv_span value_of(struct covey_req *req, const char *name)
-{
-    const char *value = covey_header(req, name);
-    return value != NULL ? cv_span_str(value) : cv_span(NULL, 0);
-}
-
 /* Most requests have none of these, which one look at each name tells. */
 static bool has_conditions(const struct covey_req *req)
 {
@@ -146,16 +140,16 @@ static int check_conditions(struct covey_req *req, struct sending *s)
     if ((method != CV_METHOD_GET && method != CV_METHOD_HEAD) || !has_conditions(req))
         return 0;
     const struct cv_conditions conditions = {
-        .if_match = value_of(req, "If-Match"),
-        .if_none_match = value_of(req, "If-None-Match"),
-        .if_modified_since = value_of(req, "If-Modified-Since"),
-        .if_unmodified_since = value_of(req, "If-Unmodified-Since"),
-        .if_range = value_of(req, "If-Range"),
+        .if_match = cv_req_fields(req, "If-Match"),
+        .if_none_match = cv_req_fields(req, "If-None-Match"),
+        .if_modified_since = cv_req_fields(req, "If-Modified-Since"),
+        .if_unmodified_since = cv_req_fields(req, "If-Unmodified-Since"),
+        .if_range = cv_req_fields(req, "If-Range"),
     };
     int status = cv_conditions_check(&conditions, &s->validators, true, s->now);
     if (status == 0 && method == CV_METHOD_GET &&
         cv_conditions_allow_range(&conditions, &s->validators, s->now))
-        s->range = value_of(req, "Range");
+        s->range = cv_req_fields(req, "Range");
     return status;
 }
 
@@ -345,7 +339,7 @@ static int choose_variant(struct covey_req *req, struct sending *s)
 {
     static const struct variant variants[] = {
         {{"br", 2}, "br"}, {{"zstd", 4}, "zst"}, {{"gzip", 4}, "gz"}};
-    struct cv_span accept = value_of(req, "Accept-Encoding");
+    struct cv_span accept = cv_req_fields(req, "Accept-Encoding");
     struct cv_file *found = NULL;
     int best = 0;
     int rc = 0;

@@ -8,9 +8,6 @@
 
 #include <covey/form.h>
 
-/* Whether there is one Content-Type, and its first word is this one. */
-bool cv_req_has_type(const struct covey_req *req, struct cv_span type);
-
 /* ---- parts.c ---- */
 
 /* A multipart body on its way through the parser. */

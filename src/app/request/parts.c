@@ -1,16 +1,7 @@
 /* Multipart bodies, part by part as they come. See form.h. */
 #include "app/request/form.h"
 
-#include "http/parameters.h"
-
 #include <errno.h>
-
-bool cv_req_has_type(const struct covey_req *req, struct cv_span type)
-{
-    struct cv_scan rest;
-    struct cv_span field = cv_req_only_field(req, CV_SPAN("Content-Type"));
-    return field.at != NULL && cv_span_ieq(cv_parameters_begin(field, &rest), type);
-}
 
 /* ---- Through the parser ---- */
 

@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "base/utf8.h"
+#include "http/parameters.h"
 #include "http/target.h"
 #include "http/text.h"
 
@@ -97,7 +98,7 @@ const char *covey_http_version(const covey_req *req)
 /* Whether the method is one of these, a bit each. */
 static bool is_among(const struct covey_req *req, unsigned methods, const char *call)
 {
-    return cv_app_here(req->app, call) && (methods & 1u << cv_exchange_head(req->x)->method) != 0;
+    return cv_req_may(req, call) && (methods & 1u << cv_exchange_head(req->x)->method) != 0;
 }
 
 #define SAFE                                                                                       \
@@ -217,6 +218,19 @@ const char *covey_header(covey_req *req, const char *name)
     return head_string(req, head->fields[first].value_at, head->fields[first].value_len);
 }
 
+struct cv_span cv_req_fields(struct covey_req *req, const char *name)
+{
+    const char *value = covey_header(req, name);
+    return value != NULL ? cv_span_str(value) : cv_span(NULL, 0);
+}
+
+bool cv_req_has_type(const struct covey_req *req, struct cv_span type)
+{
+    struct cv_scan rest;
+    struct cv_span field = cv_req_only_field(req, CV_SPAN("Content-Type"));
+    return field.at != NULL && cv_span_ieq(cv_parameters_begin(field, &rest), type);
+}
+
 bool covey_header_next(covey_req *req, size_t *at, const char **ret_name, const char **ret_value)
 {
     if (!cv_req_here(req))
@@ -285,5 +299,6 @@ covey_app *covey_app_of(const covey_req *req)
 
 covey_app *covey_blueprint_of(const covey_req *req)
 {
-    return req->route != NULL ? req->route->of : req->app;
+    covey_app *app = covey_app_of(req);
+    return app != NULL && req->route != NULL ? req->route->of : app;
 }

@@ -109,7 +109,7 @@ struct covey_req {
     int error_status; /* that an error handler is told; 0: nothing has failed */
     const char *fail_text;
     struct cv_trace *trace; /* with DEBUG: where that was called */
-    bool fail_is_public;    /* covey's own sentence: shown also from 500 on */
+    bool fail_is_public;    /* that is covey's own sentence: shown also from 500 on */
 
     struct cv_defer *defers;
     void *ctx;
@@ -191,6 +191,12 @@ struct cv_span cv_req_only_field(const struct covey_req *req, struct cv_span nam
 /* The server that the request is meant for: Host, or without it what an absolute-form target says
  * (RFC 9112, section 3.3; where both are there they are the same). at == NULL: nobody says. */
 struct cv_span cv_req_host(const struct covey_req *req);
+
+/* The values of all fields of that name, joined; at == NULL if there is none. */
+struct cv_span cv_req_fields(struct covey_req *req, const char *name);
+
+/* Whether there is one Content-Type, and its first word is this one. */
+bool cv_req_has_type(const struct covey_req *req, struct cv_span type);
 
 /* What runs around its handler, or instead where it has none. */
 static inline const struct cv_plan *cv_req_plan(const struct covey_req *req)
