@@ -145,15 +145,26 @@ static enum cv_coding choose(const struct covey_req *req)
 }
 
 /* The bytes are others now, so the tag of the text is a weak one (RFC 9110, section 8.8.1). */
-static int put_fields(struct covey_req *req, enum cv_coding coding)
+static int weaken_etag(struct covey_req *req)
 {
     struct cv_span etag = cv_field_value(req, CV_SPAN("ETag"));
-    int rc = 0;
-    if (etag.len > 0 && etag.at[0] == '"') {
-        const char *weak = cv_arena_printf(req->arena, "W/%.*s", (int)etag.len, etag.at);
-        rc = weak != NULL ? cv_field_put(req, CV_SPAN("ETag"), cv_span_str(weak)) : -ENOMEM;
-    }
+    if (etag.len == 0 || etag.at[0] != '"')
+        return 0;
+    const char *weak = cv_arena_printf(req->arena, "W/%.*s", (int)etag.len, etag.at);
+    return weak != NULL ? cv_field_put(req, CV_SPAN("ETag"), cv_span_str(weak)) : -ENOMEM;
+}
+
+static int put_fields(struct covey_req *req, enum cv_coding coding)
+{
+    int rc = weaken_etag(req);
     return rc == 0 ? cv_field_put(req, CV_SPAN("Content-Encoding"), cv_coding_name(coding)) : rc;
+}
+
+/* A weak tag also fits what had a strong one. */
+int cv_compress_not_modified(struct covey_req *req)
+{
+    int rc = put_vary(req);
+    return rc == 0 && choose(req) != CV_CODING_NONE ? weaken_etag(req) : rc;
 }
 
 /* ---- Doing it ---- */

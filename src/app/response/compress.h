@@ -27,8 +27,12 @@ struct covey_req;
  * as it is. Waits for a thread where it is long. */
 void cv_compress_staged(struct covey_req *req);
 
-/* The same for a streamed answer of `length` bytes (0: unknown), of which no head has left: sets
- * req->packing if it is to be compressed. 0 or -ENOMEM. */
+/* An answer that may have been compressed is only said not to have changed: it gets the fields that
+ * it would have had (RFC 9110, section 15.4.5), or caches would not know it again. 0 or -ENOMEM. */
+CV_MUST_CHECK int cv_compress_not_modified(struct covey_req *req);
+
+/* As cv_compress_staged() for a streamed answer of `length` bytes (0: unknown), of which no head
+ * has left: sets req->packing if it is to be compressed. 0 or -ENOMEM. */
 CV_MUST_CHECK int cv_compress_begin(struct covey_req *req, int64_t length);
 
 /* Compresses a piece of it, or what is left at the end, into `out`. 0, -EMSGSIZE (more than the

@@ -1,5 +1,6 @@
 /* Conditional requests for what handlers make. See fields.h. */
 #include "app/request/request.h"
+#include "app/response/compress.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -9,12 +10,6 @@
 #include <covey/fields.h>
 
 #include <errno.h>
-
-static struct cv_span value_of(struct covey_req *req, const char *name)
-{
-    const char *value = covey_header(req, name);
-    return value != NULL ? cv_span_str(value) : cv_span(NULL, 0);
-}
 
 /* The text in quotes, as a field of the answer. *ret: where it stands; empty: there is none. */
 static int set_etag(struct covey_req *req, const char *etag, struct cv_span *ret)
@@ -53,15 +48,24 @@ static int check(struct covey_req *req, const struct cv_validators *validators)
     bool has_date = validators->modified > 0;
     struct cv_span none = cv_span(NULL, 0);
     const struct cv_conditions conditions = {
-        .if_match = value_of(req, "If-Match"),
-        .if_none_match = value_of(req, "If-None-Match"),
-        .if_modified_since = has_date ? value_of(req, "If-Modified-Since") : none,
-        .if_unmodified_since = has_date ? value_of(req, "If-Unmodified-Since") : none,
+        .if_match = cv_req_fields(req, "If-Match"),
+        .if_none_match = cv_req_fields(req, "If-None-Match"),
+        .if_modified_since = has_date ? cv_req_fields(req, "If-Modified-Since") : none,
+        .if_unmodified_since = has_date ? cv_req_fields(req, "If-Unmodified-Since") : none,
     };
     enum cv_method method = (enum cv_method)cv_exchange_head(req->x)->method;
     return cv_conditions_check(&conditions, validators,
                                method == CV_METHOD_GET || method == CV_METHOD_HEAD,
                                cv_clock_wall_s());
+}
+
+/* 1 or a negative code. */
+static int not_modified(struct covey_req *req)
+{
+    int rc = req->route != NULL && req->route->compresses ? cv_compress_not_modified(req) : 0;
+    if (rc == 0)
+        rc = covey_empty(req, 304);
+    return rc < 0 ? rc : 1;
 }
 
 int covey_validate(covey_req *req, const char *etag, int64_t modified)
@@ -75,8 +79,11 @@ int covey_validate(covey_req *req, const char *etag, int64_t modified)
         rc = set_modified(req, modified);
     if (rc < 0)
         return rc;
-    switch (check(req, &validators)) {
-    case 304: rc = covey_empty(req, 304); return rc < 0 ? rc : 1;
+    int status = check(req, &validators);
+    if (req->arena->ran_out)
+        return -ENOMEM; /* a condition may have been overlooked, and what it guards be lost */
+    switch (status) {
+    case 304: return not_modified(req);
     case 412: return covey_fail(req, 412, "It is not as the request expects it");
     default: return 0;
     }

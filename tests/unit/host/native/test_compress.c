@@ -80,8 +80,16 @@ static int events(covey_req *req)
     return rc == 0 ? covey_sse_send(req, text) : rc;
 }
 
+static int validated(covey_req *req)
+{
+    int rc = covey_validate(req, "1", 0);
+    return rc != 0 ? rc : covey_bytes(req, 200, "text/plain", text, TEXT_LEN);
+}
+
 static int setup(covey_app *app)
 {
+    covey_get(app, "/validated", validated, .compress = 1);
+    covey_get(app, "/plain", validated);
     covey_get(app, "/text", long_text, .compress = 1);
     covey_get(app, "/very-long", very_long, .compress = 1);
     covey_get(app, "/taken", taken, .compress = 1);
@@ -230,6 +238,23 @@ static void test_vary_is_added_to(void **state)
     assert_lacks(answer, "Vary: Accept-Encoding");
 }
 
+static void test_what_has_not_changed_has_the_fields_of_what_was_sent(void **state)
+{
+    (void)state;
+    const char *fields = "Accept-Encoding: gzip\r\nIf-None-Match: W/\"1\"\r\n";
+    const char *answer = rig_ask(&rig, "GET /validated", fields, NULL);
+    assert_status(answer, 304);
+    assert_has(answer, "Vary: Accept-Encoding\r\n");
+    assert_has(answer, "ETag: W/\"1\"\r\n");
+    answer = rig_ask(&rig, "GET /validated", "If-None-Match: \"1\"\r\n", NULL);
+    assert_status(answer, 304);
+    assert_has(answer, "Vary: Accept-Encoding\r\n");
+    assert_has(answer, "ETag: \"1\"\r\n");
+    answer = rig_ask(&rig, "GET /plain", fields, NULL);
+    assert_lacks(answer, "Vary");
+    assert_has(answer, "ETag: \"1\"\r\n");
+}
+
 static void test_head_says_what_get_would(void **state)
 {
     (void)state;
@@ -281,6 +306,7 @@ int main(void)
         TEST(test_who_does_not_take_it_is_told_that_it_varies, start),
         TEST(test_what_is_compressed, start),
         TEST(test_vary_is_added_to, start),
+        TEST(test_what_has_not_changed_has_the_fields_of_what_was_sent, start),
         TEST(test_head_says_what_get_would, start),
         TEST(test_streamed_answers, start),
         TEST(test_a_length_is_held_to, start),
