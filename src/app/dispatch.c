@@ -13,6 +13,12 @@
 #include <errno.h>
 #include <string.h>
 
+/* `return covey_text(...)` for one: the first one stands. */
+static bool is_second_answer(const struct covey_req *req, int code)
+{
+    return code == -EALREADY && req->staged.answer.status != 0;
+}
+
 /* ---- Middleware ---- */
 
 static int run_middleware(struct covey_req *req, const struct cv_hook *hook, const char *condition)
@@ -47,7 +53,7 @@ int cv_req_run_response_middleware(struct covey_req *req)
     req->response_middleware_ran = true;
     for (size_t i = 0; i < chain->n; i++) {
         int rc = run_middleware(req, chain->at[i], "attach_to=response");
-        if (rc < 0)
+        if (rc < 0 && !is_second_answer(req, rc))
             return rc;
     }
     return 0;
@@ -96,8 +102,9 @@ static int answer_itself(struct covey_req *req)
 {
     if (req->bad_status == 204)
         return covey_empty(req, 204);
+    int rc = covey_fail(req, req->bad_status, "%s", what_is_bad(req));
     req->fail_is_public = true;
-    return covey_fail(req, req->bad_status, "%s", what_is_bad(req));
+    return rc;
 }
 
 static int run_handler(struct covey_req *req)
@@ -158,8 +165,7 @@ static int run_behind(struct covey_req *req)
 /* `code` is what the handler returned. */
 static void settle(struct covey_req *req, int code)
 {
-    /* `return covey_text(...)` for a second answer: the first one stands. */
-    if (code == -EALREADY && req->staged.answer.status != 0)
+    if (is_second_answer(req, code))
         code = 0;
     if (req->stream != CV_STREAM_NOT) {
         cv_stream_settle(req, code);
@@ -204,7 +210,6 @@ bool cv_req_needs_fiber(const struct covey_req *req)
 
 void cv_req_refuse(struct covey_req *req, int status, const char *text)
 {
-    req->fail_is_public = true;
     cv_error_page_stage(req, status, text);
     send_staged(req);
 }

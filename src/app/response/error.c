@@ -26,6 +26,7 @@ int covey_fail(covey_req *req, int status, const char *format, ...)
     req->fail_text = covey_utf8(req, cv_arena_vprintf(req->arena, format, args));
     va_end(args);
     req->fail_code = -(CV_CODE_FAIL + status);
+    req->fail_is_public = false;
     if (req->app->host.debug)
         req->trace = cv_trace_take(req->arena, __builtin_return_address(0));
     return req->fail_code;
@@ -79,7 +80,9 @@ void cv_req_stage_error(struct covey_req *req, int code)
         cv_error("%s: %d %s: %s", cv_req_name(req), status, cv_status_reason(status),
                  text != NULL ? text : "no reason given");
     bool is_own = code == req->fail_code;
-    bool is_public = status < 500 ? is_own : req->app->host.debug || req->fail_is_public;
+    bool is_public = is_own && (status < 500 || req->fail_is_public);
+    if (status >= 500 && req->app->host.debug)
+        is_public = true;
     req->fail_text = text;
     if (!is_own)
         req->trace = NULL; /* it is another error's */
@@ -119,9 +122,7 @@ static enum cv_error_format wanted_format(struct covey_req *req)
 /* Who has sent JSON and accepts anything gets JSON, as Sanic does it. */
 static bool has_sent_json(const struct covey_req *req)
 {
-    static const struct cv_span json = {"application/json", 16};
-    struct cv_span type = cv_req_field(req, CV_SPAN("content-type"));
-    return type.len >= json.len && cv_span_ieq(cv_span(type.at, json.len), json);
+    return cv_req_has_type(req, CV_SPAN("application/json"));
 }
 
 static enum cv_format format_of(struct covey_req *req)

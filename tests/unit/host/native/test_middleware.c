@@ -38,7 +38,7 @@ static int mark_out_2(covey_req *req)
         return covey_html(req, 203, "instead");
     if (covey_query(req, "nothing") != NULL)
         return covey_reset_response(req);
-    return covey_query(req, "again") != NULL ? covey_text(req, 200, "again") * 0 : 0;
+    return covey_query(req, "again") != NULL ? covey_text(req, 200, "again") : 0;
 }
 
 static int handler(covey_req *req)
@@ -86,9 +86,12 @@ static void test_middleware_runs_around_the_handler(void **state)
     assert_chain("/h?fail2", 403, "in1 in2 out2 out1 ");
     assert_chain("/h?failout", 500, "in1 in2 handler out2 ");
     assert_chain("/h?again", 200, "in1 in2 handler out2 out1 ");
+    assert_body(rig_get(&rig, "/h?again"), "handled");
     assert_chain("/h", 200, "in1 in2 handler out2 out1 ");
     assert_chain("/nowhere", 404, "in1 in2 out2 out1 ");
     assert_chain("/h%", 400, "out2 out1 ");
+    assert_chain("/h%?failout", 500, "out2 ");
+    assert_lacks(rig_get(&rig, "/h%?failout"), "in the response middleware");
     assert_chain("/s", 200, "in1 in2 out2 out1 ");
     assert_chain("/s?failout", 500, "in1 in2 out2 ");
     assert_body(rig_get(&rig, "/h?instead"), "instead");
