@@ -110,6 +110,19 @@ static void test_json_is_sanics(void **state)
     json_decref(json);
 }
 
+/* What a path may have in it once it is decoded. */
+static void test_no_bytes_break_the_json(void **state)
+{
+    (void)state;
+    for (int first = 1; first < 256; first++) {
+        for (int second = 1; second < 256; second++) {
+            const char bytes[] = {(char)first, (char)second, '\x80', '\x80', '\0'};
+            const struct cv_error_page page = {404, .text = bytes};
+            json_decref(read_json(written(CV_FORMAT_JSON, &page)));
+        }
+    }
+}
+
 static void test_problems_are_rfc_9457s(void **state)
 {
     (void)state;
@@ -171,9 +184,13 @@ static void test_without_a_route(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_room_is_no_page), cmocka_unit_test(test_html_is_escaped),
-        cmocka_unit_test(test_json_is_sanics),     cmocka_unit_test(test_problems_are_rfc_9457s),
-        cmocka_unit_test(test_the_stack_in_json),  cmocka_unit_test(test_text),
+        cmocka_unit_test(test_no_room_is_no_page),
+        cmocka_unit_test(test_html_is_escaped),
+        cmocka_unit_test(test_no_bytes_break_the_json),
+        cmocka_unit_test(test_json_is_sanics),
+        cmocka_unit_test(test_problems_are_rfc_9457s),
+        cmocka_unit_test(test_the_stack_in_json),
+        cmocka_unit_test(test_text),
         cmocka_unit_test(test_without_a_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
