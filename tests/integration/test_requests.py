@@ -113,6 +113,17 @@ static int body_json(covey_req *req)
         return rc;
     return first == again ? covey_json(req, 200, json_incref(first)) : covey_fail(req, 500, "read twice");
 }
+static int json_in_between(covey_req *req)
+{
+    char before[3], behind[3];
+    json_t *json;
+    if (covey_body_read(req, before, 3) != 3)
+        return -EIO;
+    int rc = covey_body_json(req, &json);
+    if (rc == 0 && covey_body_read(req, behind, 3) != 3)
+        return -EIO;
+    return rc < 0 ? rc : covey_textf(req, 200, "%.3s%.3s", before, behind);
+}
 static int versioned(covey_req *req)
 {
     int rc = covey_validate(req, covey_query(req, "etag"), covey_query_int(req, "modified", 0));
@@ -126,6 +137,7 @@ static int setup(covey_app *app)
     covey_post(app, "/json", body_json);
     covey_post(app, "/streamed-json", body_json, .stream = true);
     covey_post(app, "/spooled-json", body_json, .spool_above = 1);
+    covey_post(app, "/json-in-between", json_in_between, .spool_above = 1);
     covey_route(app, "GET PUT", "/versioned", versioned);
     covey_get(app, "/cookies", cookies);
     covey_get(app, "/cookie", cookie);
@@ -207,6 +219,10 @@ def test_a_body_in_json(connection, path):
     assert connection.post(path, long.encode()).text == long
     deep = "[" * 100 + "]" * 100
     assert connection.post(path, deep.encode()).text == deep
+
+
+def test_json_is_of_the_whole_body_wherever_it_is_read(connection):
+    assert connection.post("/json-in-between", b"[ 1, 22222" + b" " * 100000 + b"]").text == "[ 1, 2"
 
 
 @pytest.mark.parametrize("path", ["/json", "/streamed-json"])

@@ -27,10 +27,15 @@ static int whole_body(struct covey_req *req, struct cv_buf *buf, struct cv_span 
     *ret = cv_span(body, len);
     if (body != NULL)
         return 0;
+    size_t before = req->body_offset; /* of a body on disk */
+    req->body_offset = 0;
     while ((n = covey_body_read(req, some, sizeof(some))) > 0) {
-        if (cv_buf_append(buf, cv_span(some, (size_t)n)) < 0)
-            return -ENOMEM;
+        if (cv_buf_append(buf, cv_span(some, (size_t)n)) < 0) {
+            n = -ENOMEM;
+            break;
+        }
     }
+    req->body_offset = before;
     *ret = cv_buf_span(buf);
     return (int)n;
 }
@@ -87,7 +92,9 @@ int covey_body_json(covey_req *req, struct json_t **ret)
     struct cv_span text;
 
     *ret = NULL;
-    struct cv_req_more *more = cv_req_here(req) ? cv_req_more(req) : NULL;
+    if (!cv_req_here(req))
+        return -EPERM;
+    struct cv_req_more *more = cv_req_more(req);
     if (more == NULL)
         return -ENOMEM;
     if (more->json == NULL) {

@@ -44,8 +44,10 @@ static int answer_json(struct covey_req *req, int status, const json_t *json)
     if (rc < 0)
         return rc;
     if (json_dump_callback(json, sink_write, &sink, JSON_COMPACT | JSON_ENCODE_ANY) < 0) {
-        cv_error("%s: covey_json(): the value cannot be written", cv_req_name(req));
         cv_stage_drop(req);
+        if (req->arena->ran_out)
+            return -ENOMEM;
+        cv_error("%s: covey_json(): the value cannot be written", cv_req_name(req));
         return -EINVAL;
     }
     (void)cv_stage(req, status, CV_SPAN("application/json"), cv_span(sink.at, sink.len));
@@ -77,6 +79,8 @@ int covey_jsonf(covey_req *req, int status, const char *format, ...)
     va_start(args, format);
     json_t *json = json_vpack_ex(&error, 0, format, args);
     va_end(args);
+    if (json == NULL && json_error_code(&error) == json_error_out_of_memory)
+        return -ENOMEM;
     if (json == NULL) {
         cv_error("%s: covey_jsonf(\"%s\"): %s", cv_req_name(req), format, error.text);
         return -EINVAL;
