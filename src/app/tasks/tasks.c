@@ -182,6 +182,13 @@ static void drop(struct task *task)
     forget(task);
 }
 
+/* From the front, as long as there is one: what a task was to release may take others back. */
+static void drop_list(struct cv_link *list)
+{
+    while (!cv_list_empty(list))
+        drop(CV_CONTAINER_OF(list->next, struct task, link));
+}
+
 /* Takes over what is incoming, and drops all that waits. */
 static void drop_all(struct cv_tasks *tasks)
 {
@@ -192,10 +199,8 @@ static void drop_all(struct cv_tasks *tasks)
         cv_list_push(&tasks->ready, link);
     tasks->n_incoming = 0;
     pthread_mutex_unlock(&tasks->lock);
-    CV_LIST_EACH_SAFE (link, &tasks->ready)
-        drop(CV_CONTAINER_OF(link, struct task, link));
-    CV_LIST_EACH_SAFE (link, &tasks->sleeping)
-        drop(CV_CONTAINER_OF(link, struct task, link));
+    drop_list(&tasks->ready);
+    drop_list(&tasks->sleeping);
 }
 
 void cv_tasks_done(struct cv_tasks *tasks)

@@ -314,6 +314,29 @@ static void test_closing_drops_what_sleeps_or_is_to_run(void **state)
     assert_int_equal(cv_loop_deadline(loop) == CV_NEVER, 1);
 }
 
+static void take_back(void *arg)
+{
+    n_dropped++;
+    (void)!cv_tasks_cancel(&tasks, arg, 1);
+}
+
+/* The one that would be next is gone then. */
+static void test_what_is_dropped_at_the_end_may_take_others_back(void **state)
+{
+    (void)state;
+    n_dropped = 0;
+    const struct cv_task soon[] = {
+        {.fn = run, .drop = take_back, .arg = (void *)(uintptr_t) "b"},
+        {.fn = run, .name = "b", .drop = take_back, .arg = (void *)(uintptr_t) "c"},
+        {.fn = run, .name = "c", .drop = note_drop},
+        {.fn = run, .drop = note_drop}};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(cv_tasks_add(&tasks, &soon[i]), 0);
+    cv_tasks_close(&tasks, 1);
+    assert_int_equal(n_dropped, 4);
+    assert_false(cv_tasks_has(&tasks, "b"));
+}
+
 static void test_those_that_sleep_count_as_waiting(void **state)
 {
     (void)state;
@@ -342,6 +365,7 @@ int main(void)
         TEST(test_what_a_long_run_has_missed_is_left_out),
         TEST(test_canceling_waits_for_the_end),
         TEST(test_closing_drops_what_sleeps_or_is_to_run),
+        TEST(test_what_is_dropped_at_the_end_may_take_others_back),
         TEST(test_those_that_sleep_count_as_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
