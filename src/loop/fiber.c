@@ -98,20 +98,14 @@ size_t cv_fiber_overflowed(const void *at)
                                                                      : 0;
 }
 
-void cv_fiber_set_owner(struct cv_fiber *fiber, void *owner, const char *name)
+void cv_fiber_set_owner(struct cv_fiber *fiber, void *owner)
 {
     fiber->owner = owner;
-    fiber->name = name;
 }
 
 void *cv_fiber_owner(const struct cv_fiber *fiber)
 {
     return fiber->owner;
-}
-
-const char *cv_fiber_name(const struct cv_fiber *fiber)
-{
-    return fiber->name;
 }
 
 void cv_fiber_make_ready(struct cv_fiber *fiber, int result)
@@ -203,7 +197,6 @@ static void begin(struct cv_fiber *fiber, void (*fn)(void *arg), void *arg)
     fiber->fn = fn;
     fiber->arg = arg;
     fiber->owner = NULL;
-    fiber->name = NULL;
     fiber->wake_kept = false;
     fiber->cause = 0;
     fiber->refusals = 0;

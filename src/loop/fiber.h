@@ -66,10 +66,9 @@ struct cv_fiber *cv_fiber_self(void);
  * else 0. For signal handlers. */
 size_t cv_fiber_overflowed(const void *at);
 
-/* A pointer of the owner's (the request); and a name for logs (not copied). Both NULL at first. */
-void cv_fiber_set_owner(struct cv_fiber *fiber, void *owner, const char *name);
+/* A pointer of the owner's (the request); NULL at first. */
+void cv_fiber_set_owner(struct cv_fiber *fiber, void *owner);
 void *cv_fiber_owner(const struct cv_fiber *fiber);
-const char *cv_fiber_name(const struct cv_fiber *fiber);
 
 /* ---- Waits: only on a fiber (else -EPERM). All return -ECANCELED once the fiber is cancelled,
  * after one pass through the loop, so that a loop that ignores it cannot starve others. ---- */

@@ -35,7 +35,6 @@ struct cv_fiber {
     void (*fn)(void *arg);
     void *arg;
     void *owner;
-    const char *name;
 
     /* The wait it is in. */
     const void *waits_on; /* what it waits for; only that may resume it */

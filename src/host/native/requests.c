@@ -37,13 +37,14 @@ static void run_request(struct cv_native *native, struct covey_req *req, struct 
 {
     req->fiber = self;
     native->last = req->route;
-    cv_fiber_set_owner(self, req, NULL);
+    cv_fiber_set_owner(self, req);
     cv_req_run(req);
     req->fiber = NULL;
     cv_list_remove(&req->canceled);
     cv_req_unref(req);
-    if (CV_UNLIKELY(native->app.rules.logs_ids))
-        cv_fiber_set_owner(self, NULL, NULL); /* what is logged now is not its own */
+    /* What is logged from here on is not its own, and who asks while the next one's route is looked
+     * for is not to be told of it. */
+    cv_fiber_set_owner(self, NULL);
     native->ran++;
 }
 

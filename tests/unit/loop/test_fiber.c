@@ -132,10 +132,8 @@ static void check_self(void *arg)
     (void)arg;
     assert_ptr_equal(given, cv_fiber_self());
     assert_null(cv_fiber_owner(given));
-    assert_null(cv_fiber_name(given));
-    cv_fiber_set_owner(given, &logged, "a name");
+    cv_fiber_set_owner(given, &logged);
     assert_ptr_equal(cv_fiber_owner(cv_fiber_self()), &logged);
-    assert_string_equal(cv_fiber_name(given), "a name");
     assert_false(cv_fiber_is_waiting(given));
 }
 
@@ -292,7 +290,7 @@ static void keep_registers(void *arg)
 static void leave_traces_and_begin_anew(void *arg)
 {
     struct cv_fiber *self = cv_fiber_self();
-    cv_fiber_set_owner(self, arg, "first");
+    cv_fiber_set_owner(self, arg);
     cv_fiber_wake(self, 3);
     cv_fiber_cancel(self, 1);
     assert_int_equal(cv_fiber_shield(CV_MS), 0);
@@ -307,7 +305,6 @@ static void leave_traces_and_begin_anew(void *arg)
     assert_int_equal(modes, MODES);
     assert_ptr_equal(cv_fiber_self(), self);
     assert_null(cv_fiber_owner(self));
-    assert_null(cv_fiber_name(self));
     assert_int_equal(cv_fiber_cause(self), 0);
     assert_int_equal(cv_fiber_park(0), -ETIMEDOUT);
     assert_int_equal(cv_fiber_shield(CV_MS), 0);
