@@ -94,8 +94,10 @@ int covey_wait_signal_with(covey_app *app, const struct covey_wait *wait)
 
     if (!cv_app_here(app, "covey_wait_signal") || !cv_app_can_wait("covey_wait_signal"))
         return -EPERM;
-    if (!CV_OPTIONS_READ(&how, wait))
+    if (!CV_OPTIONS_READ(&how, wait)) {
+        cv_error("covey_wait_signal(): " CV_OPTIONS_UNKNOWN);
         return -EINVAL;
+    }
     struct waiter waiter = {.of = app, .how = &how, .fiber = cv_fiber_self()};
     const char *fault =
         how.name != NULL ? cv_signal_name_parse_heard(how.name, &waiter.name) : "the name is NULL";
@@ -259,8 +261,10 @@ int covey_dispatch_with(covey_app *app, const struct covey_dispatch *what)
 {
     struct covey_dispatch how;
 
-    if (!CV_OPTIONS_READ(&how, what))
+    if (!CV_OPTIONS_READ(&how, what)) {
+        cv_error("covey_dispatch(): " CV_OPTIONS_UNKNOWN);
         return -EINVAL;
+    }
     if (!cv_app_here(app, "covey_dispatch"))
         return refuse(&how, -EPERM);
     const char *fault = fault_of(how.name);

@@ -37,8 +37,8 @@ static int put_cookie(struct covey_req *req, const struct covey_cookie *how, boo
 {
     const char *prefix = how->host_prefix ? "__Host-" : how->secure_prefix ? "__Secure-" : "";
     const char *name = cv_arena_printf(req->arena, "%s%s", prefix, how->name);
-    char *value = cv_arena_alloc(req->arena, CV_SET_COOKIE_MAX);
-    if (name == NULL || value == NULL)
+    char text[CV_SET_COOKIE_MAX];
+    if (name == NULL)
         return -ENOMEM;
     const struct cv_set_cookie cookie = {
         .name = cv_span_str(name),
@@ -56,7 +56,9 @@ static int put_cookie(struct covey_req *req, const struct covey_cookie *how, boo
     const char *why = cv_set_cookie_check(&cookie);
     if (why != NULL)
         return refuse(req, name, why);
-    return cv_field_put_cookie(req, cv_span(value, cv_set_cookie_write(&cookie, value)));
+    struct cv_span field = cv_span(text, cv_set_cookie_write(&cookie, text));
+    field.at = cv_arena_strndup(req->arena, field);
+    return field.at != NULL ? cv_field_put_cookie(req, field) : -ENOMEM;
 }
 
 static int set(struct covey_req *req, const struct covey_cookie *cookie, bool is_over)

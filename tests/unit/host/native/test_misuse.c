@@ -42,6 +42,7 @@ static int use_ended(covey_req *req)
     size_t len = 1;
     size_t at = 0;
     const char *name;
+    struct json_t *json;
     int bad = ended == req;
     bad += covey_text(ended, 200, "late") != -EPERM;
     bad += covey_set_header(ended, "X-Late", "1") != -EPERM;
@@ -54,6 +55,9 @@ static int use_ended(covey_req *req)
     bad += covey_alloc(ended, 10) != NULL;
     bad += covey_ctx(ended) != NULL;
     bad += covey_app_of(ended) != NULL;
+    bad += covey_blueprint_of(ended) != NULL;
+    bad += covey_is_safe(ended);
+    bad += covey_body_json(ended, &json) != -EPERM || json != NULL;
     return covey_textf(req, 200, "bad=%d", bad);
 }
 
@@ -191,6 +195,7 @@ static void test_ended_request_refuses_every_call(void **state)
     rig_assert_logged(&rig, "): covey_text() was called on a request that has ended and was "
                             "refused; copy what is needed later");
     rig_assert_logged(&rig, "): covey_app_of() was called on a request that has ended");
+    rig_assert_logged(&rig, "): covey_is_safe() was called on a request that has ended");
 }
 
 static void test_ended_requests_are_kept_for_a_while(void **state)
