@@ -34,7 +34,13 @@ static int add(struct cv_file_list *list, const char *name, const struct cv_file
     return 0;
 }
 
-/* What cannot be looked at, leads out, or is neither file nor directory is not there. */
+/* Not the entry is at fault. */
+static bool has_run_out(int rc)
+{
+    return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EINTR || rc == -EAGAIN;
+}
+
+/* What may not be looked at, leads out, or is neither file nor directory is not there. */
 static int look_at(int root, const char *path, const char *name, struct cv_file_list *list)
 {
     char full[PATH_MAX];
@@ -42,7 +48,9 @@ static int look_at(int root, const char *path, const char *name, struct cv_file_
     if (snprintf(full, sizeof(full), "%s%s", path, name) >= (int)sizeof(full))
         return 0;
     int rc = cv_file_find(root, full, &id);
-    return rc == 0 || rc == -EISDIR ? add(list, name, &id, rc == -EISDIR) : 0;
+    if (rc == 0 || rc == -EISDIR)
+        return add(list, name, &id, rc == -EISDIR);
+    return has_run_out(rc) ? rc : 0;
 }
 
 bool cv_file_is_plain(const char *path)

@@ -4,6 +4,8 @@
 #include "app/files/file_list.h"
 #include "serve/file.h"
 
+#include <sys/resource.h>
+
 /* "sub/ a b" for what is in `path` below the folder root. */
 static const char *names_in(const char *path, bool hidden)
 {
@@ -108,14 +110,37 @@ static void test_a_very_long_one_is_cut(void **state)
     (void)close(root);
 }
 
+/* A page without some of the files would be taken for one of all. */
+static void test_without_descriptors_there_is_no_list(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    struct cv_file_list list;
+    make_tree();
+    int root = cv_file_root_open("root");
+    int next = dup(root);
+    (void)close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit one_more = {(rlim_t)next + 1, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &one_more), 0);
+    int rc = cv_file_list_read(root, "", false, &list);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(rc, -EMFILE);
+    cv_file_list_done(&list);
+    (void)close(root);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_what_is_no_directory_of_the_root), TEST(test_directories_come_first),
-        TEST(test_only_what_a_client_could_have),    TEST(test_what_is_told_of_them),
+        TEST(test_what_is_no_directory_of_the_root),
+        TEST(test_directories_come_first),
+        TEST(test_only_what_a_client_could_have),
+        TEST(test_what_is_told_of_them),
         TEST(test_a_very_long_one_is_cut),
+        TEST(test_without_descriptors_there_is_no_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
