@@ -9,8 +9,9 @@
 
 #include "base/exit.h"
 #include "base/log.h"
+#include "base/source.h"
 #include "host/native/inside.h"
-#include "unit/host/native/talks.h"
+#include "unit/host/native/talks_rich.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -36,7 +37,8 @@ static const struct talk_act *act;
 static bool is_finale;
 static bool is_stopped;
 static bool is_born_faulty; /* calls fail from its first moment on, not from when it accepts */
-static bool is_heard;       /* covey's own signals are */
+static covey_setup_fn *app; /* of the worker */
+static bool is_debug;       /* DEBUG */
 static bool is_clean;       /* each answer is to be as the conversation says */
 static unsigned armed;      /* which call is to fail; UINT_MAX: none */
 static unsigned calls;      /* that could fail there have been */
@@ -186,8 +188,12 @@ static void begin(const struct talk_act *script)
         memset(&talk[i], 0, offsetof(struct talk_client, got));
         talk[i].fd = -1;
     }
-    talk[0].is_head = script == heads;
-    is_heard = script == parts_of_it;
+    talk[0].is_head = script == heads || script == codings;
+    bool is_rich = script == rich_life || script == asked || script == wrongs || script == trees ||
+                   script == codings;
+    app = is_rich ? setup_rich : script == parts_of_it ? setup_heard : setup;
+    is_debug = script == wrongs;
+    rich_overwritten = false;
     wrong[0] = '\0';
     act = script;
     is_finale = is_stopped = false;
@@ -205,7 +211,9 @@ static int live(void)
     int listener = talk_listen();
     assert_true(listener >= 0);
     const struct cv_native_config config = {
-        .setup = is_heard ? setup_heard : setup,
+        .setup = app,
+        .setting = app == setup_rich ? rich_setting : NULL,
+        .debug = is_debug,
         .server = {.limits = {.head = {.head_max = 2048, .target_max = 1024, .fields_max = 100},
                               .head_timeout = 30000,
                               .request_timeout = 30000,
@@ -306,6 +314,8 @@ static void check(bool exactly)
         if (error != NULL)
             note_wrong("client %d: %s", i, error);
     }
+    if (rich_overwritten)
+        note_wrong("a condition was overlooked");
     if (wrong[0] != '\0')
         fail_msg("call %u%s fails, error %u: %s", armed, wrapped_goes_on ? " and all after it" : "",
                  wrapped_variant, wrong);
@@ -348,7 +358,7 @@ static unsigned fail_each(const struct talk_act *script, bool goes_on)
 static void fail_all(void **state)
 {
     const struct talk_act *script = *state;
-    is_born_faulty = script == life;
+    is_born_faulty = script == life || script == rich_life;
     play_well(script);
     unsigned once = fail_each(script, false);
     unsigned on = fail_each(script, true);
@@ -375,6 +385,14 @@ static int make_file(const char *name, int size)
     return fclose(to);
 }
 
+/* What describes calls on the stack is loaded once, and stays. */
+static void load_symbols(void)
+{
+    char file[PATH_MAX];
+    int line;
+    (void)cv_source_find((const void *)(uintptr_t)load_symbols, file, sizeof(file), &line);
+}
+
 /* The log has a description of standard error of its own: thousands of lines are thrown away. */
 static int silence_log(void)
 {
@@ -397,14 +415,17 @@ static int set_up(void **state)
         talk[i].fd = -1;
     if (mkdtemp(talks_folder) == NULL || chdir(talks_folder) < 0)
         return -1;
+    load_symbols();
     return silence_log() || setenv("TMPDIR", talks_folder, 1) < 0 ||
-           make_file("small", TALKS_SMALL) < 0 || make_file("large", TALKS_LARGE) < 0;
+           make_file("small", TALKS_SMALL) < 0 || make_file("small.gz", TALKS_SMALL) < 0 ||
+           make_file("large", TALKS_LARGE) < 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    return unlink("small") < 0 || unlink("large") < 0 || rmdir(talks_folder) < 0;
+    return unlink("small") < 0 || unlink("small.gz") < 0 || unlink("large") < 0 ||
+           rmdir(talks_folder) < 0;
 }
 
 #define CONVERSATIONS(X)                                                                           \
@@ -423,7 +444,12 @@ static int tear_down(void **state)
     X(refused)                                                                                     \
     X(leaving)                                                                                     \
     X(crowd)                                                                                       \
-    X(drain)
+    X(drain)                                                                                       \
+    X(rich_life)                                                                                   \
+    X(asked)                                                                                       \
+    X(wrongs)                                                                                      \
+    X(trees)                                                                                       \
+    X(codings)
 
 int main(void)
 {

@@ -282,6 +282,21 @@ int __wrap_munmap(void *at, size_t n)
     return __real_munmap(at, n);
 }
 
+/* libc's own allocations, which are freed as all others are. */
+#define WRAP_MAKER(name, error)                                                                    \
+    long __real_##name(long, long);                                                                \
+    long __wrap_##name(long a, long b);                                                            \
+    long __wrap_##name(long a, long b)                                                             \
+    {                                                                                              \
+        long block = WRAPPED_FAILS(error) ? 0 : __real_##name(a, b);                               \
+        wrapped_blocks += block != 0;                                                              \
+        return block;                                                                              \
+    }
+
+WRAP_MAKER(strdup, ENOMEM)
+WRAP_MAKER(strndup, ENOMEM)
+WRAP_MAKER(getcwd, ENOENT)
+
 /* The same in each life, so that boundaries are. */
 WRAP_OWN(getrandom)
 ssize_t __wrap_getrandom(void *to, size_t n, unsigned flags)
@@ -309,7 +324,6 @@ WRAP(mprotect, -1, ENOMEM)
 WRAP(madvise, -1, ENOMEM)
 WRAP(mincore, -1, EAGAIN)
 WRAP(getrlimit64, -1, EPERM)
-WRAP(getcwd, 0, ENOENT)
 WRAP(localtime_r, 0, EOVERFLOW)
 WRAP(pthread_create, EAGAIN, EAGAIN)
 
