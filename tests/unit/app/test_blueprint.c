@@ -17,6 +17,13 @@ static int listen_to(covey_app *scope)
     return 0;
 }
 
+static int hear(covey_app *scope, const struct covey_signal_event *event)
+{
+    (void)scope;
+    (void)event;
+    return 0;
+}
+
 /* "NAME PATTERN" of the routes, in their order, are these. */
 static void assert_routes(const char *const *expected)
 {
@@ -86,6 +93,8 @@ static void test_a_copy_has_all_that_the_other_has(void **state)
     covey_middleware(v1, COVEY_REQUEST, nothing, .priority = 3);
     covey_on_error(v1, 404, nothing);
     covey_listener(v1, COVEY_BEFORE_SERVER_START, listen_to);
+    covey_signal(v1, "a.b.c", hear, .priority = 2, .condition = "x");
+    covey_signal(&app, "a.b.c", hear);
     covey_app *v2 = covey_blueprint(&app, "v2", .copy_of = v1, .prefix = "/v2");
     covey_get(v1, "/later", nothing, .name = "later");
     assert_routes((const char *[]){"v1.list /v1/", "v1.show /v1/<id:int>", "/v1/plain /v1/plain",
@@ -100,6 +109,12 @@ static void test_a_copy_has_all_that_the_other_has(void **state)
     assert_int_equal(v2->plan.errors.n, 1);
     assert_int_equal(app.listeners[COVEY_BEFORE_SERVER_START].n, 2);
     assert_ptr_equal(app.listeners[COVEY_BEFORE_SERVER_START].at[1].of, v2);
+    const struct cv_signal_hook *copy = app.signals.first->next;
+    assert_ptr_equal(app.signals.first->of, v1);
+    assert_ptr_equal(copy->of, v2);
+    assert_string_equal(copy->condition, "x");
+    assert_ptr_equal(copy->next->of, &app);
+    assert_null(copy->next->next);
 }
 
 static void test_a_copy_keeps_the_prefix_unless_it_is_given_one(void **state)
