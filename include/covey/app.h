@@ -179,7 +179,7 @@ struct covey_route {
 COVEY_API void covey_route_at(covey_app *app, const char *methods, const char *path,
                               const struct covey_route *route, const char *file, int line);
 
-/* A registered route: those of the app, for tools. The strings live as long as the app. */
+/* A registered route: those of the app, for tools. Lives as long as the app. */
 struct covey_route_info {
     const char *name;
     const char *methods; /* as registered */
@@ -189,10 +189,10 @@ struct covey_route_info {
     int line;
 };
 
-/* All routes in the order of registration, without those that have been overwritten: start with
- * *at = NULL; false at the end. */
-COVEY_API bool covey_routes_next(const covey_app *app, const void **at,
-                                 struct covey_route_info *ret);
+/* The route that was registered behind `before` (NULL: the first one), NULL at the end; those that
+ * have been overwritten are left out. */
+COVEY_API const struct covey_route_info *covey_routes_next(const covey_app *app,
+                                                           const struct covey_route_info *before);
 
 /* Whether a path's segment, percent-decoded and not NUL-terminated, fits a type of the app's own.
  * It is called while a request's route is looked for, must not wait and has no request. */

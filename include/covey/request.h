@@ -13,9 +13,9 @@
 #include <covey/app.h>
 
 #include <sys/types.h>
+#include <time.h>
 
 struct json_t; /* jansson's */
-#include <time.h>
 
 /* "GET", and the path as it was routed: percent-decoded, without the query. */
 COVEY_API const char *covey_method(const covey_req *req);

@@ -60,6 +60,7 @@ struct cv_route {
     const struct cv_plan *plan;   /* what runs around its handler; plan.h */
     const char *file;
     int line;
+    struct covey_route_info info;      /* of these, for apps */
     enum cv_error_format error_format; /* UNSET: the app's */
     bool compresses;                   /* its answers are compressed; compress.h */
     bool is_strict;                    /* a slash more or less at the end is another path */

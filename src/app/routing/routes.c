@@ -100,6 +100,12 @@ void cv_app_add_route(covey_app *app, const char *methods, const char *path,
     added->data = data;
     added->file = file;
     added->line = line;
+    added->info = (struct covey_route_info){.name = added->how.name,
+                                            .methods = added->methods,
+                                            .pattern = added->pattern,
+                                            .host = added->how.host,
+                                            .file = file,
+                                            .line = line};
     added->compresses = cv_compress_wanted(app->root, all.compress, file, line);
     if (all.error_format != NULL)
         added->error_format = cv_error_format_find(all.error_format);

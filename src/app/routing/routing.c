@@ -57,24 +57,19 @@ void cv_app_gave_up(covey_app *app, const struct cv_param_type *type, struct cv_
     app->gave_up = 0;
 }
 
-bool covey_routes_next(const covey_app *app, const void **at, struct covey_route_info *ret)
+const struct covey_route_info *covey_routes_next(const covey_app *app,
+                                                 const struct covey_route_info *before)
 {
     if (!cv_app_here(app, "covey_routes_next"))
-        return false;
-    const struct cv_route *before = *at;
-    const struct cv_route *route = before != NULL ? before->next : app->root->router.first;
+        return NULL;
+    const char *at = (const char *)before;
+    const struct cv_route *route = app->root->router.first;
+    if (before != NULL)
+        route =
+            ((const struct cv_route *)(const void *)(at - offsetof(struct cv_route, info)))->next;
     while (route != NULL && route->n_places == 0)
         route = route->next; /* overwritten */
-    if (route == NULL)
-        return false;
-    *at = route;
-    *ret = (struct covey_route_info){.name = route->how.name,
-                                     .methods = route->methods,
-                                     .pattern = route->pattern,
-                                     .host = route->how.host,
-                                     .file = route->file,
-                                     .line = route->line};
-    return true;
+    return route != NULL ? &route->info : NULL;
 }
 
 /* ---- The route of a request ---- */

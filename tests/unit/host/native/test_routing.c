@@ -92,13 +92,12 @@ static int app_url(covey_req *req)
 static int list(covey_req *req)
 {
     char *text = covey_sprintf(req, "%s", "");
-    const void *at = NULL;
-    struct covey_route_info info;
-    while (covey_routes_next(covey_app_of(req), &at, &info)) {
-        if (info.line == 0 || strstr(info.file, "test_routing.c") == NULL)
+    const struct covey_route_info *info = NULL;
+    while ((info = covey_routes_next(covey_app_of(req), info)) != NULL) {
+        if (info->line == 0 || strstr(info->file, "test_routing.c") == NULL)
             return -EIO;
-        text = covey_sprintf(req, "%s[%s %s %s %s]", text, info.name, info.methods, info.pattern,
-                             info.host != NULL ? info.host : "*");
+        text = covey_sprintf(req, "%s[%s %s %s %s]", text, info->name, info->methods, info->pattern,
+                             info->host != NULL ? info->host : "*");
     }
     return covey_text(req, 200, text);
 }
