@@ -77,8 +77,8 @@ struct covey_wait {
     int64_t timeout;  /* ms; 0: none */
     const char *condition;
     int exclusive; /* as in covey_signal() */
-    char *
-        param; /* gets a copy of the parameter, cut off to `param_size` with its NUL; may be NULL */
+    /* Gets a copy of the parameter, cut off to `param_size` with its NUL; may be NULL. */
+    char *param;
     size_t param_size;
     void **data; /* gets the dispatcher's, which may have ended meanwhile; may be NULL */
 };

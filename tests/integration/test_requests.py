@@ -1,6 +1,7 @@
 """What requests say of themselves: cookies, credentials, preferences, where they come from."""
 
 import base64
+import email.utils
 import re
 
 import pytest
@@ -255,6 +256,12 @@ def test_answers_of_handlers_have_validators(connection):
     assert (answer.status, answer.header("ETag"), answer.header("Last-Modified")) == (
         200, '"v7"', "Sun, 06 Nov 1994 08:49:37 GMT")
     assert connection.get("/versioned").header("ETag") is None
+
+
+def test_nothing_was_modified_in_the_future(connection):
+    answer = connection.get("/versioned?modified=4102444800")
+    dates = [email.utils.parsedate_to_datetime(answer.header(name)) for name in ("Last-Modified", "Date")]
+    assert dates[0] <= dates[1]
 
 
 @pytest.mark.parametrize("query, fields, status", [

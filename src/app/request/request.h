@@ -35,8 +35,7 @@ struct cv_defer {
  * once. status == 0: none is staged, all of it is zero. */
 struct cv_staged {
     struct cv_answer answer; /* `file`: one reference */
-    bool
-        is_taken; /* the body is not to be copied; `release` (may be NULL) is called with `bytes` */
+    bool is_taken;           /* the body is lent; `release` (may be NULL) is called with `bytes` */
     void (*release)(void *bytes);
     void *bytes;
 };

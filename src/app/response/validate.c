@@ -43,7 +43,7 @@ static int set_modified(struct covey_req *req, int64_t modified)
 }
 
 /* Conditions on a date that is not known are none. */
-static int check(struct covey_req *req, const struct cv_validators *validators)
+static int check(struct covey_req *req, const struct cv_validators *validators, int64_t now)
 {
     bool has_date = validators->modified > 0;
     struct cv_span none = cv_span(NULL, 0);
@@ -55,8 +55,7 @@ static int check(struct covey_req *req, const struct cv_validators *validators)
     };
     enum cv_method method = (enum cv_method)cv_exchange_head(req->x)->method;
     return cv_conditions_check(&conditions, validators,
-                               method == CV_METHOD_GET || method == CV_METHOD_HEAD,
-                               cv_clock_wall_s());
+                               method == CV_METHOD_GET || method == CV_METHOD_HEAD, now);
 }
 
 /* 1 or a negative code. */
@@ -70,16 +69,17 @@ static int not_modified(struct covey_req *req)
 
 int covey_validate(covey_req *req, const char *etag, int64_t modified)
 {
-    struct cv_validators validators = {.modified = modified};
-
     if (!cv_req_here(req))
         return -EPERM;
+    int64_t now = cv_clock_wall_s();
+    /* Never later than Date (section 8.8.2.1). */
+    struct cv_validators validators = {.modified = modified < now ? modified : now};
     int rc = set_etag(req, etag, &validators.etag);
     if (rc == 0)
-        rc = set_modified(req, modified);
+        rc = set_modified(req, validators.modified);
     if (rc < 0)
         return rc;
-    int status = check(req, &validators);
+    int status = check(req, &validators, now);
     if (req->arena->ran_out)
         return -ENOMEM; /* a condition may have been overlooked, and what it guards be lost */
     switch (status) {
