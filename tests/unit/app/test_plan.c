@@ -167,10 +167,9 @@ static void test_routes_that_no_middleware_names_share_a_plan(void **state)
     assert_int_equal(plan_of("outer.a")->request.n, 0);
 }
 
-static void test_a_name_that_no_route_has_is_refused(void **state)
+static void refuse_a_name_that_no_route_has(enum covey_phase phase)
 {
-    (void)state;
-    covey_middleware(scopes[OUTER], COVEY_REQUEST, nothing, .routes = "a home");
+    covey_middleware(scopes[OUTER], phase, nothing, .routes = "a home");
     cv_app_finalize(&app);
     assert_true(app.failed);
     assert_non_null(strstr(app.reason, "test_plan.c:"));
@@ -180,6 +179,18 @@ static void test_a_name_that_no_route_has_is_refused(void **state)
     covey_middleware(scopes[OUTER], COVEY_REQUEST, nothing, .routes = " ");
     assert_true(app.failed);
     assert_non_null(strstr(app.reason, "middleware nothing: .routes names none"));
+}
+
+static void test_a_name_that_no_route_has_is_refused(void **state)
+{
+    (void)state;
+    refuse_a_name_that_no_route_has(COVEY_REQUEST);
+}
+
+static void test_nor_by_response_middleware(void **state)
+{
+    (void)state;
+    refuse_a_name_that_no_route_has(COVEY_RESPONSE);
 }
 
 /* ---- Errors ---- */
@@ -274,6 +285,7 @@ int main(void)
         TEST(test_order_of_middleware),
         TEST(test_routes_that_no_middleware_names_share_a_plan),
         TEST(test_a_name_that_no_route_has_is_refused),
+        TEST(test_nor_by_response_middleware),
         TEST(test_which_error_handler_answers),
         TEST(test_none_answers_where_none_is_registered),
         TEST(test_wrong_error_handlers_are_refused),
