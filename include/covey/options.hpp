@@ -407,7 +407,7 @@ struct wait_options {
     int64_t timeout = {};
     const char *condition = {};
     int exclusive = {};
-    char * param = {};
+    char *param = {};
     size_t param_size = {};
     void **data = {};
 

@@ -27,6 +27,12 @@ static bool is_own(const char *segment, size_t len)
     return len == 2 && segment[0] == 'a';
 }
 
+static bool lets_in(covey_app *app, const char *origin)
+{
+    (void)app;
+    return strcmp(origin, "https://b.example") == 0;
+}
+
 static int download(covey_req *req)
 {
     return covey_file(req, "small", .download = "a\"b", .max_age = 60, .precompressed = true);
@@ -168,6 +174,7 @@ static int setup_rich(covey_app *app)
     covey_get(app, "/download-plainly", download_plainly);
     covey_static(app, "/tree", talks_folder, .index = "index", .listing = true, .name = "tree");
     covey_static(app, "/one", "small", .type = "text/x");
+    covey_cors(app, "https://a.example", .allow = lets_in, .headers = "X-A", .max_age = 60);
     covey_manage(app, "queue", queue, .workers = 2);
     covey_manage_command(app, "command", command);
     return 0;
@@ -209,6 +216,14 @@ static const struct talk_act asked[] = {
            "Content-Type: application/x-www-form-urlencoded\r\n\r\na=%62"),
     HEAR(0, 9, 200),
     {TALK_END}};
+
+#define FROM(method, more)                                                                         \
+    method " /many?t=1 HTTP/1.1\r\nHost: x\r\nOrigin: https://b.example\r\n" more "\r\n"
+
+static const struct talk_act origins[] = {
+    OPEN(0),         SAY(0, FROM("GET", "Cookie: t=1\r\n")),
+    HEAR(0, 1, 200), SAY(0, FROM("OPTIONS", "Access-Control-Request-Method: GET\r\n")),
+    HEAR(0, 2, 204), {TALK_END}};
 
 #define WRONG(accept) "GET /wrong HTTP/1.1\r\nHost: x\r\nAccept: " accept "\r\n\r\n"
 

@@ -190,7 +190,7 @@ static void begin(const struct talk_act *script)
     }
     talk[0].is_head = script == heads || script == codings;
     bool is_rich = script == rich_life || script == asked || script == wrongs || script == trees ||
-                   script == codings;
+                   script == codings || script == origins;
     app = is_rich ? setup_rich : script == parts_of_it ? setup_heard : setup;
     is_debug = script == wrongs;
     rich_overwritten = false;
@@ -385,12 +385,15 @@ static int make_file(const char *name, int size)
     return fclose(to);
 }
 
-/* What describes calls on the stack is loaded once, and stays. */
+/* What describes calls on the stack is loaded once for each file that they lie in, and stays. */
 static void load_symbols(void)
 {
+    const uintptr_t functions[] = {(uintptr_t)load_symbols, (uintptr_t)_cmocka_run_group_tests,
+                                   (uintptr_t)abort};
     char file[PATH_MAX];
     int line;
-    (void)cv_source_find((const void *)(uintptr_t)load_symbols, file, sizeof(file), &line);
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+        (void)cv_source_find((const void *)functions[i], file, sizeof(file), &line);
 }
 
 /* The log has a description of standard error of its own: thousands of lines are thrown away. */
@@ -447,6 +450,7 @@ static int tear_down(void **state)
     X(drain)                                                                                       \
     X(rich_life)                                                                                   \
     X(asked)                                                                                       \
+    X(origins)                                                                                     \
     X(wrongs)                                                                                      \
     X(trees)                                                                                       \
     X(codings)
