@@ -56,6 +56,8 @@ static const char *keep(struct cv_arena *arena, const struct covey_cors *how, st
 {
     if (how->origins == NULL && how->allow == NULL)
         return "it names no origins, and nothing that knows them (.allow)";
+    if (how->routes != NULL && how->routes[strspn(how->routes, " ,")] == '\0')
+        return ".routes names none";
     bool ok = true;
     cors->origins = cv_app_keep(arena, how->origins != NULL ? how->origins : "", &ok);
     cors->credentials = how->credentials;

@@ -39,6 +39,8 @@ static void test_wrong_registrations_are_refused(void **state)
     assert_refused(".methods, .headers and .expose are lists");
     covey_cors(&app, "https://a.example", .expose = "X-A, *", .credentials = true);
     assert_refused("name the fields");
+    covey_cors(&app, "*", .routes = " ,");
+    assert_refused(".routes names none");
     covey_cors_at(&app, &(struct covey_cors){"*", .size = 3}, __FILE__, __LINE__);
     assert_refused("another covey");
     assert_int_equal(app.cors.n, 0);
