@@ -316,9 +316,10 @@ COVEY_API void covey_app_set_ctx(covey_app *app, void *ctx);
 COVEY_API void *covey_app_ctx(const covey_app *app);
 
 /* The setting NAME: built-in ones by their upper-case name ("PORT", times in ms), any other from
- * the environment as prefix + NAME (COVEY_CUSTOM_DELAY), else from COVEY_SETTINGS(). `fallback` where it is not set; a value
- * that is no number or no truth value ends the start with a sentence when asked in setup or a start
- * listener, else is logged and `fallback` returned. The string lives as long as the app. */
+ * the environment as prefix + NAME (COVEY_CUSTOM_DELAY), else from COVEY_SETTINGS(). `fallback`
+ * where it is not set; a value that is no number or no truth value ends the start with a sentence
+ * when asked in setup or a start listener, else is logged and `fallback` returned. The string lives
+ * as long as the app. */
 COVEY_API const char *covey_config_str(covey_app *app, const char *name, const char *fallback);
 COVEY_API int64_t covey_config_int(covey_app *app, const char *name, int64_t fallback);
 COVEY_API bool covey_config_bool(covey_app *app, const char *name, bool fallback);

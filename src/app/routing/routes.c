@@ -176,8 +176,8 @@ void covey_route_at(covey_app *app, const char *methods, const char *path,
         cv_app_fail(app, "%s:%d: a route needs methods and a path", file, line);
         return;
     }
-    const char *fault = CV_OPTIONS_READ(&how, route) ? fault_of(app, path, &how)
-                                                     : CV_OPTIONS_UNKNOWN;
+    const char *fault =
+        CV_OPTIONS_READ(&how, route) ? fault_of(app, path, &how) : CV_OPTIONS_UNKNOWN;
     if (fault != NULL) {
         cv_app_fail(app, "%s:%d: route %s%s: %s", file, line, app->prefix, path, fault);
         return;
