@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "serve/exchange.h"
+#include "serve/inside.h"
 #include "serve/refuse.h"
 #include "serve/spool.h"
 
@@ -69,6 +70,22 @@ static void stop_draining(struct cv_conn *c)
     cv_conn_dirty(c);
 }
 
+/* Each body has its limit, and there may be many of them. */
+static bool hold(struct cv_server *server, struct cv_exchange *x, size_t n)
+{
+    if (n > (uint64_t)server->limits.bodies_memory - server->bodies)
+        return false;
+    server->bodies += n;
+    x->body_held += n;
+    return true;
+}
+
+void cv_body_let_go(struct cv_server *server, struct cv_exchange *x)
+{
+    server->bodies -= x->body_held;
+    x->body_held = 0;
+}
+
 static void deliver(struct cv_conn *c, struct cv_span data)
 {
     struct cv_exchange *x = c->x;
@@ -83,6 +100,10 @@ static void deliver(struct cv_conn *c, struct cv_span data)
     x->body_total += data.len;
     if (x->body_max >= 0 && x->body_total > (uint64_t)x->body_max) {
         give_up(c, -EMSGSIZE);
+        return;
+    }
+    if (x->mode == CV_BODY_COLLECT && !hold(c->server, x, data.len)) {
+        give_up(c, -ENOBUFS);
         return;
     }
     if (x->body_at > 0) {

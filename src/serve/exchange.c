@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "serve/body.h"
 #include "serve/conn.h"
 #include "serve/inside.h"
 #include "serve/refuse.h"
@@ -116,6 +117,7 @@ void cv_exchange_detach(struct cv_exchange *x, enum cv_gone why)
     struct cv_conn *c = x->conn;
     cv_access_log_add(c->server, x);
     cv_metrics_ended(c->server, x);
+    cv_body_let_go(c->server, x);
     cv_timer_stop(c->server->loop, &x->timer);
     c->server->running--;
     bool unknown = cv_exchange_is_new(x);

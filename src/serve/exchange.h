@@ -65,6 +65,7 @@ struct cv_exchange {
     struct cv_buf body;   /* a body that did not */
     size_t body_at;       /* bytes that read() has handed out of either */
     uint64_t body_total;  /* bytes that have been decoded into `body` */
+    size_t body_held;     /* bytes of it that the server counts in `bodies` */
     int64_t body_max;
     struct cv_spool *spool; /* NULL: the body stays in memory */
     int body_error;         /* what read() returns once there is nothing left */

@@ -42,6 +42,7 @@ struct cv_server {
     unsigned most;     /* at once, since memory was last given back */
     unsigned running;  /* exchanges attached to one */
     uint64_t requests; /* so far */
+    uint64_t bodies;   /* bytes in memory of those that are collected */
 
     struct cv_link events; /* exchanges that have something to tell */
     struct cv_link todo;   /* connections that the next flush visits */

@@ -52,6 +52,7 @@ enum cv_refused cv_refused_body(int error)
     case -ETIMEDOUT: return CV_REFUSED_BODY_TIMEOUT;
     case -ETIME: return CV_REFUSED_BODY_RATE;
     case -ENOMEM: return CV_REFUSED_NO_MEMORY;
+    case -ENOBUFS: return CV_REFUSED_BODIES_MEMORY;
     case -ENOSPC: return CV_REFUSED_BODY_NO_ROOM;
     case -EIO: return CV_REFUSED_BODY_NOT_KEPT;
     case -ECONNRESET: return CV_REFUSED_BODY_ENDED;

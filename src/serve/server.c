@@ -137,6 +137,8 @@ static void take_limits(struct cv_limits *limits, const struct cv_limits *given)
     limits->head_timeout = shorter(given->head_timeout, given->request_timeout);
     if (given->in_flight_max == 0)
         limits->in_flight_max = UINT32_MAX;
+    if (given->bodies_memory <= 0)
+        limits->bodies_memory = INT64_MAX;
 }
 
 static int init(struct cv_server *server, const struct cv_server_config *config)

@@ -25,6 +25,7 @@ struct cv_limits {
     int64_t keep_alive_timeout; /* between requests */
     int64_t
         body_max; /* default of collect() for hosts; the server itself reads over at most 64 KiB */
+    int64_t bodies_memory;  /* of all that are collected at once in memory: 503 past it; 0: off */
     int64_t linger_timeout; /* reading on after an early answer, so that the client sees it */
     uint32_t connections_max;
     bool turn_away; /* those that are too many get 503; else they wait to be accepted */

@@ -63,6 +63,7 @@ void cv_spool_write(struct cv_exchange *x)
     struct cv_spool *spool = x->spool;
     if (spool->is_writing)
         return;
+    cv_body_let_go(x->conn->server, x);
     spool->piece = x->body;
     cv_buf_init(&x->body, SIZE_MAX);
     spool->is_writing = true;

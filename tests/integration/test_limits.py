@@ -129,6 +129,17 @@ def test_body_that_is_too_large(jobs):
     logged(server, "refused with 413 at /echo: The request body is too large (REQUEST_MAX_SIZE is 10 bytes)")
 
 
+def test_bodies_that_take_too_much_memory(jobs):
+    server = serving(jobs, bodies_max_memory="100K")
+    with server.connect() as connection:
+        answer = connection.post("/echo", bytes(200000))
+    assert answer.status == 503 and "(BODIES_MAX_MEMORY)" in answer.text
+    with server.connect() as connection:
+        assert connection.post("/echo", bytes(90000)).status == 200
+        assert connection.post("/echo", bytes(90000)).status == 200
+    logged(server, "refused with 503 at /echo: The bodies of requests take too much memory (BODIES_MAX_MEMORY is 102400 bytes)")
+
+
 def test_body_that_does_not_come(jobs):
     server = serving(jobs, request_timeout="500ms")
     refused(server, b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n01234", 408)

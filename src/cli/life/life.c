@@ -39,6 +39,7 @@ struct cv_native_config cv_life_config(struct life *life, covey_setup_fn *setup)
         .keep_alive_timeout = value[CV_SET_KEEP_ALIVE_TIMEOUT],
         .linger_timeout = value[CV_SET_LINGER_TIMEOUT],
         .body_max = value[CV_SET_REQUEST_MAX_SIZE],
+        .bodies_memory = value[CV_SET_BODIES_MAX_MEMORY],
         .connections_max = (uint32_t)value[CV_SET_CONNECTIONS_MAX],
         .turn_away = value[CV_SET_CONNECTIONS_MAX_ACTION] != 0, /* not "wait" */
         .keep_alive_requests = (uint32_t)value[CV_SET_KEEP_ALIVE_REQUESTS],

@@ -88,6 +88,49 @@ static void test_a_streamed_body_past_its_limit_is_counted_too(void **state)
     rig_free(rig);
 }
 
+/* A body that does not come along with its head. */
+static int post(struct rig *rig, const char *head, const char *bytes)
+{
+    int fd = rig_connect(rig);
+    forget(rig);
+    say_text(fd, head);
+    rig_settle(rig);
+    say_text(fd, bytes);
+    rig_settle(rig);
+    return fd;
+}
+
+#define POST(length) "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " length "\r\n\r\n"
+
+static void test_all_bodies_together_have_a_limit(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_counting(host_echo);
+    rig->config.limits.bodies_memory = 10;
+    rig_start(rig);
+    int first = post(rig, POST("10"), "012345");
+    int second = post(rig, POST("8"), "abcdefgh");
+    hear(rig, second, NULL);
+    assert_got(rig, "HTTP/1.1 503 ");
+    assert_got(rig, "The bodies of requests take too much memory (BODIES_MAX_MEMORY)");
+    assert_int_equal(refused(CV_REFUSED_BODIES_MEMORY), 1);
+    assert_logged("(BODIES_MAX_MEMORY is 10 bytes)");
+    close(second);
+
+    forget(rig);
+    say_text(first, "6789"); /* what has been refused is not counted */
+    hear(rig, first, "0123456789");
+    int third = post(rig, POST("9"), "abcdefgh"); /* nor what has been answered */
+    close(third);                                 /* nor what will not be */
+    rig_settle(rig);
+    int fourth = post(rig, POST("10"), "ABCDEFGHIJ");
+    hear(rig, fourth, "ABCDEFGHIJ");
+    assert_int_equal(refused(CV_REFUSED_BODIES_MEMORY), 1);
+    close(fourth);
+    close(first);
+    rig_free(rig);
+}
+
 /* ---- Numbers of requests ---- */
 
 static void test_the_last_request_of_a_connection_closes_it(void **state)
@@ -170,6 +213,7 @@ int main(void)
         logging(test_each_limit_of_a_head_has_its_name),
         logging(test_many_refusals_are_one_line_and_a_number),
         logging(test_a_streamed_body_past_its_limit_is_counted_too),
+        logging(test_all_bodies_together_have_a_limit),
         logging(test_the_last_request_of_a_connection_closes_it),
         logging(test_one_request_more_than_may_be_is_503_and_keeps_its_connection),
         logging(test_the_body_of_a_request_too_many_is_read_over),

@@ -319,7 +319,9 @@ static void test_a_client_waits_for_the_disk(void **state)
 {
     (void)state;
     enum { LENGTH = 8000000 };
-    struct rig *rig = rig_slow(rig_new(host_spool));
+    struct rig *rig = rig_new(host_spool);
+    rig->config.limits.bodies_memory = 400000;
+    (void)rig_slow(rig);
     int fd = rig_connect(rig);
     say_text(fd, POST("8000000"));
     rig_settle(rig);
