@@ -31,7 +31,7 @@ NEVER_FAIL = {
         "memset sigaddset sigdescr_np sigemptyset sigismember snprintf strchr strcmp strcspn strerror strlen strncmp "
         "strnlen strrchr strsignal strspn strstr strtok_r strftime strtol strtoul strtoull unsetenv"),
     "cannot fail with valid arguments": (
-        "clock_gettime getegid geteuid getpid getppid munmap raise sbrk sigaction signal sigpending sigprocmask"),
+        "clock_gettime getegid geteuid getpid getppid munmap raise sbrk sigaction signal sigpending sigprocmask umask"),
     "closes whatever it says": "close closedir",
     "does not return": "_exit exit __assert_fail abort",
     "what it says is of no use to anybody: it empties the buffer of a log": "fflush",
