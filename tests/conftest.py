@@ -1,8 +1,10 @@
 """What every test with processes gets: a bound on its time, and the check that nothing is left."""
 
 import faulthandler
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,18 @@ class Jobs:
     def _keep(self, job):
         self.made.append(job)
         return job
+
+
+@pytest.fixture
+def public():
+    """Copies a program to where every user can start it: the build may lie in a home that only its owner can enter."""
+    folder = Path(tempfile.mkdtemp(prefix="coveytest"))
+    (folder / "bin").mkdir()
+    for path in (folder, folder / "bin"):
+        path.chmod(0o755)
+    shutil.copy(harness.BUILD / "libcovey.so.0", folder)
+    yield lambda program: shutil.copy(program, folder / "bin")
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
@@ -115,12 +113,8 @@ def program(app):
 
 
 @pytest.fixture
-def public(program):
-    """The program where every user can start it."""
-    folder = Path(tempfile.mkdtemp(prefix="coveytest"))
-    folder.chmod(0o755)
-    yield shutil.copy(program, folder)
-    shutil.rmtree(folder)
+def anybodys(public, program):
+    return public(program)
 
 
 @pytest.fixture
@@ -211,8 +205,8 @@ def test_without_containment_it_lives_until_the_stop(jobs, program, method):
 
 @root
 @pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
-def test_a_fork_bomb_dies_with_its_worker(box, jobs, public):
-    server = jobs.server(public, [*FORCED, "--user", "daemon"], prepare=box.enter)
+def test_a_fork_bomb_dies_with_its_worker(box, jobs, anybodys):
+    server = jobs.server(anybodys, [*FORCED, "--user", "daemon"], prepare=box.enter)
     victim, connection = next(iter(server.reach_all().items()))
     connection.get("/bomb")
     eventually("the bomb has gone off", lambda: len(server.strays()) > 100, 20)
@@ -309,9 +303,9 @@ def as_user(name):
 
 @root
 @pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
-def test_a_user_has_them_in_a_cgroup_that_is_theirs(box, jobs, public):
+def test_a_user_has_them_in_a_cgroup_that_is_theirs(box, jobs, anybodys):
     box.give_to(pwd.getpwnam("nobody").pw_uid)
-    server = jobs.server(public, ["--control", "off"], prepare=box.enter, wrap=as_user("nobody"))
+    server = jobs.server(anybodys, ["--control", "off"], prepare=box.enter, wrap=as_user("nobody"))
     victim, connection = next(iter(server.reach_all().items()))
     daemon = start_daemon(server, connection)
     assert len(box.incarnations()) == 2
@@ -339,8 +333,8 @@ def test_root_leaves_alone_what_is_not_delegated(box, jobs, program):
 
 @root
 @pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
-def test_who_asks_for_them_in_vain_is_told(box, jobs, public):
-    job = jobs.run(as_user("nobody")([str(public), "--control", "off", "--port", str(free_port()), *FORCED]),
+def test_who_asks_for_them_in_vain_is_told(box, jobs, anybodys):
+    job = jobs.run(as_user("nobody")([str(anybodys), "--control", "off", "--port", str(free_port()), *FORCED]),
                    prepare=box.enter)
     assert job.code == 71
     line, = job.err.splitlines()
@@ -456,8 +450,8 @@ def test_in_a_namespace_a_crash_of_the_master_has_its_code(jobs, program):
 
 @pidns
 @pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
-def test_in_a_namespace_workers_become_the_user(jobs, public):
-    server = jobs.server(public, [*NAMESPACE, "--user", "daemon"])
+def test_in_a_namespace_workers_become_the_user(jobs, anybodys):
+    server = jobs.server(anybodys, [*NAMESPACE, "--user", "daemon"])
     server.wait_serving()
     assert server.get("/who").text == str(pwd.getpwnam("daemon").pw_uid)
 
@@ -476,9 +470,9 @@ def test_a_guardian_that_is_process_1_has_a_namespace_below(jobs, program):
 
 @root
 @pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
-def test_a_user_has_a_namespace_or_is_told_why_not(jobs, public):
+def test_a_user_has_a_namespace_or_is_told_why_not(jobs, anybodys):
     wrap = as_user("daemon")
-    server = jobs.server(public, [*NAMESPACE, "--control", "off"], wrap=wrap)
+    server = jobs.server(anybodys, [*NAMESPACE, "--control", "off"], wrap=wrap)
     if subprocess.run(wrap(["unshare", "-Urp", "--mount-proc", "--fork", "true"]), capture_output=True,
                       check=False).returncode != 0:
         server.wait_code()
@@ -498,8 +492,8 @@ def test_a_user_has_a_namespace_or_is_told_why_not(jobs, public):
 
 @root
 @pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
-def test_who_may_not_have_a_namespace_is_told(jobs, public):
-    command = [str(public), "--control", "off", "--port", str(free_port()), *NAMESPACE]
+def test_who_may_not_have_a_namespace_is_told(jobs, anybodys):
+    command = [str(anybodys), "--control", "off", "--port", str(free_port()), *NAMESPACE]
     job = jobs.run(["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", *command])
     line, = job.err.splitlines()
     assert job.code == 71 and "unshare(CLONE_NEWPID) is refused (Operation not permitted)" in line

@@ -295,14 +295,14 @@ def test_master_without_descriptors_tries_again(jobs):
 
 
 @root
-def test_master_that_may_not_fork_tries_again(jobs):
+def test_master_that_may_not_fork_tries_again(jobs, public):
     """RLIMIT_NPROC counts the processes of a user, and binds everybody but root."""
     def prepare():
         os.setgroups([])
         os.setresgid(54321, 54321, 54321)
         os.setresuid(54321, 54321, 54321)
 
-    server = jobs.server("testbed", prepare=prepare, control="off")
+    server = jobs.server(public(example("testbed")), prepare=prepare, control="off")
     assert starve(server, resource.RLIMIT_NPROC, 1, "Resource temporarily unavailable") < 5
 
 

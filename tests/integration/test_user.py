@@ -122,8 +122,8 @@ def test_unknown_names_end_the_start(jobs, name, words):
 
 @root
 @pytest.mark.skipif(bool(sanitized()), reason="the sanitizer's own files are root's")
-def test_who_is_not_root_is_told(jobs):
+def test_who_is_not_root_is_told(jobs, public):
     setpriv = shutil.which("setpriv")
-    job = jobs.run([setpriv, "--reuid", "1", "--regid", "1", "--clear-groups", example("hello"), "--user", "root",
+    job = jobs.run([setpriv, "--reuid", "1", "--regid", "1", "--clear-groups", public(example("hello")), "--user", "root",
                     "--port", free_port()])
     assert job.code == 71 and 'only root can become user "root"' in job.err

@@ -27,7 +27,7 @@ def flags():
     env = {**os.environ, "PKG_CONFIG_PATH": str(BUILD / "meson-uninstalled")}
     answer = subprocess.run(["pkg-config", "--cflags", "--libs", "covey"], env=env, text=True,
                             capture_output=True, check=True)
-    found = answer.stdout.split() + [f"-Wl,-rpath,{BUILD}"]
+    found = answer.stdout.split() + [f"-Wl,-rpath,{BUILD}:$ORIGIN/.."]  # the latter for public()
     if sanitized():
         found.append("-fsanitize=" + {"address": "address,undefined"}.get(sanitized(), sanitized()))
     return found
