@@ -23,7 +23,7 @@ static int look(struct covey_req *req, struct cv_span method, struct cv_match *r
     const struct cv_h1_head *head = cv_exchange_head(req->x);
     struct cv_span path = cv_h1_span(cv_exchange_bytes(req->x), head->path_at, head->path_len);
     int rc = cv_router_find(&req->app->router, cv_method_find(method), method, path,
-                            cv_req_field(req, CV_SPAN("Host")), req->arena, ret);
+                            cv_req_host(req), req->arena, ret);
     return rc < 0 ? rc : 0;
 }
 
@@ -83,7 +83,7 @@ static int decide(struct covey_req *req, const struct cv_hook *rule,
     cors->fields = (struct cv_answer_fields){cors->room, n};
     more->cors = cors;
     cv_exchange_refuse_with(req->x, &cors->fields);
-    if (cv_cors_is_preflight(asked))
+    if (cv_cors_is_preflight(asked) && req->bad_status == 0)
         req->bad_status = 204;
     return 0;
 }

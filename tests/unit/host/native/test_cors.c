@@ -243,6 +243,10 @@ static void test_preflights_need_no_route(void **state)
     assert_status(answer, 204);
     assert_has(answer, "\r\nVary: Origin, Access-Control-Request-Method");
     assert_lacks(answer, "Access-Control-Allow");
+    /* Nor does it make a malformed request a good one. */
+    answer = preflight("/%zz", A ASKS("GET"));
+    assert_status(answer, 400);
+    assert_has(answer, ALLOWS_A);
     /* What asks for nothing is a request like any. */
     answer = preflight("/options", A);
     assert_body(answer, "my options");
