@@ -88,18 +88,6 @@ static void test_a_streamed_body_past_its_limit_is_counted_too(void **state)
     rig_free(rig);
 }
 
-/* A body that does not come along with its head. */
-static int post(struct rig *rig, const char *head, const char *bytes)
-{
-    int fd = rig_connect(rig);
-    forget(rig);
-    say_text(fd, head);
-    rig_settle(rig);
-    say_text(fd, bytes);
-    rig_settle(rig);
-    return fd;
-}
-
 #define POST(length) "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " length "\r\n\r\n"
 
 static void test_all_bodies_together_have_a_limit(void **state)
@@ -108,8 +96,9 @@ static void test_all_bodies_together_have_a_limit(void **state)
     struct rig *rig = rig_counting(host_echo);
     rig->config.limits.bodies_memory = 10;
     rig_start(rig);
-    int first = post(rig, POST("10"), "012345");
-    int second = post(rig, POST("8"), "abcdefgh");
+    int first = rig_post(rig, POST("10"), "012345");
+    rig_settle(rig);
+    int second = rig_post(rig, POST("8"), "abcdefgh");
     hear(rig, second, NULL);
     assert_got(rig, "HTTP/1.1 503 ");
     assert_got(rig, "The bodies of requests take too much memory (BODIES_MAX_MEMORY)");
@@ -120,10 +109,11 @@ static void test_all_bodies_together_have_a_limit(void **state)
     forget(rig);
     say_text(first, "6789"); /* what has been refused is not counted */
     hear(rig, first, "0123456789");
-    int third = post(rig, POST("9"), "abcdefgh"); /* nor what has been answered */
-    close(third);                                 /* nor what will not be */
+    int third = rig_post(rig, POST("9"), "abcdefgh"); /* nor what has been answered */
     rig_settle(rig);
-    int fourth = post(rig, POST("10"), "ABCDEFGHIJ");
+    close(third); /* nor what will not be */
+    rig_settle(rig);
+    int fourth = rig_post(rig, POST("10"), "ABCDEFGHIJ");
     hear(rig, fourth, "ABCDEFGHIJ");
     assert_int_equal(refused(CV_REFUSED_BODIES_MEMORY), 1);
     close(fourth);

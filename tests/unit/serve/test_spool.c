@@ -60,17 +60,6 @@ static int set_up(void **state)
     return make_folder(state);
 }
 
-/* Says head and body one after the other, as clients do whose bodies do not come with the head. */
-static int post(struct rig *rig, const char *head, const char *bytes)
-{
-    int fd = rig_connect(rig);
-    forget(rig);
-    say_text(fd, head);
-    rig_settle(rig);
-    say_text(fd, bytes);
-    return fd;
-}
-
 static unsigned entries(const char *path)
 {
     unsigned n = 0;
@@ -88,7 +77,7 @@ static void test_a_longer_body_is_in_a_file_and_not_in_memory(void **state)
 {
     (void)state;
     struct rig *rig = rig_of(host_spool);
-    int fd = post(rig, POST("9"), "012345678");
+    int fd = rig_post(rig, POST("9"), "012345678");
     hear(rig, fd, "seen");
     assert_true(spooled >= 0);
     assert_int_equal(file, spooled);
@@ -102,7 +91,7 @@ static void test_a_body_up_to_the_mark_stays_in_memory_until_its_file_is_asked_f
 {
     (void)state;
     struct rig *rig = rig_of(host_spool);
-    int fd = post(rig, POST("8"), "01234567");
+    int fd = rig_post(rig, POST("8"), "01234567");
     hear(rig, fd, "seen");
     assert_int_equal(spooled, -1);
     assert_string_equal(in_memory, "01234567");
@@ -127,7 +116,7 @@ static void test_an_empty_body_has_an_empty_file(void **state)
 {
     (void)state;
     struct rig *rig = rig_of(host_spool);
-    int fd = post(rig, CHUNKED, "0\r\n\r\n");
+    int fd = rig_post(rig, CHUNKED, "0\r\n\r\n");
     hear(rig, fd, "seen");
     assert_int_equal(body_len, 0);
     close(fd);
@@ -140,7 +129,7 @@ static void test_pieces_are_in_order(void **state)
     (void)state;
     static char piece[1 << 16];
     struct rig *rig = rig_of(host_spool);
-    int fd = post(rig, CHUNKED, "5\r\nabcde\r\n");
+    int fd = rig_post(rig, CHUNKED, "5\r\nabcde\r\n");
     rig_settle(rig);
     say_text(fd, "5\r\nfghij\r\n10000\r\n");
     memset(piece, 'x', sizeof(piece));
@@ -162,7 +151,7 @@ static void test_nobody_sees_the_file_and_it_goes_with_the_request(void **state)
     (void)state;
     struct rig *rig = rig_of(host_spool);
     unsigned before = descriptors();
-    int fd = post(rig, POST("65539"), "abc");
+    int fd = rig_post(rig, POST("65539"), "abc");
     say(fd, long_piece, sizeof(long_piece) - 1);
     rig_until(rig, descriptors() == before + 3); /* both ends of the connection, and the file */
     assert_int_equal(entries("."), 0);
@@ -178,7 +167,7 @@ static void test_a_client_that_leaves_takes_its_file_along(void **state)
     (void)state;
     struct rig *rig = rig_of(host_spool);
     unsigned before = descriptors();
-    int fd = post(rig, POST("70000"), "abc");
+    int fd = rig_post(rig, POST("70000"), "abc");
     say(fd, long_piece, sizeof(long_piece));
     rig_until(rig, descriptors() == before + 3);
     close(fd);
@@ -197,7 +186,7 @@ static void test_without_room_it_is_507(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     struct rlimit small = {.rlim_cur = 20, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    int fd = post(rig, POST("30"), "0123456789");
+    int fd = rig_post(rig, POST("30"), "0123456789");
     rig_settle(rig);
     say_text(fd, "01234567890123456789");
     hear(rig, fd, NULL);
@@ -215,7 +204,7 @@ static void test_without_a_folder_it_is_503(void **state)
     struct rig *rig = rig_of(host_spool);
     unsigned before = descriptors();
     place = "none";
-    int fd = post(rig, POST("9"), "012345678");
+    int fd = rig_post(rig, POST("9"), "012345678");
     hear(rig, fd, NULL);
     assert_got(rig, "HTTP/1.1 503 ");
     assert_int_equal(rig->gone, CV_GONE_BODY);
@@ -230,7 +219,7 @@ static void test_a_small_body_for_which_there_is_no_file_is_still_answered(void 
     (void)state;
     struct rig *rig = rig_of(host_spool);
     place = "none";
-    int fd = post(rig, POST("3"), "abc");
+    int fd = rig_post(rig, POST("3"), "abc");
     hear(rig, fd, "no file");
     assert_int_equal(file, -EIO);
     say_text(fd, POST("3") "abc");
@@ -303,7 +292,7 @@ static void test_a_body_is_whole_when_it_is_written(void **state)
 {
     (void)state;
     struct rig *rig = rig_slow(rig_new(host_spool));
-    int fd = post(rig, POST("9"), "012345678");
+    int fd = rig_post(rig, POST("9"), "012345678");
     others_are_served(rig);
     assert_int_equal(rig->bodies, 0);
     open_gate();
@@ -342,7 +331,7 @@ static void test_a_client_may_leave_before_the_disk_is_ready(void **state)
     (void)state;
     struct rig *rig = rig_slow(rig_new(host_spool));
     unsigned before = descriptors();
-    int fd = post(rig, POST("9"), "012345678");
+    int fd = rig_post(rig, POST("9"), "012345678");
     rig_settle(rig);
     struct linger at_once = {.l_onoff = 1};
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
@@ -360,7 +349,7 @@ static void test_a_server_may_end_before_the_disk_is_ready(void **state)
     (void)state;
     struct rig *rig = rig_slow(rig_new(host_spool));
     unsigned before = descriptors();
-    int fd = post(rig, POST("9"), "012345678");
+    int fd = rig_post(rig, POST("9"), "012345678");
     rig_settle(rig);
     open_gate();
     struct cv_exchange *held = rig->held;
@@ -400,7 +389,7 @@ static void test_what_a_thread_cannot_write_is_503_as_well(void **state)
     (void)state;
     struct rig *rig = rig_slow(rig_new(host_spool));
     place = "none";
-    int fd = post(rig, POST("9"), "012345678");
+    int fd = rig_post(rig, POST("9"), "012345678");
     open_gate();
     hear(rig, fd, NULL);
     assert_got(rig, "HTTP/1.1 503 ");
