@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 /* Whether that is a Cookie field at all: no cookie between two ';' is empty, none begins with '='.
- * No browser sends what is none. What one may hold of other apps' is let pass (names that are no
- * tokens, no name, quotes, blanks): its user could not help it. So are a ';' at the end and an
- * empty field, which programs write. */
+ * No browser sends what is none, unless it is brought to (decision 0025). What one may hold of
+ * other apps' is let pass (names that are no tokens, no name, quotes, blanks): its user could not
+ * help it. So are a ';' at the end and an empty field, which programs write. */
 bool cv_cookie_is_field(struct cv_span field);
 
 /* The next cookie: moves *at (0 at first), false at the end. One without '=' has the empty name, as
